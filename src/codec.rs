@@ -1,0 +1,124 @@
+//! Where frames begin and end, in both directions.
+//!
+//! A [`Codec`] finds the edges of frames in a stream of bytes, gives each frame its type, and turns
+//! answers into bytes again. It does no input and output of its own and keeps no bytes: it is shown
+//! what has arrived, says what it found, and is shown the rest again later, with more behind it.
+//!
+//! Built in: [`Raw`], [`Lines`], [`Delimited`], [`Fixed`], [`LengthPrefixed`] and [`Varint`].
+
+// mod delimited;
+// mod fixed;
+// mod length_prefixed;
+mod lines;
+mod raw;
+// mod varint;
+
+// pub use delimited::Delimited;
+// pub use fixed::Fixed;
+// pub use length_prefixed::{Endian, LengthPrefixed};
+pub use lines::Lines;
+pub use raw::Raw;
+// pub use varint::Varint;
+
+use crate::error::{FrameError, FrameFault};
+use crate::output::Output;
+
+/// What a [`Codec`] found at the beginning of its input.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Decoded<F> {
+    /// A whole frame.
+    Frame {
+        /// The frame.
+        frame: F,
+        /// How many bytes of the input it took: at least one.
+        consumed: usize,
+    },
+    /// The beginning of a frame.
+    Incomplete {
+        /// How many bytes the input must have, those seen included, before it is worth asking
+        /// again: more than it has now.
+        need: usize,
+    },
+}
+
+/// A protocol's framing: one value of it per connection, cloned from the listener's.
+///
+/// The rules, which the engine relies on:
+///
+/// * `decode` is shown the same unfinished frame again, from its first byte, with more bytes behind.
+///   It may keep a note of how far it has scanned, so that no byte is looked at more than twice, and
+///   forgets the note when it answers with a frame.
+/// * The outcome does not depend on how the bytes were cut.
+/// * Everything has a maximum. A frame that would be longer is an error as soon as that is known.
+///   `need` may be as large as the peer announced, up to that maximum: memory is only taken as the
+///   bytes arrive.
+/// * `encode` refuses what `decode` would, and then has put nothing into the output.
+///
+/// ```
+/// use windlass::{Codec, Decoded, FrameError, Output};
+///
+/// /// Frames of one byte.
+/// #[derive(Clone, Default)]
+/// struct Bytewise;
+///
+/// impl Codec for Bytewise {
+///     type Frame<'a> = u8;
+///     type Message = u8;
+///
+///     fn decode<'a>(&mut self, input: &'a mut [u8]) -> Result<Decoded<u8>, FrameError> {
+///         Ok(Decoded::Frame { frame: input[0], consumed: 1 })
+///     }
+///
+///     fn encode(&mut self, message: &u8, output: &mut Output) -> Result<(), FrameError> {
+///         output.put(&[*message]);
+///         Ok(())
+///     }
+///
+///     fn max_frame_len(&self) -> usize {
+///         1
+///     }
+/// }
+/// ```
+pub trait Codec {
+    /// A frame as the handler sees it: typed, and borrowed from the bytes it came in.
+    type Frame<'a>;
+    /// What the handler sends.
+    type Message: ?Sized;
+
+    /// Looks for a frame at the beginning of `input`, which is never empty.
+    ///
+    /// The frame may be changed in place, since its bytes are not looked at again.
+    ///
+    /// # Errors
+    ///
+    /// Bytes that are no frame, or one that is too long. The connection is closed.
+    fn decode<'a>(&mut self, input: &'a mut [u8]) -> Result<Decoded<Self::Frame<'a>>, FrameError>;
+
+    /// The stream has ended after `input`, which [`decode`](Self::decode) called incomplete, or
+    /// which is empty. Is it a last frame?
+    ///
+    /// # Errors
+    ///
+    /// If the stream may not end here. Unless it is told otherwise, a codec refuses to end inside a
+    /// frame.
+    fn decode_end<'a>(
+        &mut self,
+        input: &'a mut [u8],
+    ) -> Result<Option<Self::Frame<'a>>, FrameError> {
+        match input.len() {
+            0 => Ok(None),
+            len => Err(FrameError::new(FrameFault::Truncated, len)),
+        }
+    }
+
+    /// Puts `message` into `output` as a frame.
+    ///
+    /// # Errors
+    ///
+    /// A message that would be no frame for the decoder, or one that is too long. Nothing is put.
+    fn encode(&mut self, message: &Self::Message, output: &mut Output) -> Result<(), FrameError>;
+
+    /// The most bytes an unfinished frame can come to: what one connection may make the engine
+    /// hold. The memory budget is checked against it when the server is built.
+    fn max_frame_len(&self) -> usize;
+}

@@ -1,0 +1,244 @@
+//! What went wrong, sorted by whose fault it is.
+//!
+//! "Not yet" is a value ([`Progress::Blocked`](crate::network::Progress),
+//! [`Decoded::Incomplete`](crate::Decoded)). A peer's fault is a [`CloseReason`] and never ends the
+//! loop; a fault in its bytes is a [`FrameError`]. An [`Error`] is for the program that embeds the
+//! engine.
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+/// What the embedding program is told: what was tried, and what came in the way.
+///
+/// A handler returns one to close the connection it was called for.
+///
+/// ```
+/// use windlass::Error;
+///
+/// let error = Error::new("no such room");
+/// assert_eq!(error.to_string(), "no such room");
+/// ```
+#[derive(Debug)]
+pub struct Error(Box<Fault>);
+
+#[derive(Debug)]
+struct Fault {
+    what: String,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Error {
+    /// An error that consists of a sentence.
+    pub fn new(what: impl Into<String>) -> Self {
+        Self(Box::new(Fault { what: what.into(), source: None }))
+    }
+
+    /// An error with the sentence for what was tried and the cause of its failure.
+    pub fn with_source(
+        what: impl Into<String>,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self(Box::new(Fault { what: what.into(), source: Some(source.into()) }))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0.source {
+            Some(source) => write!(f, "{}: {source}", self.0.what),
+            None => f.write_str(&self.0.what),
+        }
+    }
+}
+
+// No `source()`: the cause already stands in the sentence, and would be printed twice.
+impl std::error::Error for Error {}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Self::new(error.to_string())
+    }
+}
+
+impl From<FrameError> for Error {
+    fn from(error: FrameError) -> Self {
+        Self::new(error.to_string())
+    }
+}
+
+/// A frame that cannot be: what is wrong with it, and where.
+///
+/// ```
+/// use windlass::{FrameError, FrameFault};
+///
+/// let error = FrameError::new(FrameFault::TooLong { limit: 16 }, 17);
+/// assert_eq!(error.to_string(), "byte 17: the frame is longer than the 16 bytes allowed");
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FrameError {
+    /// What is wrong.
+    pub fault: FrameFault,
+    /// Where: how many bytes into the frame it was noticed.
+    pub at: usize,
+}
+
+/// The ways in which a frame can be wrong.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum FrameFault {
+    /// The frame is, or says it is, longer than its codec allows.
+    TooLong {
+        /// The most bytes the codec allows.
+        limit: usize,
+    },
+    /// The bytes do not follow the codec's rules; the text says which.
+    Malformed(&'static str),
+    /// The stream ended inside a frame.
+    Truncated,
+}
+
+impl FrameError {
+    /// A frame with `fault`, noticed `at` bytes from its beginning.
+    pub const fn new(fault: FrameFault, at: usize) -> Self {
+        Self { fault, at }
+    }
+}
+
+impl fmt::Display for FrameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "byte {}: ", self.at)?;
+        match self.fault {
+            FrameFault::TooLong { limit } => {
+                write!(f, "the frame is longer than the {limit} bytes allowed")
+            }
+            FrameFault::Malformed(what) => f.write_str(what),
+            FrameFault::Truncated => f.write_str("the stream ended inside a frame"),
+        }
+    }
+}
+
+impl std::error::Error for FrameError {}
+
+/// Why a connection ended. There is exactly one for each connection.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// The peer finished sending, and everything it asked for was answered.
+    PeerFinished,
+    /// The peer, or the network in its name, broke the connection off.
+    Reset(io::ErrorKind),
+    /// The handler closed it, and what it had sent was flushed first.
+    Closed,
+    /// The handler aborted it.
+    Aborted,
+    /// The handler returned this error.
+    Failed(Error),
+    /// A callback panicked.
+    Panicked,
+    /// The peer sent bytes that are no frame.
+    Malformed(Box<FrameError>),
+    /// Nothing came or went for the idle timeout.
+    IdleTimeout,
+    /// No frame was completed within the first-frame timeout after the opening.
+    FirstFrameTimeout,
+    /// A frame was started and not completed within the frame timeout.
+    FrameTimeout,
+    /// Output was waiting and the peer took none of it for the write timeout.
+    WriteTimeout,
+    /// The connection reached its greatest age.
+    LifetimeOver,
+    /// More output was waiting than the write limit allows.
+    WriteLimit,
+    /// All buffers together would have outgrown the memory budget, and this connection held most.
+    MemoryBudget,
+    /// The connection limit was reached, and this connection was idle the longest.
+    Evicted,
+    /// The loop drained, and this connection had nothing left to do.
+    Drained,
+    /// The loop drained, and this connection was not done at the deadline.
+    DrainTimeout,
+    /// The loop was stopped.
+    Stopped,
+}
+
+impl CloseReason {
+    /// The reason in a few words, the same for every connection that ended this way: a label for
+    /// logs and metrics.
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::PeerFinished => "peer finished",
+            Self::Reset(_) => "reset",
+            Self::Closed => "closed",
+            Self::Aborted => "aborted",
+            Self::Failed(_) => "handler failed",
+            Self::Panicked => "handler panicked",
+            Self::Malformed(_) => "malformed frame",
+            Self::IdleTimeout => "idle timeout",
+            Self::FirstFrameTimeout => "first frame timeout",
+            Self::FrameTimeout => "frame timeout",
+            Self::WriteTimeout => "write timeout",
+            Self::LifetimeOver => "lifetime over",
+            Self::WriteLimit => "write limit",
+            Self::MemoryBudget => "memory budget",
+            Self::Evicted => "evicted",
+            Self::Drained => "drained",
+            Self::DrainTimeout => "drain timeout",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.label())?;
+        match self {
+            Self::Reset(kind) => write!(f, ": {kind}"),
+            Self::Failed(error) => write!(f, ": {error}"),
+            Self::Malformed(error) => write!(f, ": {error}"),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// How a loop ended: what finished, what was cut and why, and how long it took.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub struct DrainReport {
+    /// Connections that were open when the drain began and ended with nothing owed.
+    pub finished: usize,
+    /// Connections cut because the drain timeout passed.
+    pub cut_at_deadline: usize,
+    /// Connections cut because the loop was told to stop.
+    pub cut_by_stop: usize,
+    /// Connections that broke off during the drain by a fault of their own.
+    pub failed: usize,
+    /// Datagrams that were still waiting to be sent, and were not.
+    pub datagrams_cut: usize,
+    /// How long it took, from the first signal to the last close.
+    pub took: Duration,
+}
+
+impl DrainReport {
+    /// Whether everything that was owed was delivered: nothing was cut.
+    pub const fn is_clean(&self) -> bool {
+        self.cut_at_deadline == 0 && self.cut_by_stop == 0 && self.datagrams_cut == 0
+    }
+}
+
+impl fmt::Display for DrainReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "drained in {:.3} s: {} finished", self.took.as_secs_f64(), self.finished)?;
+        for (count, why) in [
+            (self.failed, "broke off"),
+            (self.cut_at_deadline, "cut at the deadline"),
+            (self.cut_by_stop, "cut by the stop"),
+            (self.datagrams_cut, "datagrams not sent"),
+        ] {
+            if count > 0 {
+                write!(f, ", {count} {why}")?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,297 @@
+//! The seam between the engine and the outside world.
+//!
+//! The loop is lent a [`Network`] for each turn. The network owns every socket, the clock and the
+//! signals; the loop names sockets by [`Token`] and holds none. There are two networks: the
+//! operating system's ([`OsNetwork`]) and a simulated one ([`SimNetwork`]), seeded and with a clock
+//! of its own, on which a handler can be tested with every fault a real network has.
+//!
+//! # The contract
+//!
+//! `tests/network_contract.rs` states each of these once and runs it on both networks.
+//!
+//! *Time.* `now` never goes back. `poll` with a timeout returns when something has happened or the
+//! timeout has passed: never earlier without an event, and no more than a millisecond late because
+//! of rounding.
+//!
+//! *Readiness is an edge.* An event says that something has become possible since it was last found
+//! impossible, and it is said once. It must be used until the call answers
+//! [`Blocked`](Progress::Blocked), and remembered by whoever stops before. Two exceptions save a
+//! call: a read that returns fewer bytes than there was room for, and a write that takes fewer than
+//! it was given, have found the end as surely as `Blocked` would, and the network owes an event when
+//! there is more. The exception for reads does not hold after an event with
+//! [`hangup`](Readiness::HANGUP): then only `Done(0)`, an error or `Blocked` is the end, since the
+//! event for the end may already have been given.
+//!
+//! *An event is a hint.* It may be false (the call then answers `Blocked`), late, merged with another
+//! for the same token, or for a token that was closed a moment ago. A new connection is announced
+//! nowhere: it may be read and written at once, and the first event may come although nothing was
+//! found blocked yet.
+//!
+//! *Interruption does not come through.* No call fails because a signal arrived meanwhile.
+//!
+//! *A signal is an event.* It wakes the poll, also one that begins after the signal came, and none is
+//! lost between a check and a sleep: [`take_signals`](Network::take_signals) counts each one.
+//!
+//! *The end of a stream* is `Done(0)` from `read`, only ever after all bytes before it; it is said
+//! again at each further call. Errors are for the one socket they are of: afterwards it can only be
+//! closed.
+//!
+//! *Tokens* are the caller's: it never uses one for a second socket. Every call for a token that
+//! names no open socket is a bug of the caller and fails with
+//! [`NotFound`](std::io::ErrorKind::NotFound), except the closing ones, which then do nothing.
+
+mod os;
+mod sim;
+
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::batch::{Incoming, Outgoing};
+use crate::instant::Instant;
+use crate::token::Token;
+
+pub use os::OsNetwork;
+pub use sim::{Faults, SimNetwork, SimPeer};
+
+/// The outside world, as a loop sees it. The module says what each side may rely on.
+pub trait Network {
+    /// The time. It never goes back.
+    fn now(&mut self) -> Instant;
+
+    /// Waits until something happens, for `timeout` at most (`None`: for as long as it takes), and
+    /// puts what happened into `events`, which it clears first.
+    ///
+    /// There may be more events than one call gives: `events` is then as long as its capacity, and
+    /// the rest comes with the next call.
+    ///
+    /// # Errors
+    ///
+    /// Only what makes it pointless to go on: the loop ends with it. Interruption is none.
+    fn poll(&mut self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()>;
+
+    /// How many sockets can be open at a time, those included that are open now, after having asked
+    /// for `wanted`; `None` if the network sets no limit.
+    fn socket_limit(&mut self, wanted: usize) -> Option<usize>;
+
+    /// Opens a listener under the name `listener` and says where: port 0 asks for any that is free.
+    ///
+    /// # Errors
+    ///
+    /// Whatever prevents it, such as an address in use.
+    fn listen(
+        &mut self,
+        listener: Token,
+        address: SocketAddr,
+        options: &SocketOptions,
+    ) -> io::Result<SocketAddr>;
+
+    /// Takes the next waiting peer off the listener's queue, into the network's hand, and says who it
+    /// is. [`adopt`](Self::adopt) or [`refuse`](Self::refuse) must come next; a peer still in the
+    /// hand at the next `accept` is closed.
+    ///
+    /// # Errors
+    ///
+    /// See [`AcceptError`]: what the error asks for is the point of it.
+    fn accept(&mut self, listener: Token) -> Result<Progress<SocketAddr>, AcceptError>;
+
+    /// Names the peer in the hand `connection` and watches it from now on.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be watched. The peer is then closed, and there is no such connection.
+    fn adopt(&mut self, connection: Token) -> io::Result<()>;
+
+    /// Sends the peer in the hand as much of `farewell` as it takes at once, and closes it.
+    fn refuse(&mut self, farewell: &[u8]);
+
+    /// Reads what has arrived into `buffer`, which is not empty. `Done(0)` is the end of the stream.
+    ///
+    /// # Errors
+    ///
+    /// The connection has broken; it can only be closed.
+    fn read(&mut self, connection: Token, buffer: &mut [u8]) -> io::Result<Progress<usize>>;
+
+    /// Writes the beginning of `bytes`, which are not empty, and says how many.
+    ///
+    /// # Errors
+    ///
+    /// The connection has broken; it can only be closed. No signal is raised.
+    fn write(&mut self, connection: Token, bytes: &[u8]) -> io::Result<Progress<usize>>;
+
+    /// Like [`write`](Self::write), from several parts, none of them empty, 1,024 at most.
+    ///
+    /// # Errors
+    ///
+    /// As for `write`.
+    fn write_vectored(
+        &mut self,
+        connection: Token,
+        parts: &[IoSlice<'_>],
+    ) -> io::Result<Progress<usize>>;
+
+    /// Tells the peer that nothing more will be written. Reading goes on.
+    ///
+    /// # Errors
+    ///
+    /// The connection has broken; it can only be closed.
+    fn shutdown_write(&mut self, connection: Token) -> io::Result<()>;
+
+    /// The address of this end of a connection.
+    ///
+    /// # Errors
+    ///
+    /// The connection has broken.
+    fn local_addr(&self, connection: Token) -> io::Result<SocketAddr>;
+
+    /// Opens a UDP socket under the name `socket` and says where: port 0 asks for any that is free.
+    ///
+    /// # Errors
+    ///
+    /// Whatever prevents it, such as an address in use.
+    fn bind(
+        &mut self,
+        socket: Token,
+        address: SocketAddr,
+        options: &SocketOptions,
+    ) -> io::Result<SocketAddr>;
+
+    /// Receives datagrams into `batch`, which is cleared first, until the batch is full or there are
+    /// no more. `Done` says that there is at least one, and that more may be waiting if the batch is
+    /// full; only then, or after an error, need it be called again before the next event.
+    ///
+    /// # Errors
+    ///
+    /// Those of earlier datagrams among them, such as a refusal by a peer: the socket goes on.
+    fn receive(&mut self, socket: Token, batch: &mut Incoming) -> io::Result<Progress<()>>;
+
+    /// Sends datagrams from the front of `batch` and removes them, until it is empty or the network
+    /// takes no more; `Blocked` if it took none.
+    ///
+    /// # Errors
+    ///
+    /// That of the datagram now at the front, which the caller may drop; the socket goes on.
+    fn send(&mut self, socket: Token, batch: &mut Outgoing) -> io::Result<Progress<()>>;
+
+    /// Closes any socket as the system does by itself: a connection with bytes unread resets its
+    /// peer. Does nothing if there is no such socket.
+    fn close(&mut self, token: Token);
+
+    /// Closes a connection so that its peer sees a reset. Does nothing if there is none.
+    fn abort(&mut self, connection: Token);
+
+    /// From now on, reports these signals instead of letting them do what they do by default.
+    ///
+    /// # Errors
+    ///
+    /// If one of them cannot be caught.
+    fn watch_signals(&mut self, signals: &[i32]) -> io::Result<()>;
+
+    /// How many of the watched signals have arrived since the last call.
+    fn take_signals(&mut self) -> usize;
+}
+
+/// What a call that does not wait has achieved.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Progress<T> {
+    /// It is done.
+    Done(T),
+    /// It would have had to wait: an event will tell when to try again.
+    Blocked,
+}
+
+/// Something happened to a socket, perhaps.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Event {
+    /// Which socket.
+    pub token: Token,
+    /// What can be tried now.
+    pub readiness: Readiness,
+}
+
+/// What can be tried with a socket: a set.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Readiness(u8);
+
+impl Readiness {
+    /// Nothing.
+    pub const NONE: Self = Self(0);
+    /// To read, receive or accept.
+    pub const READABLE: Self = Self(1);
+    /// To write or send.
+    pub const WRITABLE: Self = Self(2);
+    /// The end of the stream, or an error, is among what reading will find.
+    pub const HANGUP: Self = Self(4);
+
+    /// Whether everything in `other` is in this set.
+    #[inline]
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// This set with `other` added.
+    #[inline]
+    #[must_use]
+    pub const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// This set with `other` taken out.
+    #[inline]
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+}
+
+/// Why nobody was accepted, sorted by what to do about it.
+#[derive(Debug)]
+pub enum AcceptError {
+    /// The peer that was next has gone already. Try the one behind it.
+    PeerGone(io::Error),
+    /// Something has run out, such as descriptors or memory. Try again a little later: there will be
+    /// no event.
+    Exhausted(io::Error),
+    /// This listener will never work again.
+    Broken(io::Error),
+}
+
+/// How a listener or a UDP socket is set up. What a listener has, its connections inherit.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SocketOptions {
+    /// How many peers may wait to be accepted; the system may set a lower maximum (on Linux,
+    /// `net.core.somaxconn`). One more than this completes its handshake; whoever comes after that
+    /// tries again by itself after 1, 3, 7 s. Default: 1,024, a burst that a loop serves within one
+    /// retry.
+    pub backlog: u32,
+    /// Send small writes at once instead of waiting for the acknowledgement of earlier ones
+    /// (`TCP_NODELAY`). Default: yes, since the loop joins the writes of a turn itself.
+    pub nodelay: bool,
+    /// Whether an IPv6 socket takes IPv6 only. Default: yes, so that `[::]` and `0.0.0.0` can be
+    /// bound side by side whatever the system's setting.
+    pub v6_only: bool,
+    /// Allow several sockets on one address, among which the kernel spreads the peers
+    /// (`SO_REUSEPORT`). Default: no, since it lets another process take a share unnoticed.
+    pub reuse_port: bool,
+    /// Ask a silent peer after this time whether it is still there (`SO_KEEPALIVE`). Default: no,
+    /// since the idle timeout ends silent connections.
+    pub keepalive: Option<Duration>,
+    /// The kernel's send buffer, in bytes (`SO_SNDBUF`). Default: the system's, which adapts.
+    pub send_buffer_len: Option<usize>,
+    /// The kernel's receive buffer, in bytes (`SO_RCVBUF`). Default: the system's, which adapts.
+    pub receive_buffer_len: Option<usize>,
+}
+
+impl Default for SocketOptions {
+    fn default() -> Self {
+        Self {
+            backlog: 1024,
+            nodelay: true,
+            v6_only: true,
+            reuse_port: false,
+            keepalive: None,
+            send_buffer_len: None,
+            receive_buffer_len: None,
+        }
+    }
+}
