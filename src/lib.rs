@@ -8,6 +8,7 @@ mod instant;
 pub mod network;
 mod output;
 mod read_buffer;
+mod timers;
 mod token;
 mod write_queue;
 
