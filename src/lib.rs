@@ -3,11 +3,17 @@
 mod batch;
 pub mod codec;
 mod config;
+mod connection;
+mod connections;
+mod endpoint;
 mod error;
+mod handler;
 mod instant;
 pub mod network;
 mod output;
 mod read_buffer;
+mod session;
+mod shared;
 mod timers;
 mod token;
 mod write_queue;

@@ -89,12 +89,12 @@ impl<H: Handler> Session<'_, H> {
     /// Stops reading from the peer, and running its frames, until [`resume`](Self::resume). Once
     /// the kernel's buffers are full, the peer cannot send on.
     pub fn pause(&mut self) {
-        self.connection.pause(true);
+        self.connection.pause();
     }
 
     /// Takes up reading again after [`pause`](Self::pause).
     pub fn resume(&mut self) {
-        self.connection.pause(false);
+        self.connection.resume(self.shared.now);
     }
 
     /// Has [`Handler::on_timer`] called with `key` after `wait`, once. A timer set before under the

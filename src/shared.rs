@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use crate::config::Config;
 use crate::instant::Instant;
-use crate::output::Output;
+use crate::output::{Output, OutputMark};
 use crate::read_buffer::SpareBuffers;
 use crate::timers::Timers;
 use crate::token::Token;
@@ -17,6 +17,8 @@ pub(crate) struct Shared {
     pub(crate) now: Instant,
     /// What the callbacks of the current event have sent; empty between events.
     pub(crate) output: Output,
+    /// Where in `output` the current callback began.
+    pub(crate) mark: OutputMark,
     pub(crate) timers: Timers<TimerKey>,
     /// Who has work left though no event will say so, in the order of their turns.
     pub(crate) ready: VecDeque<Token>,
@@ -82,6 +84,7 @@ impl Shared {
             config,
             now,
             output: Output::new(),
+            mark: OutputMark::default(),
             timers: Timers::new(),
             ready: VecDeque::new(),
             closed: Vec::new(),
