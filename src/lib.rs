@@ -1,17 +1,24 @@
 //! Windlass.
 
+mod acceptor;
+mod backoff;
 mod batch;
 pub mod codec;
 mod config;
 mod connection;
 mod connections;
+mod datagram;
+mod drain;
 mod endpoint;
+mod engine;
 mod error;
 mod handler;
 mod instant;
 pub mod network;
 mod output;
+mod reactor;
 mod read_buffer;
+mod server;
 mod session;
 mod shared;
 mod timers;
