@@ -9,7 +9,7 @@ mod output;
 mod token;
 
 pub use batch::{Datagram, Incoming, Outgoing};
-pub use codec::{Codec, Decoded, Lines, Raw};
+pub use codec::{Codec, Decoded, Delimited, Endian, Fixed, LengthPrefixed, Lines, Raw, Varint};
 pub use error::{CloseReason, DrainReport, Error, FrameError, FrameFault};
 pub use instant::Instant;
 pub use output::Output;
