@@ -104,6 +104,15 @@ mod tests {
     }
 
     #[test]
+    fn nothing_beyond_the_maximum_is_looked_at() {
+        let stream = b"x".repeat(10_000);
+        let (_, looks) = feed(Lines::default().max_len(100), &stream, stream.len());
+        assert!(looks <= 103, "{looks}");
+        let (_, looks) = feed(Delimited::new(b"--").max_len(100), &stream, stream.len());
+        assert_eq!(looks, 102);
+    }
+
+    #[test]
     fn only_the_header_of_a_prefixed_frame_is_looked_at() {
         for payload_len in [1, 2, 127, 128, 300, 65_536] {
             let payload = vec![7; payload_len];
