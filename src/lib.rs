@@ -26,7 +26,7 @@ mod token;
 mod write_queue;
 
 pub use batch::{Datagram, Incoming, Outgoing};
-pub use codec::{Codec, Decoded, Lines, Raw};
+pub use codec::{Codec, Decoded, Delimited, Endian, Fixed, LengthPrefixed, Lines, Raw, Varint};
 pub use config::{AtLimit, Config, SocketOptions};
 pub use error::{CloseReason, DrainReport, Error, FrameError, FrameFault};
 pub use instant::Instant;
