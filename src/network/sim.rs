@@ -19,7 +19,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::instant::Instant;
-use crate::network::{Event, Readiness};
+use crate::network::Readiness;
 use crate::token::Token;
 use edges::{Kind, Queued, Socket};
 use link::Link;
@@ -92,6 +92,8 @@ pub struct SimNetwork {
     call_cost: Duration,
     schedule: Schedule,
     sockets: BTreeMap<Token, Socket>,
+    /// Those of the sockets that have an address of their own: the listeners and the UDP sockets.
+    endpoints: Vec<Token>,
     /// Every token that ever named a socket, to catch a second use.
     used_tokens: BTreeSet<Token>,
     /// Those closed last, for events that come too late.
@@ -127,6 +129,7 @@ impl SimNetwork {
             call_cost: Duration::ZERO,
             schedule: Schedule::default(),
             sockets: BTreeMap::new(),
+            endpoints: Vec::new(),
             used_tokens: BTreeSet::new(),
             closed_tokens: VecDeque::new(),
             events: VecDeque::new(),
@@ -272,7 +275,7 @@ impl SimNetwork {
         loop {
             let port = self.next_port;
             self.next_port = self.next_port.checked_add(1).unwrap_or(49_152);
-            if self.sockets.values().all(|socket| socket.port() != Some(port)) {
+            if self.endpoints.iter().all(|token| self.sockets[token].port() != Some(port)) {
                 return port;
             }
         }

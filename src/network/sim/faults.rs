@@ -42,8 +42,8 @@ pub struct Faults {
     pub merged_event: u16,
     /// What one event could say comes in two, the second behind the events of other sockets.
     pub split_event: u16,
-    /// A new socket gets no event for what can be done with it from the start.
-    pub unannounced_socket: u16,
+    /// A new connection gets no event for what can be done with it from the start.
+    pub unannounced_connection: u16,
     /// A poll whose timeout passes returns up to a millisecond late.
     pub late_timeout: u16,
     /// A connection is reset at a read or write, or while the loop sleeps.
@@ -84,7 +84,7 @@ impl Faults {
             delayed_event: 0,
             merged_event: 0,
             split_event: 0,
-            unannounced_socket: 0,
+            unannounced_connection: 0,
             late_timeout: 0,
             reset: 0,
             exhausted_accept: 0,
@@ -127,7 +127,7 @@ impl Faults {
             &mut self.delayed_event,
             &mut self.merged_event,
             &mut self.split_event,
-            &mut self.unannounced_socket,
+            &mut self.unannounced_connection,
             &mut self.late_timeout,
             &mut self.exhausted_accept,
             &mut self.lost_datagram,

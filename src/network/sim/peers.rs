@@ -16,6 +16,9 @@ impl SimNetwork {
     /// has made room. What is sent before there is a connection goes when there is one, and what is
     /// sent when it is over is lost.
     ///
+    /// (The [`send`](crate::network::Network::send) of the trait has the same name: on a value of
+    /// this type it is called as `Network::send(&mut network, token, &mut batch)`.)
+    ///
     /// # Panics
     ///
     /// If the peer has [finished](Self::finish).
@@ -122,13 +125,18 @@ impl SimNetwork {
     /// finds, and an event says so: as [`reset`](Self::reset), but for instance with
     /// [`TimedOut`](std::io::ErrorKind::TimedOut).
     pub fn fail_read(&mut self, peer: SimPeer, kind: io::ErrorKind) {
+        self.trace.begin(Call::PeerReset, peer.0 as u64, self.clock);
         self.break_link(peer.0, kind);
     }
 
     /// The loop's next write to this peer fails with an error of this kind, and the connection has
-    /// broken off. No event says so before.
+    /// broken off. No event says so before, except to a loop that waits for room.
     pub fn fail_write(&mut self, peer: SimPeer, kind: io::ErrorKind) {
+        self.trace.begin(Call::PeerReset, peer.0 as u64, self.clock);
         self.links[peer.0].write_error = Some(kind);
+        if let Place::Held(token) = self.links[peer.0].place {
+            self.check(token);
+        }
     }
 
     fn set_reading(&mut self, peer: SimPeer, reading: Reading) {
@@ -144,12 +152,13 @@ impl SimNetwork {
         }
     }
 
-    /// Lets all bytes flow that can.
+    /// Lets all bytes flow that can: those to the loop first, since some of them may meet a closed
+    /// socket, and the reset that answers them destroys what flows the other way.
     pub(super) fn flow(&mut self) {
         for link in std::mem::take(&mut self.stirred) {
             self.links[link].is_stirred = false;
-            self.flow_out(link);
             self.flow_in(link);
+            self.flow_out(link);
         }
     }
 
