@@ -1,6 +1,7 @@
 //! The simulated network: a small world with a clock of its own, the same for the same seed.
 
 mod calls;
+mod connections;
 mod datagrams;
 mod edges;
 mod faults;
@@ -53,6 +54,13 @@ pub use link::{PeerState, SimPeer};
 /// its room free again; so a loop that writes more than the pipe holds in one turn finds it full.
 /// A reset destroys what is in flight, either way, and what has arrived but was not read: a loop that
 /// closes a connection with input unread loses the answers it has just written, always.
+///
+/// # Bugs of the loop
+///
+/// It panics where the contract leaves no doubt that its caller is wrong and a real network would
+/// let it pass: at a token that is used for a second socket, a read without a buffer, or a write
+/// without bytes. Calls that name no open socket are [counted](Calls::unknown_tokens), and so are
+/// polls of a loop that [spins](Calls::idle_polls).
 ///
 /// ```
 /// use windlass::Token;

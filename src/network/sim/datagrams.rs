@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::SimNetwork;
-use super::edges::Kind;
+use super::edges::{Kind, unknown};
 use super::listeners::{as_seen, check_free, pick, reaches, this_host};
 use super::schedule::Scheduled;
 use super::trace::Call;
@@ -153,12 +153,13 @@ impl SimNetwork {
     }
 
     fn udp_socket(&mut self, token: Token) -> io::Result<&mut UdpSocket> {
-        if let Kind::Udp(_) = self.socket(token)?.kind {
-            let Kind::Udp(udp) = &mut self.socket(token)?.kind else { unreachable!() };
-            return Ok(udp);
+        match self.sockets.get_mut(&token).map(|socket| &mut socket.kind) {
+            Some(Kind::Udp(udp)) => Ok(udp),
+            _ => {
+                self.calls.unknown_tokens += 1;
+                Err(unknown(token, "UDP socket"))
+            }
         }
-        self.calls.unknown_tokens += 1;
-        Err(io::Error::new(io::ErrorKind::NotFound, format!("{token:?} is no UDP socket")))
     }
 
     pub(super) fn open_udp(

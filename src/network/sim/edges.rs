@@ -108,17 +108,6 @@ impl SimNetwork {
         Some(socket.kind)
     }
 
-    /// The kind and the edges of a socket that is open.
-    pub(super) fn socket(&mut self, token: Token) -> io::Result<&mut Socket> {
-        match self.sockets.get_mut(&token) {
-            Some(socket) => Ok(socket),
-            None => {
-                self.calls.unknown_tokens += 1;
-                Err(io::Error::new(io::ErrorKind::NotFound, format!("no socket {token:?}")))
-            }
-        }
-    }
-
     pub(super) fn edges(&mut self, token: Token) -> &mut Edges {
         &mut self.sockets.get_mut(&token).expect("the caller has just found it").edges
     }
@@ -324,4 +313,9 @@ impl SimNetwork {
 /// What is in both sets.
 const fn common(a: Readiness, b: Readiness) -> Readiness {
     a.without(a.without(b))
+}
+
+/// The error for a token that names no open socket of the kind that is meant.
+pub(super) fn unknown(token: Token, what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, format!("{token:?} names no open {what}"))
 }

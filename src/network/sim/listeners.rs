@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use super::SimNetwork;
-use super::edges::Kind;
+use super::edges::{Kind, unknown};
 use super::faults::AcceptFailure;
 use super::link::{Link, PeerState, Place, SimPeer};
 use super::random::mix;
@@ -224,12 +224,13 @@ impl SimNetwork {
     }
 
     fn listener(&mut self, token: Token) -> io::Result<&mut Listener> {
-        if let Kind::Listener(_) = self.socket(token)?.kind {
-            let Kind::Listener(listener) = &mut self.socket(token)?.kind else { unreachable!() };
-            return Ok(listener);
+        match self.sockets.get_mut(&token).map(|socket| &mut socket.kind) {
+            Some(Kind::Listener(listener)) => Ok(listener),
+            _ => {
+                self.calls.unknown_tokens += 1;
+                Err(unknown(token, "listener"))
+            }
         }
-        self.calls.unknown_tokens += 1;
-        Err(io::Error::new(io::ErrorKind::NotFound, format!("{token:?} is no listener")))
     }
 
     pub(super) fn adopt_peer(&mut self, connection: Token) -> io::Result<()> {
