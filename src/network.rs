@@ -48,6 +48,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::batch::{Incoming, Outgoing};
+use crate::config::SocketOptions;
 use crate::instant::Instant;
 use crate::token::Token;
 
@@ -254,44 +255,4 @@ pub enum AcceptError {
     Exhausted(io::Error),
     /// This listener will never work again.
     Broken(io::Error),
-}
-
-/// How a listener or a UDP socket is set up. What a listener has, its connections inherit.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct SocketOptions {
-    /// How many peers may wait to be accepted; the system may set a lower maximum (on Linux,
-    /// `net.core.somaxconn`). One more than this completes its handshake; whoever comes after that
-    /// tries again by itself after 1, 3, 7 s. Default: 1,024, a burst that a loop serves within one
-    /// retry.
-    pub backlog: u32,
-    /// Send small writes at once instead of waiting for the acknowledgement of earlier ones
-    /// (`TCP_NODELAY`). Default: yes, since the loop joins the writes of a turn itself.
-    pub nodelay: bool,
-    /// Whether an IPv6 socket takes IPv6 only. Default: yes, so that `[::]` and `0.0.0.0` can be
-    /// bound side by side whatever the system's setting.
-    pub v6_only: bool,
-    /// Allow several sockets on one address, among which the kernel spreads the peers
-    /// (`SO_REUSEPORT`). Default: no, since it lets another process take a share unnoticed.
-    pub reuse_port: bool,
-    /// Ask a silent peer after this time whether it is still there (`SO_KEEPALIVE`). Default: no,
-    /// since the idle timeout ends silent connections.
-    pub keepalive: Option<Duration>,
-    /// The kernel's send buffer, in bytes (`SO_SNDBUF`). Default: the system's, which adapts.
-    pub send_buffer_len: Option<usize>,
-    /// The kernel's receive buffer, in bytes (`SO_RCVBUF`). Default: the system's, which adapts.
-    pub receive_buffer_len: Option<usize>,
-}
-
-impl Default for SocketOptions {
-    fn default() -> Self {
-        Self {
-            backlog: 1024,
-            nodelay: true,
-            v6_only: true,
-            reuse_port: false,
-            keepalive: None,
-            send_buffer_len: None,
-            receive_buffer_len: None,
-        }
-    }
 }

@@ -1,7 +1,5 @@
 //! The loop's shared write buffer: what the callbacks of one event have sent.
 
-use std::io::IoSlice;
-
 use bytes::Bytes;
 
 /// Bytes from here on are queued as they are, not copied.
@@ -31,6 +29,9 @@ pub struct Output {
 }
 
 impl Output {
+    /// More room than this is not kept from one event to the next: 4 MiB.
+    pub(crate) const MAX_KEPT_LEN: usize = 4 << 20;
+
     /// An empty output.
     pub const fn new() -> Self {
         Self { bytes: Vec::new(), shared: Vec::new(), shared_len: 0 }
@@ -67,19 +68,127 @@ impl Output {
     /// Everything that was put, in one piece: for tests.
     pub fn to_vec(&self) -> Vec<u8> {
         let mut all = Vec::with_capacity(self.len());
-        self.parts().for_each(|part| all.extend_from_slice(&part));
+        self.pieces().for_each(|piece| all.extend_from_slice(piece.as_slice()));
         all
     }
 
-    /// Everything that was put, in order and in as few parts as it has.
-    pub(crate) fn parts(&self) -> impl Iterator<Item = IoSlice<'_>> {
+    /// Everything that was put, in order and in as few pieces as it has.
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = Piece<'_>> {
         let mut from = 0;
-        let tail = self.shared.last().map_or(0, |(at, _)| *at);
-        let with_shared = self.shared.iter().flat_map(move |(at, shared)| {
+        let spliced = self.shared.iter().flat_map(move |(at, shared)| {
             let before = &self.bytes[std::mem::replace(&mut from, *at)..*at];
-            [IoSlice::new(before), IoSlice::new(shared)]
+            [Piece::Copied(before), Piece::Shared(shared)]
         });
-        let last = IoSlice::new(&self.bytes[tail..]);
-        with_shared.chain(Some(last)).filter(|part| !part.is_empty())
+        let last = self.shared.last().map_or(0, |(at, _)| *at);
+        let all = spliced.chain(Some(Piece::Copied(&self.bytes[last..])));
+        all.filter(|piece| piece.len() > 0)
+    }
+
+    /// Everything, if it is in one piece.
+    #[inline]
+    pub(crate) fn as_single(&self) -> Option<&[u8]> {
+        self.shared.is_empty().then_some(&self.bytes)
+    }
+
+    /// The buffer itself, if everything is in it, at least `least` bytes after the first `sent`,
+    /// and it would not be kept alive by a small part of it.
+    pub(crate) fn take_whole(&mut self, sent: usize, least: usize) -> Option<Vec<u8>> {
+        let left = self.bytes.len() - sent.min(self.bytes.len());
+        let is_worth_it = left >= least.max(self.bytes.capacity() / 2);
+        (self.shared.is_empty() && is_worth_it).then(|| std::mem::take(&mut self.bytes))
+    }
+
+    /// Forgets everything, and gives memory back that few outputs need.
+    #[inline]
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+        if self.bytes.capacity() > Self::MAX_KEPT_LEN {
+            self.bytes = Vec::new();
+        }
+        if !self.shared.is_empty() {
+            self.shared.clear();
+            self.shared_len = 0;
+        }
+    }
+
+    /// Where the next byte will be put.
+    #[inline]
+    pub(crate) const fn mark(&self) -> OutputMark {
+        OutputMark { bytes: self.bytes.len(), shared: self.shared.len() }
+    }
+
+    /// Takes back what was put after `mark`.
+    pub(crate) fn truncate(&mut self, mark: OutputMark) {
+        self.bytes.truncate(mark.bytes);
+        self.shared.truncate(mark.shared);
+        self.shared_len = self.shared.iter().map(|(_, shared)| shared.len()).sum();
+    }
+}
+
+/// A place in an [`Output`] to which it can be taken back.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct OutputMark {
+    bytes: usize,
+    shared: usize,
+}
+
+/// A piece of an [`Output`].
+pub(crate) enum Piece<'a> {
+    /// Bytes that were copied into its buffer.
+    Copied(&'a [u8]),
+    /// Bytes that were put uncopied.
+    Shared(&'a Bytes),
+}
+
+impl Piece<'_> {
+    pub(crate) fn len(&self) -> usize {
+        self.as_slice().len()
+    }
+
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        match self {
+            Self::Copied(bytes) => bytes,
+            Self::Shared(bytes) => bytes,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn output_keeps_its_order() {
+        let mut output = Output::new();
+        output.put(b"a");
+        output.put_bytes(Bytes::from(vec![b'b'; WORTH_SHARING_LEN]));
+        output.put_bytes(Bytes::from_static(b"c"));
+        let expected = [b"a".as_slice(), &[b'b'; WORTH_SHARING_LEN], b"c"].concat();
+        assert_eq!(output.to_vec(), expected);
+        assert_eq!(output.len(), expected.len());
+        assert_eq!(output.pieces().count(), 3);
+    }
+
+    #[test]
+    fn what_was_put_after_a_mark_can_be_taken_back() {
+        let mut output = Output::new();
+        output.put(b"kept");
+        output.put_bytes(Bytes::from(vec![0; WORTH_SHARING_LEN]));
+        let (mark, kept) = (output.mark(), output.to_vec());
+        output.put(b"lost");
+        output.put_bytes(Bytes::from(vec![1; WORTH_SHARING_LEN]));
+        output.truncate(mark);
+        assert_eq!((output.to_vec(), output.len()), (kept.clone(), kept.len()));
+    }
+
+    #[test]
+    fn a_buffer_that_few_need_is_given_back() {
+        let mut output = Output::new();
+        output.put(&vec![0; Output::MAX_KEPT_LEN + 1]);
+        output.clear();
+        assert_eq!(output.bytes.capacity(), 0);
+        output.put(&[0; 100]);
+        output.clear();
+        assert!(output.bytes.capacity() >= 100);
     }
 }

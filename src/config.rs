@@ -1,0 +1,316 @@
+//! Every limit and every timeout, with its default and the reason for it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::error::Error;
+
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+
+/// The default of [`Config::max_connections`] is never more than this.
+pub const MAX_CONNECTIONS_CAP: usize = 10_000;
+
+/// What a server may spend: on how many peers, on how many bytes, for how long.
+///
+/// ```
+/// use std::time::Duration;
+/// use windlass::Config;
+///
+/// let config = Config {
+///     max_connections: Some(500),
+///     idle_timeout: Some(Duration::from_secs(20)),
+///     ..Config::default()
+/// };
+/// assert_eq!(config.high_watermark, 64 * 1024);
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Config {
+    /// How many TCP connections there can be at a time, over all listeners. Default: what the
+    /// descriptor limit allows after a reserve of 32 (or half of it, if that is less) for
+    /// everything else the program opens, and 10,000 at most, so that memory is bounded on a
+    /// machine without limits.
+    pub max_connections: Option<usize>,
+    /// What happens to a peer that comes when there are as many. Default: it waits.
+    pub at_limit: AtLimit,
+    /// How sockets are set up.
+    pub socket: SocketOptions,
+
+    /// The size of the buffer that all connections are read into, in bytes. Default: 256 KiB, at
+    /// which a read call's own cost no longer shows; it exists once.
+    pub read_buffer_len: usize,
+    /// A connection with this many bytes of output waiting is not read any more, and its frames are
+    /// not run. Default: 64 KiB, on top of what the kernel holds.
+    pub high_watermark: usize,
+    /// A connection that is not read because of its output is read again when no more than this
+    /// many bytes are waiting. Default: 16 KiB, so that it does not go on and off with each write.
+    pub low_watermark: usize,
+    /// A connection with more than this many bytes of output waiting is closed. Default: 16 MiB;
+    /// since frames are not run above the high watermark, only the answers of one frame, or what
+    /// others send it, can come to this much.
+    pub write_limit: usize,
+    /// All buffers of all connections together hold no more than this many bytes: beyond it, the
+    /// connection that holds most is closed. Default: 256 MiB.
+    pub memory_budget: usize,
+
+    /// A connection on which nothing came or went for this long is closed. Default: 5 min, after
+    /// which address translators on the way forget it too.
+    pub idle_timeout: Option<Duration>,
+    /// A connection that has not completed its first frame this long after it was opened is closed.
+    /// Default: 30 s, so that holding a slot costs at least that of being asked for something.
+    pub first_frame_timeout: Option<Duration>,
+    /// A frame that is not completed this long after its first byte ends its connection, however
+    /// steadily bytes dribble in. Default: 30 s.
+    pub frame_timeout: Option<Duration>,
+    /// A connection that takes no byte of the output that waits for it for this long is closed.
+    /// Default: 30 s.
+    pub write_timeout: Option<Duration>,
+    /// A connection that reaches this age is closed. Default: none, since many are meant to stay.
+    pub lifetime: Option<Duration>,
+    /// How long a closed connection is still read, and what comes is discarded, so that the answer
+    /// before the close is not destroyed by a reset. It ends when the peer closes too. Default: 1 s,
+    /// a few round trips of a far peer.
+    pub linger_timeout: Duration,
+    /// How many bytes are discarded for that at most. Default: 4 MiB.
+    pub linger_limit: usize,
+    /// How long a drain may take before what is left is cut. Default: 30 s, which is also what
+    /// process supervisors commonly allow.
+    pub drain_timeout: Duration,
+
+    /// How many bytes one connection may send in one turn before others are served. Default:
+    /// 256 KiB, one read buffer.
+    pub read_budget: usize,
+    /// How many frames of one connection are run in one turn before others are served. Default:
+    /// 1,024.
+    pub frame_budget: usize,
+    /// How many bytes of waiting output one connection may take in one turn before others are
+    /// served. Default: 1 MiB.
+    pub write_budget: usize,
+    /// How many peers one listener accepts in one turn. Default: 64.
+    pub accept_budget: usize,
+    /// How many datagrams one socket receives in one turn. Default: 256.
+    pub datagram_budget: usize,
+    /// How many deadlines and timers fire in one turn. Default: 1,024.
+    pub timer_budget: usize,
+
+    /// The longest datagram that is received whole, in bytes. Default: 65,507, the longest there is
+    /// over IPv4.
+    pub max_datagram_len: usize,
+    /// How many datagrams a socket receives at a time. Default: 32; each has its own room of
+    /// `max_datagram_len` bytes, which costs memory once it was used.
+    pub datagram_batch: usize,
+    /// How many bytes of datagrams wait to be sent on one socket before further ones are dropped.
+    /// Default: 1 MiB.
+    pub datagram_queue_limit: usize,
+
+    /// The signals that drain the loop, and stop it at the second. Default: SIGINT and SIGTERM (2
+    /// and 15). Empty: none, for a program that sees to its signals itself and calls `drain`.
+    pub signals: Vec<i32>,
+}
+
+/// What happens to a peer that comes when there are as many connections as there may be.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum AtLimit {
+    /// It waits in the kernel's queue until a connection closes.
+    #[default]
+    Wait,
+    /// It is sent these bytes, which may be none, and closed.
+    Refuse(Bytes),
+    /// The connection that has been idle the longest is closed for it.
+    EvictIdle,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            max_connections: None,
+            at_limit: AtLimit::Wait,
+            socket: SocketOptions::default(),
+            read_buffer_len: 256 * KIB,
+            high_watermark: 64 * KIB,
+            low_watermark: 16 * KIB,
+            write_limit: 16 * MIB,
+            memory_budget: 256 * MIB,
+            idle_timeout: Some(Duration::from_secs(300)),
+            first_frame_timeout: Some(Duration::from_secs(30)),
+            frame_timeout: Some(Duration::from_secs(30)),
+            write_timeout: Some(Duration::from_secs(30)),
+            lifetime: None,
+            linger_timeout: Duration::from_secs(1),
+            linger_limit: 4 * MIB,
+            drain_timeout: Duration::from_secs(30),
+            read_budget: 256 * KIB,
+            frame_budget: 1024,
+            write_budget: MIB,
+            accept_budget: 64,
+            datagram_budget: 256,
+            timer_budget: 1024,
+            max_datagram_len: 65_507,
+            datagram_batch: 32,
+            datagram_queue_limit: MIB,
+            signals: vec![2, 15],
+        }
+    }
+}
+
+impl Config {
+    /// Whether the settings fit together.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that says which do not, and what to change.
+    pub fn check(&self) -> Result<(), Error> {
+        self.check_that_nothing_is_zero()?;
+        if self.low_watermark >= self.high_watermark {
+            return Err(Error::new(format!(
+                "low_watermark ({}) must be below high_watermark ({}): lower the one or raise the \
+                 other",
+                self.low_watermark, self.high_watermark
+            )));
+        }
+        if self.high_watermark > self.write_limit {
+            return Err(Error::new(format!(
+                "high_watermark ({}) must not be above write_limit ({}): lower the one or raise \
+                 the other",
+                self.high_watermark, self.write_limit
+            )));
+        }
+        if self.max_datagram_len > 65_535 {
+            return Err(Error::new(format!(
+                "max_datagram_len ({}) must be 65,535 at most: no datagram is longer",
+                self.max_datagram_len
+            )));
+        }
+        Ok(())
+    }
+
+    fn check_that_nothing_is_zero(&self) -> Result<(), Error> {
+        let zero = [
+            ("max_connections", self.max_connections == Some(0)),
+            ("read_buffer_len", self.read_buffer_len == 0),
+            ("read_budget", self.read_budget == 0),
+            ("frame_budget", self.frame_budget == 0),
+            ("write_budget", self.write_budget == 0),
+            ("accept_budget", self.accept_budget == 0),
+            ("datagram_budget", self.datagram_budget == 0),
+            ("timer_budget", self.timer_budget == 0),
+            ("max_datagram_len", self.max_datagram_len == 0),
+            ("datagram_batch", self.datagram_batch == 0),
+            ("idle_timeout", self.idle_timeout == Some(Duration::ZERO)),
+            ("first_frame_timeout", self.first_frame_timeout == Some(Duration::ZERO)),
+            ("frame_timeout", self.frame_timeout == Some(Duration::ZERO)),
+            ("write_timeout", self.write_timeout == Some(Duration::ZERO)),
+            ("lifetime", self.lifetime == Some(Duration::ZERO)),
+        ];
+        match zero.iter().find(|(_, is_zero)| *is_zero) {
+            Some((name, _)) => Err(Error::new(format!(
+                "{name} must not be zero: nothing would ever happen; give it a value or leave its \
+                 default"
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the memory budget has room for the most that one connection may hold.
+    pub(crate) fn check_budget(&self, max_frame_len: usize) -> Result<(), Error> {
+        let read_len = max_frame_len.max(self.read_buffer_len);
+        let most = read_len.saturating_add(self.write_limit);
+        if most > self.memory_budget {
+            return Err(Error::new(format!(
+                "memory_budget ({}) must hold what one connection may: an unfinished frame or a \
+                 read buffer ({read_len}) and the write_limit ({}); raise it to {most} or lower \
+                 those",
+                self.memory_budget, self.write_limit
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// How a listener or a UDP socket is set up. What a listener has, its connections inherit.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SocketOptions {
+    /// How many peers may wait to be accepted; the system may set a lower maximum (on Linux,
+    /// `net.core.somaxconn`). One more than this completes its handshake; whoever comes after that
+    /// tries again by itself after 1, 3, 7 s. Default: 1,024, a burst that a loop serves within one
+    /// retry.
+    pub backlog: u32,
+    /// Send small writes at once instead of waiting for the acknowledgement of earlier ones
+    /// (`TCP_NODELAY`). Default: yes, since the loop joins the writes of a turn itself.
+    pub nodelay: bool,
+    /// Whether an IPv6 socket takes IPv6 only. Default: yes, so that `[::]` and `0.0.0.0` can be
+    /// bound side by side whatever the system's setting.
+    pub v6_only: bool,
+    /// Allow several sockets on one address, among which the kernel spreads the peers
+    /// (`SO_REUSEPORT`). Default: no, since it lets another process take a share unnoticed.
+    pub reuse_port: bool,
+    /// Ask a silent peer after this time whether it is still there (`SO_KEEPALIVE`). Default: no,
+    /// since the idle timeout ends silent connections.
+    pub keepalive: Option<Duration>,
+    /// The kernel's send buffer, in bytes (`SO_SNDBUF`). Default: the system's, which adapts.
+    pub send_buffer_len: Option<usize>,
+    /// The kernel's receive buffer, in bytes (`SO_RCVBUF`). Default: the system's, which adapts.
+    pub receive_buffer_len: Option<usize>,
+}
+
+impl Default for SocketOptions {
+    fn default() -> Self {
+        Self {
+            backlog: 1024,
+            nodelay: true,
+            v6_only: true,
+            reuse_port: false,
+            keepalive: None,
+            send_buffer_len: None,
+            receive_buffer_len: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(config: &Config) -> String {
+        config.check().expect_err("an invalid configuration passed").to_string()
+    }
+
+    #[test]
+    fn the_defaults_fit_together() {
+        Config::default().check().unwrap();
+        Config::default().check_budget(1024 * KIB).unwrap();
+    }
+
+    #[test]
+    fn a_low_watermark_that_is_not_low_is_refused() {
+        let config = Config { low_watermark: 64 * KIB, ..Config::default() };
+        assert!(refusal(&config).contains("low_watermark (65536) must be below"));
+    }
+
+    #[test]
+    fn a_high_watermark_above_the_limit_is_refused() {
+        let config = Config { write_limit: 64 * KIB - 1, ..Config::default() };
+        assert!(refusal(&config).contains("must not be above write_limit (65535)"));
+    }
+
+    #[test]
+    fn a_zero_is_refused_by_name() {
+        let config = Config { frame_budget: 0, ..Config::default() };
+        assert!(refusal(&config).starts_with("frame_budget must not be zero"));
+        let config = Config { idle_timeout: Some(Duration::ZERO), ..Config::default() };
+        assert!(refusal(&config).starts_with("idle_timeout must not be zero"));
+    }
+
+    #[test]
+    fn a_datagram_longer_than_any_is_refused() {
+        let config = Config { max_datagram_len: 65_536, ..Config::default() };
+        assert!(refusal(&config).contains("max_datagram_len (65536)"));
+    }
+
+    #[test]
+    fn a_budget_below_one_connection_is_refused() {
+        let error = Config::default().check_budget(250 * MIB).expect_err("too small a budget");
+        assert!(error.to_string().contains("raise it to 278921216"), "{error}");
+    }
+}

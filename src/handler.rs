@@ -1,0 +1,97 @@
+//! The application's side of a connection.
+
+use crate::codec::Codec;
+use crate::error::{CloseReason, Error};
+use crate::session::Session;
+
+/// What an application does with the frames of its connections.
+///
+/// One value serves all connections of a listener; what belongs to one of them is its `State`. The
+/// callbacks of one connection come in this order: `on_open`, then any of the others, then
+/// `on_close`, exactly once each for the first and the last.
+///
+/// A callback that returns an error closes its connection, after what was already sent. So does one
+/// that panics, unless the program is built to abort: the panic ends here, is counted and logged,
+/// and what the callback sent is dropped. A handler that may panic must keep its own fields fit for
+/// the connections that go on.
+///
+/// A callback holds up the whole loop while it runs. It must not wait.
+///
+/// ```
+/// use windlass::{Error, Handler, Lines, Session};
+///
+/// struct Shout;
+///
+/// impl Handler for Shout {
+///     type Codec = Lines;
+///     type State = ();
+///
+///     fn on_frame(&mut self, session: &mut Session<'_, Self>, line: &str) -> Result<(), Error> {
+///         session.send(&line.to_uppercase())
+///     }
+/// }
+/// ```
+pub trait Handler: Sized + 'static {
+    /// The framing of the protocol.
+    type Codec: Codec + Clone + 'static;
+    /// What the handler keeps for each connection.
+    type State: Default + 'static;
+
+    /// A peer was let in.
+    ///
+    /// # Errors
+    ///
+    /// Closes the connection.
+    fn on_open(&mut self, session: &mut Session<'_, Self>) -> Result<(), Error> {
+        let _ = session;
+        Ok(())
+    }
+
+    /// A frame has come.
+    ///
+    /// # Errors
+    ///
+    /// Closes the connection.
+    fn on_frame(
+        &mut self,
+        session: &mut Session<'_, Self>,
+        frame: <Self::Codec as Codec>::Frame<'_>,
+    ) -> Result<(), Error>;
+
+    /// The peer will send no more, and all its frames have been run. It may still be listening:
+    /// unless told otherwise, the connection is closed once its output is flushed.
+    ///
+    /// # Errors
+    ///
+    /// Closes the connection.
+    fn on_end(&mut self, session: &mut Session<'_, Self>) -> Result<(), Error> {
+        session.close();
+        Ok(())
+    }
+
+    /// A timer that was set with [`Session::set_timer`] under this `key` has come due.
+    ///
+    /// # Errors
+    ///
+    /// Closes the connection.
+    fn on_timer(&mut self, session: &mut Session<'_, Self>, key: u32) -> Result<(), Error> {
+        let _ = (session, key);
+        Ok(())
+    }
+
+    /// The loop has begun to drain: the moment to say goodbye. Afterwards the connection is closed
+    /// as soon as it has nothing left to do.
+    ///
+    /// # Errors
+    ///
+    /// Closes the connection.
+    fn on_drain(&mut self, session: &mut Session<'_, Self>) -> Result<(), Error> {
+        let _ = session;
+        Ok(())
+    }
+
+    /// The connection has ended. Nothing can be sent any more.
+    fn on_close(&mut self, session: &mut Session<'_, Self>, reason: &CloseReason) {
+        let _ = (session, reason);
+    }
+}

@@ -1,0 +1,194 @@
+//! What a connection keeps of its input: a frame that has begun, or frames not run yet.
+
+use crate::instant::Instant;
+
+/// A buffer grows by at least this many bytes at a time.
+const GROWTH_LEN: usize = 4096;
+/// A buffer with more room than this is not kept for another connection.
+const SPARE_LEN: usize = 64 * 1024;
+/// How many emptied buffers are kept for other connections.
+const MAX_SPARES: usize = 64;
+
+/// Input that could not be used up at once. Most connections have none most of the time.
+#[derive(Debug, Default)]
+pub(crate) struct ReadBuffer {
+    /// Room for input; `start..end` of it is filled. It grows as bytes arrive and never shrinks,
+    /// since the whole buffer is given back when it is empty.
+    room: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// How many bytes there must be before it is worth decoding again.
+    need: usize,
+    /// When the frame at the beginning was begun, or was last held up by us.
+    begun: Instant,
+}
+
+impl ReadBuffer {
+    /// How many bytes of input wait here.
+    pub(crate) const fn len(&self) -> usize {
+        self.end - self.start
+    }
+
+    /// How many bytes of memory this holds.
+    pub(crate) const fn held_len(&self) -> usize {
+        self.room.len()
+    }
+
+    /// How many bytes are missing before it is worth decoding.
+    pub(crate) const fn missing(&self) -> usize {
+        self.need.saturating_sub(self.len())
+    }
+
+    /// When the unfinished frame was begun.
+    pub(crate) const fn begun(&self) -> Instant {
+        self.begun
+    }
+
+    /// Lets the unfinished frame begin at `now`, since it was us who did not read on.
+    pub(crate) fn begin_again(&mut self, now: Instant) {
+        self.begun = now;
+    }
+
+    /// The input that waits.
+    pub(crate) fn filled(&mut self) -> &mut [u8] {
+        &mut self.room[self.start..self.end]
+    }
+
+    /// Puts `bytes` behind the input.
+    pub(crate) fn append(&mut self, bytes: &[u8]) {
+        let len = bytes.len();
+        self.make_room(len);
+        self.room[self.end..self.end + len].copy_from_slice(bytes);
+        self.end += len;
+    }
+
+    /// Room behind the input to read into: no more than is missing, and not much more than has
+    /// arrived so far, whatever the peer announced.
+    pub(crate) fn space(&mut self) -> &mut [u8] {
+        let len = self.missing().clamp(1, self.len().max(GROWTH_LEN));
+        self.make_room(len);
+        &mut self.room[self.end..self.end + len]
+    }
+
+    /// The first `len` bytes of [`space`](Self::space) were filled.
+    pub(crate) fn fill(&mut self, len: usize) {
+        self.end += len;
+        assert!(self.end <= self.room.len(), "more was filled than there was room for");
+    }
+
+    /// The first `len` bytes are used up.
+    pub(crate) fn consume(&mut self, len: usize) {
+        self.start += len;
+        assert!(self.start <= self.end, "more was consumed than there was");
+    }
+
+    /// What is left begins a frame that is not worth decoding below `need` bytes.
+    pub(crate) fn expect(&mut self, need: usize, begun: Instant) {
+        self.need = need;
+        self.begun = begun;
+    }
+
+    fn make_room(&mut self, len: usize) {
+        if self.room.len() - self.end >= len {
+            return;
+        }
+        if self.start > 0 {
+            self.room.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
+        let least = self.end + len;
+        if self.room.len() < least {
+            // Doubling what has arrived, so that little is moved, but not beyond what is to come.
+            let len = least.max((2 * self.end).max(GROWTH_LEN).min(self.need));
+            self.room.reserve_exact(len - self.room.len());
+            self.room.resize(len, 0);
+        }
+    }
+}
+
+/// Emptied buffers, for the next connections that need one.
+#[derive(Debug, Default)]
+pub(crate) struct SpareBuffers(Vec<Box<ReadBuffer>>);
+
+impl SpareBuffers {
+    /// The most bytes that spare buffers hold.
+    pub(crate) const MAX_LEN: usize = SPARE_LEN * MAX_SPARES;
+
+    /// An empty buffer.
+    pub(crate) fn take(&mut self) -> Box<ReadBuffer> {
+        self.0.pop().unwrap_or_default()
+    }
+
+    /// Takes back a buffer that is not needed any more.
+    pub(crate) fn give_back(&mut self, mut buffer: Box<ReadBuffer>) {
+        if self.0.len() < MAX_SPARES && buffer.held_len() <= SPARE_LEN {
+            (buffer.start, buffer.end, buffer.need) = (0, 0, 0);
+            self.0.push(buffer);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn input_comes_out_as_it_went_in() {
+        let mut buffer = ReadBuffer::default();
+        buffer.append(b"abc");
+        buffer.consume(1);
+        buffer.append(b"def");
+        assert_eq!(buffer.filled(), b"bcdef");
+        assert_eq!(buffer.len(), 5);
+    }
+
+    #[test]
+    fn an_announced_length_takes_no_memory() {
+        let mut buffer = ReadBuffer::default();
+        buffer.append(b"\0\0\0\x04");
+        buffer.expect(1 << 30, Instant::START);
+        let _ = buffer.space();
+        assert!(buffer.held_len() <= 2 * GROWTH_LEN, "held {}", buffer.held_len());
+    }
+
+    #[test]
+    fn memory_grows_with_what_arrives_and_ends_at_the_need() {
+        let need = 1_000_003;
+        let mut buffer = ReadBuffer::default();
+        buffer.append(b"x");
+        buffer.expect(need, Instant::START);
+        while buffer.missing() > 0 {
+            let len = buffer.space().len().min(1500);
+            buffer.fill(len);
+            assert!(buffer.held_len() <= 2 * buffer.len() + 2 * GROWTH_LEN);
+        }
+        assert_eq!((buffer.len(), buffer.held_len()), (need, need));
+    }
+
+    #[test]
+    fn a_consumed_beginning_is_room_again() {
+        let mut buffer = ReadBuffer::default();
+        for _ in 0..1000 {
+            buffer.append(&[7; 1000]);
+            buffer.consume(1000);
+        }
+        assert!(buffer.held_len() <= GROWTH_LEN);
+    }
+
+    #[test]
+    fn a_spare_buffer_is_empty_and_never_large() {
+        let mut spares = SpareBuffers::default();
+        let mut large = Box::new(ReadBuffer::default());
+        large.append(&vec![0; SPARE_LEN + 1]);
+        spares.give_back(large);
+        assert!(spares.0.is_empty());
+        let mut small = spares.take();
+        small.append(b"left over");
+        small.expect(100, Instant::START);
+        spares.give_back(small);
+        let again = spares.take();
+        assert_eq!((again.len(), again.missing()), (0, 0));
+        assert!(again.held_len() > 0, "the room is kept");
+    }
+}
