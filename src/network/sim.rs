@@ -63,8 +63,8 @@ pub use link::{PeerState, SimPeer};
 /// polls of a loop that [spins](Calls::idle_polls).
 ///
 /// ```
-/// use windlass::Token;
-/// use windlass::network::{Network, Progress, SimNetwork, SocketOptions};
+/// use windlass::{SocketOptions, Token};
+/// use windlass::network::{Network, Progress, SimNetwork};
 ///
 /// # fn main() -> std::io::Result<()> {
 /// let mut network = SimNetwork::new(1);
@@ -180,7 +180,7 @@ impl SimNetwork {
 
     /// How many bytes each direction of a connection holds, for peers that connect from now on.
     /// Default: 64 KiB. A listener's buffer sizes in
-    /// [`SocketOptions`](crate::network::SocketOptions), if given, go before.
+    /// [`SocketOptions`](crate::SocketOptions), if given, go before.
     ///
     /// # Panics
     ///

@@ -11,8 +11,9 @@ use super::listeners::{as_seen, check_free, pick, reaches, this_host};
 use super::schedule::Scheduled;
 use super::trace::Call;
 use crate::batch::{Incoming, Outgoing};
+use crate::config::SocketOptions;
 use crate::instant::Instant;
-use crate::network::{Progress, Readiness, SocketOptions};
+use crate::network::{Progress, Readiness};
 use crate::token::Token;
 
 /// The longest payload of a datagram: 65,535 bytes less the headers of IPv4 and UDP.

@@ -12,7 +12,8 @@ use super::link::{Link, PeerState, Place, SimPeer};
 use super::random::mix;
 use super::schedule::Scheduled;
 use super::trace::Call;
-use crate::network::{AcceptError, Progress, SocketOptions};
+use crate::config::SocketOptions;
+use crate::network::{AcceptError, Progress};
 use crate::token::Token;
 
 /// After how many seconds in all a peer that found the queue full tries again; after the last it

@@ -9,8 +9,9 @@ use super::edges::Kind;
 use super::schedule::Scheduled;
 use super::trace::Call;
 use crate::batch::{Incoming, Outgoing};
+use crate::config::SocketOptions;
 use crate::instant::Instant;
-use crate::network::{AcceptError, Event, Network, Progress, SocketOptions};
+use crate::network::{AcceptError, Event, Network, Progress};
 use crate::token::Token;
 
 /// How many events a poll gives if the list it is to fill has no capacity.
