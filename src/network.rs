@@ -53,7 +53,7 @@ use crate::instant::Instant;
 use crate::token::Token;
 
 pub use os::OsNetwork;
-pub use sim::{Faults, SimNetwork, SimPeer};
+pub use sim::{AcceptFailure, Calls, Faults, PeerState, SimNetwork, SimPeer};
 
 /// The outside world, as a loop sees it. The module says what each side may rely on.
 pub trait Network {

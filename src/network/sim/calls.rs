@@ -1,0 +1,67 @@
+//! What the loop asked of the simulated network, counted.
+
+/// How often a loop called its network, since the network began: for budgets of system calls, and
+/// to see a loop that spins.
+///
+/// ```
+/// use windlass::network::{Network, SimNetwork};
+///
+/// let mut network = SimNetwork::new(1);
+/// let before = network.calls();
+/// network.now();
+/// assert_eq!(network.calls().since(before).polls, 0);
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[non_exhaustive]
+pub struct Calls {
+    /// Calls of `poll`.
+    pub polls: u64,
+    /// Those polls that returned at once and without an event, although nothing had been achieved
+    /// since the poll before. Some have a cause that the network does not see, such as a deadline
+    /// that was due; a loop of which this grows without end is spinning.
+    pub idle_polls: u64,
+    /// Events that the polls gave.
+    pub events: u64,
+    /// Calls of `accept`, those that found nobody included.
+    pub accepts: u64,
+    /// Calls of `adopt`.
+    pub adopts: u64,
+    /// Calls of `refuse`.
+    pub refusals: u64,
+    /// Calls of `read`, those that found nothing included.
+    pub reads: u64,
+    /// Calls of `write` and `write_vectored`, those that found no room included.
+    pub writes: u64,
+    /// Calls of `shutdown_write`.
+    pub shutdowns: u64,
+    /// Calls of `receive`.
+    pub receives: u64,
+    /// Calls of `send`.
+    pub sends: u64,
+    /// Calls of `close` and `abort` that closed something.
+    pub closes: u64,
+    /// Calls that named no open socket, `close` and `abort` excepted: bugs of the caller.
+    pub unknown_tokens: u64,
+}
+
+impl Calls {
+    /// How many of each were made after `earlier`.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Self {
+        Self {
+            polls: self.polls - earlier.polls,
+            idle_polls: self.idle_polls - earlier.idle_polls,
+            events: self.events - earlier.events,
+            accepts: self.accepts - earlier.accepts,
+            adopts: self.adopts - earlier.adopts,
+            refusals: self.refusals - earlier.refusals,
+            reads: self.reads - earlier.reads,
+            writes: self.writes - earlier.writes,
+            shutdowns: self.shutdowns - earlier.shutdowns,
+            receives: self.receives - earlier.receives,
+            sends: self.sends - earlier.sends,
+            closes: self.closes - earlier.closes,
+            unknown_tokens: self.unknown_tokens - earlier.unknown_tokens,
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! UDP in the simulated network: sockets of the loop, and the mailboxes of its peers.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::SimNetwork;
+use super::edges::{Kind, unknown};
+use super::listeners::{as_seen, check_free, pick, reaches, this_host};
+use super::schedule::Scheduled;
+use super::trace::Call;
+use crate::batch::{Incoming, Outgoing};
+use crate::config::SocketOptions;
+use crate::instant::Instant;
+use crate::network::{Progress, Readiness};
+use crate::token::Token;
+
+/// The longest payload of a datagram: 65,535 bytes less the headers of IPv4 and UDP.
+const LONGEST: usize = 65_507;
+/// What a datagram that waits costs beside its payload, as kernels reckon.
+const OVERHEAD: usize = 256;
+/// How many bytes may wait in a socket that asked for no size.
+const INBOX_LEN: usize = 212_992;
+
+#[derive(Debug)]
+pub(super) struct UdpSocket {
+    pub(super) address: SocketAddr,
+    options: SocketOptions,
+    /// Senders and payloads.
+    pub(super) inbox: VecDeque<(SocketAddr, Vec<u8>)>,
+    /// What the inbox holds in bytes, overhead included.
+    inbox_len: usize,
+    /// How many refusals the loop has not been told of.
+    pub(super) refusals: usize,
+    blocked_until: Instant,
+}
+
+impl UdpSocket {
+    pub(super) fn can_receive(&self) -> bool {
+        !self.inbox.is_empty() || self.refusals > 0
+    }
+
+    pub(super) fn can_send(&self, now: Instant) -> bool {
+        self.blocked_until <= now
+    }
+
+    /// Takes in a datagram if there is room for it; otherwise it is lost.
+    fn put(&mut self, from: SocketAddr, payload: Vec<u8>) {
+        let capacity = self.options.receive_buffer_len.unwrap_or(INBOX_LEN);
+        let len = payload.len() + OVERHEAD;
+        if self.inbox.is_empty() || self.inbox_len + len <= capacity {
+            self.inbox_len += len;
+            self.inbox.push_back((as_seen(from, self.address), payload));
+        }
+    }
+
+    fn take(&mut self) -> Option<(SocketAddr, Vec<u8>)> {
+        let (from, payload) = self.inbox.pop_front()?;
+        self.inbox_len -= payload.len() + OVERHEAD;
+        Some((from, payload))
+    }
+}
+
+impl SimNetwork {
+    /// A datagram is sent, from any address to any other. It reaches the UDP socket that is bound
+    /// there, or else waits to be [taken](Self::take_datagrams). A socket whose buffer is full (212,992
+    /// bytes unless asked for otherwise, 256 for each datagram and its payload) loses it.
+    ///
+    /// # Panics
+    ///
+    /// If the payload is longer than the 65,507 bytes that a datagram carries.
+    pub fn send_datagram(&mut self, from: SocketAddr, to: SocketAddr, payload: &[u8]) {
+        assert!(payload.len() <= LONGEST, "a datagram longer than there can be");
+        self.trace.begin(Call::Datagram, 0, self.clock);
+        self.trace.add_bytes(format!("{from} {to}").as_bytes());
+        self.trace.add_bytes(payload);
+        self.dispatch(from, to, payload);
+    }
+
+    /// Takes out the datagrams that have arrived at an address where no socket of the loop is: the
+    /// sender and the payload of each, in the order they came.
+    pub fn take_datagrams(&mut self, at: SocketAddr) -> Vec<(SocketAddr, Vec<u8>)> {
+        self.mailboxes.remove(&at).unwrap_or_default()
+    }
+
+    /// From now on nobody listens at this address: each datagram that the loop sends there is lost,
+    /// and makes one later call for its socket fail with
+    /// [`ConnectionRefused`](std::io::ErrorKind::ConnectionRefused).
+    pub fn refuse_datagrams(&mut self, at: SocketAddr) {
+        self.refusing.insert(at);
+    }
+
+    /// Takes back [`refuse_datagrams`](Self::refuse_datagrams).
+    pub fn allow_datagrams(&mut self, at: SocketAddr) {
+        self.refusing.remove(&at);
+    }
+
+    /// For the time of `wait`, the UDP socket bound at this address takes nothing to send: it
+    /// answers `Blocked`.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such socket.
+    pub fn block_datagrams(&mut self, at: SocketAddr, wait: Duration) {
+        let token = self.udp_socket_at(at, at).expect("a socket is bound at the address to block");
+        let until = self.moment(wait);
+        if let Ok(udp) = self.udp_socket(token) {
+            udp.blocked_until = until;
+        }
+        self.schedule.add(until, Scheduled::Unblock { token });
+    }
+
+    /// Sends a datagram on its way, with all that can happen to it there.
+    fn dispatch(&mut self, from: SocketAddr, to: SocketAddr, payload: &[u8]) {
+        if self.random.chance(self.faults.lost_datagram) {
+            return;
+        }
+        let copies = if self.random.chance(self.faults.doubled_datagram) { 2 } else { 1 };
+        for _ in 0..copies {
+            let mut payload = payload.to_vec();
+            if !payload.is_empty() && self.random.chance(self.faults.truncated_datagram) {
+                payload.truncate(self.random.below(payload.len()));
+            }
+            if self.random.chance(self.faults.reordered_datagram) {
+                let delay = self.any_delay();
+                let when = self.moment(delay);
+                self.schedule.add(when, Scheduled::Datagram { from, to, payload });
+            } else {
+                self.arrive(from, to, payload);
+            }
+        }
+    }
+
+    /// A datagram arrives, at a socket of the loop or in a mailbox.
+    pub(super) fn arrive(&mut self, from: SocketAddr, to: SocketAddr, payload: Vec<u8>) {
+        let Some(token) = self.udp_socket_at(from, to) else {
+            self.mailboxes.entry(to).or_default().push((from, payload));
+            return;
+        };
+        if let Ok(udp) = self.udp_socket(token) {
+            udp.put(from, payload);
+        }
+        self.check(token);
+    }
+
+    fn udp_socket_at(&self, from: SocketAddr, to: SocketAddr) -> Option<Token> {
+        let is_reached = |token: &Token| match &self.sockets[token].kind {
+            Kind::Udp(udp) => reaches(udp.address, &udp.options, to),
+            Kind::Connection(_) | Kind::Listener(_) | Kind::Signals { .. } => false,
+        };
+        let candidates = self.endpoints.iter().copied().filter(is_reached);
+        pick(&candidates.collect::<Vec<_>>(), from)
+    }
+
+    fn udp_socket(&mut self, token: Token) -> io::Result<&mut UdpSocket> {
+        match self.sockets.get_mut(&token).map(|socket| &mut socket.kind) {
+            Some(Kind::Udp(udp)) => Ok(udp),
+            _ => {
+                self.calls.unknown_tokens += 1;
+                Err(unknown(token, "UDP socket"))
+            }
+        }
+    }
+
+    pub(super) fn open_udp(
+        &mut self,
+        token: Token,
+        address: SocketAddr,
+        options: &SocketOptions,
+    ) -> io::Result<SocketAddr> {
+        self.check_limit()?;
+        for token in &self.endpoints {
+            if let Kind::Udp(other) = &self.sockets[token].kind {
+                check_free((address, options), (other.address, &other.options))?;
+            }
+        }
+        let udp = UdpSocket {
+            address: self.with_port(address),
+            options: options.clone(),
+            inbox: VecDeque::new(),
+            inbox_len: 0,
+            refusals: 0,
+            blocked_until: Instant::START,
+        };
+        let address = udp.address;
+        self.open(token, Kind::Udp(udp));
+        Ok(address)
+    }
+
+    pub(super) fn receive_batch(
+        &mut self,
+        token: Token,
+        batch: &mut Incoming,
+    ) -> io::Result<Progress<()>> {
+        batch.clear();
+        self.take_refusal(token)?;
+        let waiting = self.udp_socket(token)?.inbox.len();
+        if waiting == 0 || self.random.chance(self.faults.blocked_read) {
+            self.edges(token).read_waits = true;
+            self.check(token);
+            return Ok(Progress::Blocked);
+        }
+        for _ in 0..self.part_of(waiting, self.faults.partial_read) {
+            let Some(room) = batch.room() else { break };
+            let Some((from, payload)) = self.udp_socket(token)?.take() else { break };
+            let len = payload.len().min(room.len());
+            room[..len].copy_from_slice(&payload[..len]);
+            batch.push(from, len);
+            self.trace.add_bytes(&payload[..len]);
+        }
+        self.edges(token).read_waits = !batch.is_full();
+        self.check(token);
+        Ok(Progress::Done(()))
+    }
+
+    pub(super) fn send_batch(
+        &mut self,
+        token: Token,
+        batch: &mut Outgoing,
+    ) -> io::Result<Progress<()>> {
+        let clock = self.clock;
+        let waiting = batch.len();
+        let is_free = self.udp_socket(token)?.can_send(clock);
+        let can_send = is_free && !self.random.chance(self.faults.blocked_write);
+        let most = if can_send { self.part_of(waiting, self.faults.partial_write) } else { 0 };
+        for _ in 0..most {
+            self.take_refusal(token)?;
+            let from = self.udp_socket(token)?.address;
+            let Some((to, payload)) = batch.front() else { break };
+            check_sendable(from, to, payload)?;
+            self.trace.add_bytes(payload);
+            self.send_from(token, this_host(from), to, payload);
+            batch.pop();
+        }
+        self.edges(token).write_waits = most < waiting;
+        self.check(token);
+        Ok(if most == 0 && waiting > 0 { Progress::Blocked } else { Progress::Done(()) })
+    }
+
+    fn send_from(&mut self, token: Token, from: SocketAddr, to: SocketAddr, payload: &[u8]) {
+        if self.refusing.contains(&to) || self.random.chance(self.faults.refused_datagram) {
+            if let Ok(udp) = self.udp_socket(token) {
+                udp.refusals += 1;
+            }
+            self.owe(token, Readiness::READABLE.with(Readiness::HANGUP));
+        } else {
+            self.dispatch(from, to, payload);
+        }
+    }
+
+    /// Fails if a refusal waits to be told.
+    fn take_refusal(&mut self, token: Token) -> io::Result<()> {
+        let udp = self.udp_socket(token)?;
+        if udp.refusals == 0 {
+            return Ok(());
+        }
+        udp.refusals -= 1;
+        Err(io::Error::new(
+            io::ErrorKind::ConnectionRefused,
+            "ECONNREFUSED: nobody listens where a datagram was sent (simulated)",
+        ))
+    }
+}
+
+/// Fails for datagrams that no network takes.
+fn check_sendable(from: SocketAddr, to: SocketAddr, payload: &[u8]) -> io::Result<()> {
+    let text = if payload.len() > LONGEST {
+        "EMSGSIZE: the datagram is too long (simulated)"
+    } else if to.port() == 0 {
+        "EINVAL: there is no port 0 to send to (simulated)"
+    } else if from.is_ipv4() != to.is_ipv4() {
+        "EAFNOSUPPORT: an address of another family (simulated)"
+    } else {
+        return Ok(());
+    };
+    Err(io::Error::new(io::ErrorKind::InvalidInput, text))
+}

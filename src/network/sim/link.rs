@@ -1,0 +1,128 @@
+//! One simulated TCP connection: both ends of it, and what lies between.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::pipe::{Inbound, Outbound};
+use crate::token::Token;
+
+/// A simulated peer: the far end of one TCP connection. The network that made it knows more.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct SimPeer(pub(super) usize);
+
+/// How things stand, as a peer sees it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum PeerState {
+    /// It has not been accepted yet: it waits in the listener's queue, or for a place there.
+    Connecting,
+    /// The connection is open.
+    Open,
+    /// The server has finished, and everything it sent has been received.
+    Finished,
+    /// The server has reset the connection.
+    Reset,
+    /// The peer itself has reset the connection, or a fault of the network has.
+    Broken,
+    /// Nobody was listening.
+    Refused,
+    /// The queue was full for the 127 s after which a peer gives up.
+    TimedOut,
+}
+
+/// Where the server's end of a connection is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Place {
+    /// Outside: the listener's queue has no place for it.
+    Outside,
+    /// In the listener's queue.
+    Queued,
+    /// In the network's hand, between accept and adopt.
+    Hand,
+    /// With the server, under this token.
+    Held(Token),
+    /// The server has closed it, or never had it.
+    Left,
+}
+
+/// How a peer takes what it is sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Reading {
+    /// All of it, at each poll.
+    Prompt,
+    /// Nothing.
+    Stalled,
+    /// So much, every so often.
+    Slow { bytes: usize, every: Duration },
+}
+
+#[derive(Debug)]
+pub(super) struct Link {
+    /// The peer's address.
+    pub(super) address: SocketAddr,
+    /// The address it connected to.
+    pub(super) server: SocketAddr,
+    pub(super) inbound: Inbound,
+    pub(super) outbound: Outbound,
+    pub(super) place: Place,
+    pub(super) reading: Reading,
+    /// Whether a slow peer's next portion is scheduled.
+    pub(super) is_ticking: bool,
+    /// Whether it is among those on which bytes may flow at the next poll.
+    pub(super) is_stirred: bool,
+    /// How it ended for the peer, if it did other than by finishing.
+    pub(super) fate: Option<PeerState>,
+    /// Whether the server's end is broken.
+    pub(super) is_broken: bool,
+    /// The error that the server's next read or write finds, whichever comes first.
+    pub(super) error: Option<io::ErrorKind>,
+    /// The error that the server's next write finds.
+    pub(super) write_error: Option<io::ErrorKind>,
+}
+
+impl Link {
+    pub(super) const fn new(address: SocketAddr, server: SocketAddr) -> Self {
+        Self {
+            address,
+            server,
+            inbound: Inbound::new(),
+            outbound: Outbound::new(),
+            place: Place::Outside,
+            reading: Reading::Prompt,
+            is_ticking: false,
+            is_stirred: false,
+            fate: None,
+            is_broken: false,
+            error: None,
+            write_error: None,
+        }
+    }
+
+    pub(super) fn state(&self) -> PeerState {
+        if let Some(fate) = self.fate {
+            return fate;
+        }
+        match self.place {
+            Place::Outside | Place::Queued => PeerState::Connecting,
+            Place::Hand | Place::Held(_) | Place::Left => {
+                let has_all = self.outbound.in_flight_len() == 0 || self.reading == Reading::Prompt;
+                if self.outbound.is_finished() && has_all {
+                    PeerState::Finished
+                } else {
+                    PeerState::Open
+                }
+            }
+        }
+    }
+
+    /// Whether the connection is over for the peer.
+    pub(super) const fn is_over(&self) -> bool {
+        self.fate.is_some()
+    }
+
+    /// Everything on the way is lost, in both directions.
+    pub(super) fn discard(&mut self) {
+        self.inbound.discard();
+        self.outbound.discard();
+    }
+}

@@ -1,0 +1,326 @@
+//! Listeners of the simulated network: connecting, waiting and being accepted.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use super::SimNetwork;
+use super::edges::{Kind, unknown};
+use super::faults::AcceptFailure;
+use super::link::{Link, PeerState, Place, SimPeer};
+use super::random::mix;
+use super::schedule::Scheduled;
+use super::trace::Call;
+use crate::config::SocketOptions;
+use crate::network::{AcceptError, Progress};
+use crate::token::Token;
+
+/// After how many seconds in all a peer that found the queue full tries again; after the last it
+/// gives up. Linux does so by default.
+const RETRIES: [u64; 7] = [1, 3, 7, 15, 31, 63, 127];
+
+#[derive(Debug)]
+pub(super) struct Listener {
+    pub(super) address: SocketAddr,
+    options: SocketOptions,
+    /// The links of the peers that have connected and were not accepted.
+    pub(super) queue: VecDeque<usize>,
+    is_broken: bool,
+}
+
+impl Listener {
+    pub(super) fn can_accept(&self) -> bool {
+        !self.queue.is_empty() && !self.is_broken
+    }
+}
+
+impl SimNetwork {
+    /// A peer connects to a listener, from an address of its own. If the listener's queue is full
+    /// (one more than its backlog), it tries again after 1, 3, 7, 15, 31 and 63 s and gives up after
+    /// 127 s. If nobody listens there, it is refused.
+    ///
+    /// An address given as `0.0.0.0` or `[::]` means this host.
+    pub fn connect(&mut self, listener: SocketAddr) -> SimPeer {
+        let number = self.peer_count;
+        self.peer_count += 1;
+        let (host, port) = (number / 16_384, 32_768 + number % 16_384);
+        let port = u16::try_from(port).expect("below 49,152");
+        let from = match listener.ip() {
+            IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::from_bits(Ipv4Addr::LOCALHOST.to_bits() + host)),
+            IpAddr::V6(_) => {
+                IpAddr::V6(Ipv6Addr::from_bits(Ipv6Addr::LOCALHOST.to_bits() + u128::from(host)))
+            }
+        };
+        self.connect_from(SocketAddr::new(from, port), listener)
+    }
+
+    /// As [`connect`](Self::connect), from this address. A peer with an IPv4 address that reaches an
+    /// IPv6 listener is seen there as `::ffff:a.b.c.d`.
+    pub fn connect_from(&mut self, from: SocketAddr, listener: SocketAddr) -> SimPeer {
+        self.trace.begin(Call::Connect, self.links.len() as u64, self.clock);
+        self.trace.add_bytes(format!("{from} {listener}").as_bytes());
+        let peer = self.add_link(Link::new(from, this_host(listener)));
+        self.knock(peer.0, 0);
+        peer
+    }
+
+    /// Whether there is a listener for this address.
+    pub fn is_listening(&self, address: SocketAddr) -> bool {
+        self.listener_for(address, address).is_some()
+    }
+
+    /// How many peers wait in the queue of the listener for this address; 0 if there is none.
+    pub fn queue_len(&self, listener: SocketAddr) -> usize {
+        let token = self.listener_for(listener, listener);
+        match token.map(|token| &self.sockets[&token].kind) {
+            Some(Kind::Listener(listener)) => listener.queue.len(),
+            _ => 0,
+        }
+    }
+
+    /// The listener that a peer from `from` reaches at `address`: of several, always the same.
+    fn listener_for(&self, from: SocketAddr, address: SocketAddr) -> Option<Token> {
+        let is_reached = |token: &Token| match &self.sockets[token].kind {
+            Kind::Listener(listener) => reaches(listener.address, &listener.options, address),
+            Kind::Connection(_) | Kind::Udp(_) | Kind::Signals { .. } => false,
+        };
+        let candidates = self.endpoints.iter().copied().filter(is_reached);
+        pick(&candidates.collect::<Vec<_>>(), from)
+    }
+
+    /// A peer tries to get into a queue, for the `attempt`-th time.
+    pub(super) fn knock(&mut self, index: usize, attempt: u32) {
+        let link = &self.links[index];
+        if link.is_over() {
+            return;
+        }
+        let token = self.listener_for(link.address, link.server);
+        let kind = token.and_then(|token| Some(&mut self.sockets.get_mut(&token)?.kind));
+        let (Some(token), Some(Kind::Listener(listener))) = (token, kind) else {
+            self.links[index].fate = Some(PeerState::Refused);
+            self.links[index].discard();
+            return;
+        };
+        if listener.queue.len() <= listener.options.backlog as usize {
+            listener.queue.push_back(index);
+            let link = &mut self.links[index];
+            let SocketOptions { send_buffer_len, receive_buffer_len, .. } = listener.options;
+            link.inbound.set_capacity(receive_buffer_len.unwrap_or(self.pipe_len).max(1));
+            link.outbound.set_capacity(send_buffer_len.unwrap_or(self.pipe_len).max(1));
+            link.address = as_seen(link.address, listener.address);
+            link.server = as_seen(link.server, listener.address);
+            link.place = Place::Queued;
+            self.flow_in(index);
+            self.check(token);
+        } else if let Some(&retry) = RETRIES.get(attempt as usize) {
+            let waited = if attempt == 0 { 0 } else { RETRIES[attempt as usize - 1] };
+            let when = self.moment(Duration::from_secs(retry - waited));
+            self.schedule.add(when, Scheduled::Knock { link: index, attempt: attempt + 1 });
+        } else {
+            self.links[index].fate = Some(PeerState::TimedOut);
+            self.links[index].discard();
+        }
+    }
+
+    pub(super) fn open_listener(
+        &mut self,
+        token: Token,
+        address: SocketAddr,
+        options: &SocketOptions,
+    ) -> io::Result<SocketAddr> {
+        self.check_limit()?;
+        for token in &self.endpoints {
+            if let Kind::Listener(other) = &self.sockets[token].kind {
+                check_free((address, options), (other.address, &other.options))?;
+            }
+        }
+        let address = self.with_port(address);
+        let options = options.clone();
+        let queue = VecDeque::new();
+        self.open(token, Kind::Listener(Listener { address, options, queue, is_broken: false }));
+        Ok(address)
+    }
+
+    /// Fails if the limit leaves no room for another socket.
+    pub(super) fn check_limit(&self) -> io::Result<()> {
+        match AcceptFailure::Emfile.error() {
+            AcceptError::Exhausted(error) if self.is_full() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// The address with a free port in place of port 0.
+    pub(super) fn with_port(&mut self, mut address: SocketAddr) -> SocketAddr {
+        if address.port() == 0 {
+            address.set_port(self.free_port());
+        }
+        address
+    }
+
+    pub(super) fn accept_peer(
+        &mut self,
+        token: Token,
+    ) -> Result<Progress<SocketAddr>, AcceptError> {
+        self.close_hand();
+        if self.listener(token).map_err(AcceptError::Broken)?.is_broken {
+            return Err(AcceptFailure::Broken.error());
+        }
+        if self.is_full() {
+            return Err(AcceptFailure::Emfile.error());
+        }
+        let can_accept = self.listener(token).is_ok_and(|listener| listener.can_accept());
+        if let Some(failure) = self.accept_failure(can_accept) {
+            return Err(self.fail_accept_now(token, failure));
+        }
+        let is_blocked = !can_accept || self.random.chance(self.faults.blocked_read);
+        self.edges(token).read_waits = is_blocked;
+        if is_blocked {
+            self.check(token);
+            return Ok(Progress::Blocked);
+        }
+        let index = self.take_next(token).expect("somebody can be accepted");
+        self.hand = Some(index);
+        self.links[index].place = Place::Hand;
+        if self.random.chance(self.faults.gone_at_accept) {
+            self.break_link(index, io::ErrorKind::ConnectionReset);
+        }
+        Ok(Progress::Done(self.links[index].address))
+    }
+
+    /// How this accept fails, if it does.
+    fn accept_failure(&mut self, can_accept: bool) -> Option<AcceptFailure> {
+        let is_possible = |failure: AcceptFailure| can_accept || !failure.costs_a_peer();
+        if self.accept_failures.front().is_some_and(|failure| is_possible(*failure)) {
+            return self.accept_failures.pop_front();
+        }
+        if self.random.chance(self.faults.exhausted_accept) {
+            let index = self.random.below(AcceptFailure::EXHAUSTED.len());
+            return Some(AcceptFailure::EXHAUSTED[index]);
+        }
+        if can_accept && self.random.chance(self.faults.aborted_accept) {
+            let index = self.random.below(AcceptFailure::PEER_GONE.len());
+            return Some(AcceptFailure::PEER_GONE[index]);
+        }
+        None
+    }
+
+    fn fail_accept_now(&mut self, token: Token, failure: AcceptFailure) -> AcceptError {
+        if failure.costs_a_peer()
+            && let Some(index) = self.take_next(token)
+        {
+            self.break_link(index, io::ErrorKind::ConnectionAborted);
+            self.links[index].place = Place::Left;
+        }
+        if failure == AcceptFailure::Broken
+            && let Ok(listener) = self.listener(token)
+        {
+            listener.is_broken = true;
+        }
+        failure.error()
+    }
+
+    fn take_next(&mut self, token: Token) -> Option<usize> {
+        self.listener(token).ok()?.queue.pop_front()
+    }
+
+    fn listener(&mut self, token: Token) -> io::Result<&mut Listener> {
+        match self.sockets.get_mut(&token).map(|socket| &mut socket.kind) {
+            Some(Kind::Listener(listener)) => Ok(listener),
+            _ => {
+                self.calls.unknown_tokens += 1;
+                Err(unknown(token, "listener"))
+            }
+        }
+    }
+
+    pub(super) fn adopt_peer(&mut self, connection: Token) -> io::Result<()> {
+        let Some(index) = self.hand else {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "nobody to adopt"));
+        };
+        let fails = self.adopt_failures > 0 || self.random.chance(self.faults.failed_adopt);
+        if fails {
+            self.adopt_failures = self.adopt_failures.saturating_sub(1);
+            self.close_hand();
+            return Err(io::Error::new(
+                io::ErrorKind::OutOfMemory,
+                "ENOMEM: cannot watch the connection (simulated)",
+            ));
+        }
+        self.hand = None;
+        self.links[index].place = Place::Held(connection);
+        self.open(connection, Kind::Connection(index));
+        Ok(())
+    }
+
+    pub(super) fn refuse_peer(&mut self, farewell: &[u8]) {
+        let Some(index) = self.hand else { return };
+        let link = &mut self.links[index];
+        if !link.is_broken {
+            let len = farewell.len().min(link.outbound.room());
+            link.outbound.write(&farewell[..len]);
+        }
+        self.close_hand();
+    }
+
+    /// Closes the peer that is in the hand, if any.
+    fn close_hand(&mut self) {
+        if let Some(index) = self.hand.take() {
+            self.leave(index);
+        }
+    }
+}
+
+/// The address by which a peer means this host.
+pub(super) const fn this_host(mut address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(IpAddr::V6(Ipv6Addr::LOCALHOST)),
+        _ => {}
+    }
+    address
+}
+
+/// An address as a socket at `local` sees it: an IPv6 socket sees IPv4 addresses mapped.
+pub(super) const fn as_seen(mut address: SocketAddr, local: SocketAddr) -> SocketAddr {
+    if let (IpAddr::V4(ip), SocketAddr::V6(_)) = (address.ip(), local) {
+        address.set_ip(IpAddr::V6(ip.to_ipv6_mapped()));
+    }
+    address
+}
+
+/// Whether what is sent to `target` reaches a socket bound to `bound`.
+pub(super) fn reaches(bound: SocketAddr, options: &SocketOptions, target: SocketAddr) -> bool {
+    let is_any = match (bound.ip(), target.ip()) {
+        (IpAddr::V4(bound), IpAddr::V4(_)) => bound.is_unspecified(),
+        (IpAddr::V6(bound), IpAddr::V6(_)) => bound.is_unspecified(),
+        (IpAddr::V6(bound), IpAddr::V4(_)) => bound.is_unspecified() && !options.v6_only,
+        (IpAddr::V4(_), IpAddr::V6(_)) => false,
+    };
+    bound.port() == target.port() && (is_any || this_host(bound).ip() == this_host(target).ip())
+}
+
+/// Fails if a new socket would take the address of another.
+pub(super) fn check_free(
+    (address, options): (SocketAddr, &SocketOptions),
+    (other, other_options): (SocketAddr, &SocketOptions),
+) -> io::Result<()> {
+    let is_shared = options.reuse_port && other_options.reuse_port;
+    let overlaps = reaches(other, other_options, address) || reaches(address, options, other);
+    if address.port() != 0 && overlaps && !is_shared {
+        let text = format!("EADDRINUSE: {other} is in use (simulated)");
+        return Err(io::Error::new(io::ErrorKind::AddrInUse, text));
+    }
+    Ok(())
+}
+
+/// One of the sockets that share an address, always the same for the same sender.
+pub(super) fn pick(candidates: &[Token], from: SocketAddr) -> Option<Token> {
+    let bits = match from.ip() {
+        IpAddr::V4(ip) => u64::from(ip.to_bits()),
+        IpAddr::V6(ip) => ip.segments().iter().fold(0, |bits, part| mix(bits ^ u64::from(*part))),
+    };
+    let len = candidates.len() as u64;
+    let index = mix(mix(bits) ^ u64::from(from.port())).checked_rem(len)?;
+    candidates.get(usize::try_from(index).ok()?).copied()
+}

@@ -1,0 +1,261 @@
+//! The peers of the simulated network: what a test makes them do, and what it sees of them.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::SimNetwork;
+use super::link::{Link, PeerState, Place, Reading, SimPeer};
+use super::schedule::Scheduled;
+use super::trace::Call;
+use crate::network::Readiness;
+use crate::token::Token;
+
+impl SimNetwork {
+    /// The peer sends `bytes`: as much as the pipe holds now, the rest at the polls after the loop
+    /// has made room. What is sent before there is a connection goes when there is one, and what is
+    /// sent when it is over is lost.
+    ///
+    /// (The [`send`](crate::network::Network::send) of the trait has the same name: on a value of
+    /// this type it is called as `Network::send(&mut network, token, &mut batch)`.)
+    ///
+    /// # Panics
+    ///
+    /// If the peer has [finished](Self::finish).
+    pub fn send(&mut self, peer: SimPeer, bytes: &[u8]) {
+        self.trace.begin(Call::PeerSend, peer.0 as u64, self.clock);
+        self.trace.add_bytes(bytes);
+        let link = &mut self.links[peer.0];
+        if !link.is_over() {
+            link.inbound.send(bytes);
+            self.flow_in(peer.0);
+        }
+    }
+
+    /// The peer says that it sends no more, behind everything it has sent. It goes on receiving.
+    pub fn finish(&mut self, peer: SimPeer) {
+        self.trace.begin(Call::PeerFinish, peer.0 as u64, self.clock);
+        let link = &mut self.links[peer.0];
+        if !link.is_over() {
+            link.inbound.finish();
+            self.flow_in(peer.0);
+        }
+    }
+
+    /// The peer resets the connection. What the loop has not read is lost, and so is what the peer
+    /// has not taken. In the listener's queue it stays, to be accepted and found broken.
+    pub fn reset(&mut self, peer: SimPeer) {
+        self.trace.begin(Call::PeerReset, peer.0 as u64, self.clock);
+        self.break_link(peer.0, io::ErrorKind::ConnectionReset);
+    }
+
+    /// The peer takes nothing more of what it is sent, until it is told to [resume](Self::resume).
+    pub fn stall(&mut self, peer: SimPeer) {
+        self.set_reading(peer, Reading::Stalled);
+    }
+
+    /// The peer takes everything, at each poll, as peers do from the start.
+    pub fn resume(&mut self, peer: SimPeer) {
+        self.set_reading(peer, Reading::Prompt);
+    }
+
+    /// The peer takes at most `bytes` at a time, and waits for `every` before each.
+    ///
+    /// # Panics
+    ///
+    /// If one of them is zero.
+    pub fn read_slowly(&mut self, peer: SimPeer, bytes: usize, every: Duration) {
+        assert!(bytes > 0 && !every.is_zero(), "a peer that reads nothing, or all the time");
+        self.set_reading(peer, Reading::Slow { bytes, every });
+    }
+
+    /// Everything the peer has received and that was not [taken](Self::take_received) out. For a
+    /// peer that reads at each poll this includes what is in flight, which it has as good as
+    /// received: only a reset before the next poll can still destroy it.
+    pub fn received(&self, peer: SimPeer) -> &[u8] {
+        let link = &self.links[peer.0];
+        match link.reading {
+            Reading::Prompt => link.outbound.all(),
+            Reading::Stalled | Reading::Slow { .. } => link.outbound.taken(),
+        }
+    }
+
+    /// Takes out everything the peer has [received](Self::received). Bytes that were in flight have
+    /// then arrived, and their room is free.
+    pub fn take_received(&mut self, peer: SimPeer) -> Vec<u8> {
+        self.trace.begin(Call::PeerTake, peer.0 as u64, self.clock);
+        self.flow_out(peer.0);
+        self.links[peer.0].outbound.remove_taken()
+    }
+
+    /// How things stand with the peer.
+    pub fn state(&self, peer: SimPeer) -> PeerState {
+        self.links[peer.0].state()
+    }
+
+    /// How many bytes the peer wants to send that have not found room yet.
+    pub fn unsent(&self, peer: SimPeer) -> usize {
+        self.links[peer.0].inbound.unsent_len()
+    }
+
+    /// How many bytes of the peer have arrived and were not read by the loop.
+    pub fn unread(&self, peer: SimPeer) -> usize {
+        self.links[peer.0].inbound.unread_len()
+    }
+
+    /// The peer's address, as the loop sees it.
+    pub fn address(&self, peer: SimPeer) -> SocketAddr {
+        self.links[peer.0].address
+    }
+
+    /// The token under which the loop holds this peer's connection, while it does.
+    pub fn token(&self, peer: SimPeer) -> Option<Token> {
+        match self.links[peer.0].place {
+            Place::Held(token) => Some(token),
+            Place::Outside | Place::Queued | Place::Hand | Place::Left => None,
+        }
+    }
+
+    /// Every peer there ever was, in the order they were made.
+    pub fn peers(&self) -> impl Iterator<Item = SimPeer> + use<> {
+        (0..self.links.len()).map(SimPeer)
+    }
+
+    /// The connection breaks off with an error of this kind, which the loop's next read or write
+    /// finds, and an event says so: as [`reset`](Self::reset), but for instance with
+    /// [`TimedOut`](std::io::ErrorKind::TimedOut).
+    pub fn fail_read(&mut self, peer: SimPeer, kind: io::ErrorKind) {
+        self.trace.begin(Call::PeerReset, peer.0 as u64, self.clock);
+        self.break_link(peer.0, kind);
+    }
+
+    /// The loop's next write to this peer fails with an error of this kind, and the connection has
+    /// broken off. No event says so before, except to a loop that waits for room.
+    pub fn fail_write(&mut self, peer: SimPeer, kind: io::ErrorKind) {
+        self.trace.begin(Call::PeerReset, peer.0 as u64, self.clock);
+        self.links[peer.0].write_error = Some(kind);
+        if let Place::Held(token) = self.links[peer.0].place {
+            self.check(token);
+        }
+    }
+
+    fn set_reading(&mut self, peer: SimPeer, reading: Reading) {
+        self.trace.begin(Call::PeerReading, peer.0 as u64, self.clock);
+        self.links[peer.0].reading = reading;
+        self.stir(peer.0);
+    }
+
+    /// Notes that bytes may flow on this link at the next poll.
+    pub(super) fn stir(&mut self, link: usize) {
+        if !std::mem::replace(&mut self.links[link].is_stirred, true) {
+            self.stirred.push(link);
+        }
+    }
+
+    /// Lets all bytes flow that can: those to the loop first, since some of them may meet a closed
+    /// socket, and the reset that answers them destroys what flows the other way.
+    pub(super) fn flow(&mut self) {
+        for link in std::mem::take(&mut self.stirred) {
+            self.links[link].is_stirred = false;
+            self.flow_in(link);
+            self.flow_out(link);
+        }
+    }
+
+    /// What the peer sends goes as far as it fits.
+    pub(super) fn flow_in(&mut self, index: usize) {
+        let link = &mut self.links[index];
+        if link.is_over() || link.place == Place::Outside {
+            return;
+        }
+        let arrival = link.inbound.flow();
+        match link.place {
+            Place::Held(token) => {
+                if arrival.is_end {
+                    self.owe(token, Readiness::READABLE.with(Readiness::HANGUP));
+                }
+                self.check(token);
+            }
+            Place::Left if arrival.has_bytes => self.reset_peer(index),
+            Place::Left | Place::Queued | Place::Hand | Place::Outside => {}
+        }
+    }
+
+    /// The peer takes what it takes at a poll, or the next portion of a slow one is scheduled.
+    fn flow_out(&mut self, index: usize) {
+        match self.links[index].reading {
+            Reading::Prompt => self.take(index, usize::MAX),
+            Reading::Slow { every, .. } => {
+                let link = &mut self.links[index];
+                if link.outbound.in_flight_len() > 0 && !link.is_ticking {
+                    link.is_ticking = true;
+                    let when = self.moment(every);
+                    self.schedule.add(when, Scheduled::PeerTakes { link: index });
+                }
+            }
+            Reading::Stalled => {}
+        }
+    }
+
+    /// The time has come for a slow peer to take a portion.
+    pub(super) fn take_portion(&mut self, index: usize) {
+        let link = &mut self.links[index];
+        link.is_ticking = false;
+        if let Reading::Slow { bytes, .. } = link.reading {
+            self.take(index, bytes);
+            self.flow_out(index);
+        }
+    }
+
+    fn take(&mut self, index: usize, max_len: usize) {
+        let link = &mut self.links[index];
+        link.outbound.take(max_len);
+        if let Place::Held(token) = link.place {
+            self.check(token);
+        }
+    }
+
+    /// The connection breaks off from the peer's side: nothing more gets to the peer, and the
+    /// server's end finds `error`.
+    pub(super) fn break_link(&mut self, index: usize, error: io::ErrorKind) {
+        let link = &mut self.links[index];
+        if link.is_over() {
+            return;
+        }
+        link.fate = Some(PeerState::Broken);
+        link.is_broken = true;
+        link.error = Some(error);
+        link.discard();
+        if let Place::Held(token) = link.place {
+            let all = Readiness::READABLE.with(Readiness::WRITABLE).with(Readiness::HANGUP);
+            self.owe(token, all);
+        }
+    }
+
+    /// The server's end resets the connection.
+    pub(super) fn reset_peer(&mut self, index: usize) {
+        let link = &mut self.links[index];
+        link.place = Place::Left;
+        if !link.is_over() {
+            link.fate = Some(PeerState::Reset);
+            link.discard();
+        }
+    }
+
+    /// The server's end closes as the system does by itself.
+    pub(super) fn leave(&mut self, index: usize) {
+        let link = &mut self.links[index];
+        if link.inbound.unread_len() > 0 {
+            self.reset_peer(index);
+            return;
+        }
+        link.place = Place::Left;
+        link.outbound.finish();
+        self.stir(index);
+    }
+
+    pub(super) fn add_link(&mut self, link: Link) -> SimPeer {
+        self.links.push(link);
+        SimPeer(self.links.len() - 1)
+    }
+}
