@@ -6,6 +6,7 @@ mod error;
 mod instant;
 pub mod network;
 mod output;
+mod timers;
 mod token;
 
 pub use batch::{Datagram, Incoming, Outgoing};
