@@ -75,9 +75,9 @@ pub enum Decoded<F> {
 ///
 /// The rules, which the engine relies on:
 ///
-/// * `decode` is shown the same unfinished frame again, from its first byte, with more bytes behind.
-///   It may keep a note of how far it has scanned, so that no byte is looked at more than twice, and
-///   forgets the note when it answers with a frame.
+/// * `decode` is shown the same unfinished frame again, from its first byte, with more bytes
+///   behind. It may keep a note of how far it has scanned, so that no byte is looked at more than
+///   twice, and forgets the note when it answers with a frame.
 /// * The outcome does not depend on how the bytes were cut.
 /// * Everything has a maximum. A frame that would be longer is an error as soon as that is known.
 ///   `need` may be as large as the peer announced, up to that maximum: memory is only taken as the

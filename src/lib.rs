@@ -27,8 +27,15 @@ mod write_queue;
 
 pub use batch::{Datagram, Incoming, Outgoing};
 pub use codec::{Codec, Decoded, Delimited, Endian, Fixed, LengthPrefixed, Lines, Raw, Varint};
-pub use config::{AtLimit, Config, SocketOptions};
+pub use config::{AtLimit, Config, MAX_CONNECTIONS_CAP, SocketOptions};
+pub use datagram::{DatagramHandler, DatagramSession};
+pub use engine::Engine;
 pub use error::{CloseReason, DrainReport, Error, FrameError, FrameFault};
+pub use handler::Handler;
 pub use instant::Instant;
 pub use output::Output;
+pub use reactor::Reactor;
+pub use server::Server;
+pub use session::Session;
+pub use shared::Counters;
 pub use token::{ConnectionId, Token};
