@@ -627,8 +627,9 @@ impl Connection {
     }
 
     pub(crate) fn cancel_timer(&mut self, shared: &mut Shared, key: u32) -> bool {
-        let timer = self.forget_timer(key);
-        timer.inspect(|timer| drop(shared.timers.cancel(*timer))).is_some()
+        let Some(timer) = self.forget_timer(key) else { return false };
+        shared.timers.cancel(timer);
+        true
     }
 
     /// The timer under `key` is no more: it fired, or is about to be cancelled.

@@ -144,7 +144,7 @@ mod tests {
     use super::*;
     use crate::codec::Raw;
     use crate::error::Error;
-    use crate::session::Session;
+    use crate::handler::Session;
 
     struct Silent;
 

@@ -7,11 +7,10 @@ use crate::codec::{Codec, Decoded};
 use crate::connection::{Connection, Phase};
 use crate::connections::{Connections, Peer};
 use crate::error::{CloseReason, Error, FrameError, FrameFault};
-use crate::handler::Handler;
+use crate::handler::{Handler, Session};
 use crate::instant::Instant;
 use crate::network::{Network, Readiness};
 use crate::read_buffer::ReadBuffer;
-use crate::session::Session;
 use crate::shared::{Purpose, Shared};
 use crate::token::Token;
 

@@ -4,7 +4,6 @@ use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
 
 use crate::acceptor::Acceptor;
-use crate::codec::Codec;
 use crate::config::{AtLimit, Config, MAX_CONNECTIONS_CAP};
 use crate::datagram::{DatagramEndpoint, DatagramHandler};
 use crate::endpoint::{Endpoint, StreamEndpoint};
