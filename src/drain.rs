@@ -62,6 +62,11 @@ impl Drain {
         self.deadline = None;
     }
 
+    /// Whether there are steps to take.
+    pub(crate) const fn is_under_way(&self) -> bool {
+        self.has_wish() || self.is_draining()
+    }
+
     pub(crate) const fn is_draining(&self) -> bool {
         self.began.is_some()
     }

@@ -85,6 +85,8 @@ pub struct Reactor {
     /// The buffer all UDP sockets receive into.
     incoming: Incoming,
     events: Vec<Event>,
+    /// Whether trying to accept on one of the listeners may bring somebody.
+    may_accept: bool,
     /// Nobody is expired before this, unless all that waits in the network was looked at.
     catches_up_until: Option<Instant>,
 }
@@ -112,6 +114,7 @@ impl Reactor {
             buffer: vec![0; config.read_buffer_len],
             incoming: Incoming::new(batch_len, datagram_len),
             events: Vec::with_capacity(EVENTS_LEN),
+            may_accept: false,
             catches_up_until: None,
             shared: Shared::new(config, now),
         }
@@ -140,19 +143,25 @@ impl Reactor {
         self.serve_events(network);
         self.serve_ready(network);
         self.fire_timers(network);
-        self.advance_drain(network)?;
-        self.free_closed(network);
-        self.accept(network)?;
+        if self.drain.is_under_way() {
+            self.advance_drain(network)?;
+        }
+        if !self.shared.closed.is_empty() {
+            self.free_closed(network);
+        }
+        if self.may_accept {
+            self.accept(network)?;
+        }
         Ok(self.drain.report().cloned())
     }
 
     /// When [`turn`](Self::turn) must be called at the latest, events apart: at once if there is work
     /// left; `None` if nothing is due.
     pub fn next_deadline(&self) -> Option<Instant> {
-        if self.has_work() {
-            return Some(self.shared.now);
+        match self.has_work() {
+            true => Some(self.shared.now),
+            false => self.next_timer(),
         }
-        [self.shared.timers.next_deadline(), self.drain.deadline()].into_iter().flatten().min()
     }
 
     /// Begins to drain with the next turn: nobody new is accepted, what was received is answered,
@@ -229,7 +238,7 @@ impl Reactor {
         if self.has_work() {
             return Some(Duration::ZERO);
         }
-        let Some(deadline) = self.next_deadline() else { return timeout };
+        let Some(deadline) = self.next_timer() else { return timeout };
         let mut wait = deadline.since(self.shared.now);
         if wait < NEAR {
             wait = deadline.since(network.now());
@@ -239,24 +248,27 @@ impl Reactor {
         Some(timeout.map_or(wait, |timeout| timeout.min(wait)))
     }
 
+    fn next_timer(&self) -> Option<Instant> {
+        match (self.shared.timers.next_deadline(), self.drain.deadline()) {
+            (Some(timer), Some(drain)) => Some(timer.min(drain)),
+            (timer, drain) => timer.or(drain),
+        }
+    }
+
     /// Whether there is something to do that no event will announce.
     fn has_work(&self) -> bool {
         !self.shared.ready.is_empty()
             || !self.shared.closed.is_empty()
             || self.drain.has_wish()
-            || self.can_accept()
+            || (self.may_accept && self.has_room())
     }
 
-    fn can_accept(&self) -> bool {
-        let may_accept = |service: &Service| match service {
-            Service::Stream(acceptor, _) => acceptor.may_accept(),
-            Service::Datagram(_) => false,
-        };
-        let has_room = || match self.shared.config.at_limit {
+    /// Whether a peer that comes now can be dealt with.
+    fn has_room(&self) -> bool {
+        match self.shared.config.at_limit {
             AtLimit::Refuse(_) => true,
             AtLimit::Wait | AtLimit::EvictIdle => self.connections_len() < self.max_connections,
-        };
-        self.services.iter().any(may_accept) && has_room()
+        }
     }
 
     fn read_clock(&mut self, network: &mut dyn Network, wait: Option<Duration>) {
@@ -284,7 +296,10 @@ impl Reactor {
                 Service::Stream(_, endpoint) if token.is_connection() => {
                     endpoint.on_event(&mut turn, token, readiness);
                 }
-                Service::Stream(acceptor, _) => acceptor.on_event(),
+                Service::Stream(acceptor, _) => {
+                    acceptor.on_event();
+                    self.may_accept = true;
+                }
                 Service::Datagram(endpoint) => {
                     endpoint.on_event(&mut turn, &mut self.incoming, readiness);
                 }
@@ -317,7 +332,10 @@ impl Reactor {
             let Some((_, key, _)) = self.shared.timers.pop_due(self.shared.now) else { break };
             let mut turn = Turn { network, shared: &mut self.shared, buffer: &mut self.buffer };
             match (&mut self.services[key.token.endpoint_index()], key.purpose) {
-                (Service::Stream(acceptor, _), Purpose::Retry) => acceptor.on_timer(),
+                (Service::Stream(acceptor, _), Purpose::Retry) => {
+                    acceptor.on_timer();
+                    self.may_accept = true;
+                }
                 (Service::Stream(_, endpoint), purpose) => {
                     endpoint.on_timer(&mut turn, key.token, purpose);
                 }
@@ -332,6 +350,13 @@ impl Reactor {
     /// Closes whoever holds most, as long as all together hold more than they may.
     #[inline]
     fn keep_budget(&mut self, network: &mut dyn Network) {
+        if self.shared.held_len > self.shared.config.memory_budget {
+            self.close_largest(network);
+        }
+    }
+
+    #[cold]
+    fn close_largest(&mut self, network: &mut dyn Network) {
         while self.shared.held_len > self.shared.config.memory_budget {
             let largest = self.streams().filter_map(|endpoint| endpoint.largest()).max();
             let Some((held_len, token)) = largest.filter(|(held_len, _)| *held_len > 0) else {
@@ -358,9 +383,6 @@ impl Reactor {
 
     /// Frees the slots of what closed, and lets those try again that failed for want of something.
     fn free_closed(&mut self, network: &mut dyn Network) {
-        if self.shared.closed.is_empty() {
-            return;
-        }
         let mut closed = std::mem::take(&mut self.shared.closed);
         for token in closed.drain(..) {
             let mut turn = Turn { network, shared: &mut self.shared, buffer: &mut self.buffer };
@@ -376,6 +398,7 @@ impl Reactor {
         for service in &mut self.services {
             if let Service::Stream(acceptor, _) = service {
                 acceptor.retry(&mut self.shared);
+                self.may_accept |= acceptor.may_accept();
             }
         }
     }
@@ -390,6 +413,10 @@ impl Reactor {
                 budget -= 1;
             }
         }
+        self.may_accept = self.services.iter().any(|service| match service {
+            Service::Stream(acceptor, _) => acceptor.may_accept(),
+            Service::Datagram(_) => false,
+        });
         Ok(())
     }
 
@@ -468,7 +495,6 @@ impl Reactor {
 impl Reactor {
     fn advance_drain(&mut self, network: &mut dyn Network) -> Result<(), Error> {
         match self.drain.take_wish() {
-            None if !self.drain.is_draining() => return Ok(()),
             None => {}
             Some(Wish::Drain) => self.begin_drain(network)?,
             Some(Wish::Stop) => {
