@@ -9,6 +9,8 @@
 mod accept_errors;
 #[path = "engine/acceptor.rs"]
 mod acceptor;
+#[path = "engine/eviction.rs"]
+mod eviction;
 #[path = "engine/journal.rs"]
 mod journal;
 #[path = "engine/world.rs"]
