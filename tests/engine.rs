@@ -9,6 +9,10 @@
 mod accept_errors;
 #[path = "engine/acceptor.rs"]
 mod acceptor;
+#[path = "engine/callbacks.rs"]
+mod callbacks;
+#[path = "engine/closing.rs"]
+mod closing;
 #[path = "engine/eviction.rs"]
 mod eviction;
 #[path = "engine/journal.rs"]

@@ -97,7 +97,8 @@ pub(crate) fn panic_quietly() -> ! {
 pub(crate) struct World {
     pub(crate) network: SimNetwork,
     pub(crate) reactor: Reactor,
-    pub(crate) journal: Journal,
+    /// What the handlers write down, if they do.
+    journal: Option<Journal>,
     /// How the loop ended, if it has.
     pub(crate) report: Option<DrainReport>,
     config: Config,
@@ -127,15 +128,15 @@ impl World {
             let handler = Scripted { journal: journal.clone(), script: Rc::clone(&script) };
             server = server.tcp(address(index), handler);
         }
-        Self::of(SimNetwork::new(1), config, server, journal)
+        Self::of(SimNetwork::new(1), config, server, Some(journal))
     }
 
-    /// Any server, whose handlers write into `journal` if it is to be checked.
+    /// Any server, with the journal that its handlers write.
     pub(crate) fn of(
         mut network: SimNetwork,
         config: Config,
         server: Server,
-        journal: Journal,
+        journal: Option<Journal>,
     ) -> Self {
         let reactor = server.build_on(&mut network).expect("the server can be built");
         let lifecycles = Lifecycles::default();
@@ -243,8 +244,13 @@ impl World {
     /// What the handler was called for on behalf of this peer.
     pub(crate) fn seen(&self, peer: SimPeer) -> Vec<What> {
         let address = self.network.address(peer);
-        let entries = self.journal.entries();
-        entries.iter().filter(|entry| entry.peer == address).map(|e| e.what.clone()).collect()
+        let entries = self.entries().into_iter();
+        entries.filter(|entry| entry.peer == address).map(|entry| entry.what).collect()
+    }
+
+    /// All that the handlers wrote down.
+    pub(crate) fn entries(&self) -> Vec<Entry> {
+        self.journal.as_ref().map_or_else(Vec::new, |journal| journal.entries().to_vec())
     }
 
     /// The frames of this peer that were run.
@@ -263,10 +269,12 @@ impl World {
 
     /// What must hold after every turn, of which `before` was the state of the calls.
     fn check(&mut self, before: Calls) {
-        self.lifecycles.follow(&self.journal);
         let len = self.reactor.connections_len();
         let counters = self.reactor.counters();
-        assert_eq!(self.lifecycles.open_len(), len, "callbacks and connections agree");
+        if let Some(journal) = &self.journal {
+            self.lifecycles.follow(journal);
+            assert_eq!(self.lifecycles.open_len(), len, "callbacks and connections agree");
+        }
         assert_eq!(counters.accepted - counters.closed, len as u64, "counters agree");
         assert!(len <= self.reactor.max_connections(), "{len} connections");
         assert!(self.reactor.held_len() <= self.config.memory_budget, "memory is bounded");
@@ -325,7 +333,7 @@ impl Drop for World {
         if !std::thread::panicking() {
             return;
         }
-        let entries = self.journal.entries();
+        let entries = self.entries();
         let last = &entries[entries.len().saturating_sub(12)..];
         let last: String = last.iter().map(|entry| format!("\n  {entry:?}")).collect();
         let thread = std::thread::current();
