@@ -461,6 +461,7 @@ fn run_end<H: Handler>(handler: &mut H, session: &mut Session<'_, H>) {
         return;
     }
     session.connection.run_end();
+    session.shared.mark = session.shared.output.mark();
     let mut input = session.connection.input.take().unwrap_or_default();
     match session.codec.decode_end(input.filled()) {
         Ok(Some(frame)) => {

@@ -17,5 +17,7 @@ mod closing;
 mod eviction;
 #[path = "engine/journal.rs"]
 mod journal;
+#[path = "engine/panics.rs"]
+mod panics;
 #[path = "engine/world.rs"]
 mod world;
