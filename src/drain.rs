@@ -28,9 +28,7 @@ pub(crate) enum Wish {
 impl Drain {
     /// Notes what was asked for; more is never taken back by less.
     pub(crate) fn ask(&mut self, wish: Wish) {
-        if !self.is_over {
-            self.wish = self.wish.max(Some(wish));
-        }
+        self.wish = self.wish.max(Some(wish));
     }
 
     /// A signal has come: the first drains, the second stops.
@@ -108,8 +106,6 @@ impl Drain {
         if !self.is_over {
             self.is_over = true;
             self.report.took = now.since(self.began.unwrap_or(now));
-            // Nothing is due any more, and nothing can be asked for.
-            (self.wish, self.deadline) = (None, None);
         }
     }
 
