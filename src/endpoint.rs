@@ -160,8 +160,13 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
                 Ok(())
             });
         });
-        let mut peer = self.connections.remove(token)?;
-        peer.connection.release(turn.shared, turn.network);
+        let Peer { mut connection, codec, state } = self.connections.remove(token)?;
+        connection.release(turn.shared, turn.network);
+        // What the application keeps may panic when it is dropped.
+        if catch_unwind(AssertUnwindSafe(|| drop((codec, state)))).is_err() {
+            turn.shared.counters.panics += 1;
+            log::error!("the state of connection {token:?} panicked when it was dropped");
+        }
         Some(reason)
     }
 

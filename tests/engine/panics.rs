@@ -191,3 +191,31 @@ fn a_panic_in_a_codec_ends_its_connection_only_and_takes_no_answer_back() {
         assert_eq!((world.open_len(), world.reactor.counters().panics), (1, 1));
     }
 }
+
+/// A state that panics when it is dropped.
+#[derive(Default)]
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        // Not in a test that has failed already.
+        if !std::thread::panicking() {
+            panic_quietly();
+        }
+    }
+}
+
+#[test]
+fn a_state_that_panics_when_it_is_dropped_ends_with_its_connection() {
+    let mut world = world_of(Echo::<Lines, Bomb>(PhantomData));
+    let peers = [(); 3].map(|()| world.connect_with(b"a\n"));
+    world.settle();
+    peers.iter().for_each(|peer| world.network.finish(*peer));
+    let late = world.connect_with(b"b\n");
+    world.settle();
+    assert!(peers.iter().all(|peer| world.network.state(*peer) == PeerState::Finished));
+    assert_eq!(world.received(late), "b\n");
+    assert_eq!((world.open_len(), world.reactor.counters().panics), (1, 3));
+    world.reactor.stop();
+    world.run_to_the_end(secs(1));
+}
