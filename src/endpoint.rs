@@ -421,7 +421,8 @@ fn run_frames<H: Handler>(
                 if len == 0 || consumed > input_len {
                     close_malformed(session, IMPOSSIBLE_FRAME);
                 }
-                if session.shared.output.len() >= high_watermark {
+                let waiting = session.shared.output.len() + session.connection.queued_len();
+                if waiting >= high_watermark {
                     session.connection.flush(session.shared, session.network);
                 }
             }

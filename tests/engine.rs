@@ -19,5 +19,11 @@ mod eviction;
 mod journal;
 #[path = "engine/panics.rs"]
 mod panics;
+#[path = "engine/pausing.rs"]
+mod pausing;
+#[path = "engine/random.rs"]
+mod random;
+#[path = "engine/timers.rs"]
+mod timers;
 #[path = "engine/world.rs"]
 mod world;

@@ -77,8 +77,9 @@ pub(crate) struct Lifecycles {
 }
 
 impl Lifecycles {
-    /// Reads what was written since the last time.
-    pub(crate) fn follow(&mut self, journal: &Journal) {
+    /// Reads what was written since the last time; says whether there was anything.
+    pub(crate) fn follow(&mut self, journal: &Journal) -> bool {
+        let read_len = self.read_len;
         for Entry { id, what, .. } in &journal.entries()[self.read_len..] {
             self.read_len += 1;
             match (what, self.are_open.get(id)) {
@@ -91,6 +92,7 @@ impl Lifecycles {
             }
             self.are_open.insert(*id, !matches!(what, What::Closed(_)));
         }
+        self.read_len > read_len
     }
 
     /// How many connections were opened and not closed.

@@ -271,8 +271,9 @@ impl World {
     fn check(&mut self, before: Calls) {
         let len = self.reactor.connections_len();
         let counters = self.reactor.counters();
+        let mut has_called = false;
         if let Some(journal) = &self.journal {
-            self.lifecycles.follow(journal);
+            has_called = self.lifecycles.follow(journal);
             assert_eq!(self.lifecycles.open_len(), len, "callbacks and connections agree");
         }
         assert_eq!(counters.accepted - counters.closed, len as u64, "counters agree");
@@ -285,7 +286,8 @@ impl World {
         let most = (own * self.config.accept_budget) as u64;
         let is_ending = self.own_len() < own;
         assert!(is_ending || calls.adopts + calls.refusals <= most, "{calls:?}");
-        self.idle_polls = if calls.idle_polls > 0 { self.idle_polls + 1 } else { 0 };
+        let is_idle = calls.idle_polls > 0 && !has_called;
+        self.idle_polls = if is_idle { self.idle_polls + 1 } else { 0 };
         assert!(self.idle_polls <= MAX_IDLE_POLLS, "the loop spins");
         if self.report.is_some() {
             assert_eq!((len, self.network.open_sockets()), (0, 0), "nothing is left open");
