@@ -13,6 +13,10 @@ mod acceptor;
 mod callbacks;
 #[path = "engine/closing.rs"]
 mod closing;
+#[path = "engine/drain.rs"]
+mod drain;
+#[path = "engine/drain_datagrams.rs"]
+mod drain_datagrams;
 #[path = "engine/eviction.rs"]
 mod eviction;
 #[path = "engine/journal.rs"]
