@@ -17,6 +17,8 @@ mod closing;
 mod drain;
 #[path = "engine/drain_datagrams.rs"]
 mod drain_datagrams;
+#[path = "engine/drain_signals.rs"]
+mod drain_signals;
 #[path = "engine/eviction.rs"]
 mod eviction;
 #[path = "engine/journal.rs"]
