@@ -340,7 +340,7 @@ fn read_joined<H: Handler>(
     let before = input.len();
     buffer[..before].copy_from_slice(input.filled());
     let now = session.shared.now;
-    let room = buffer.len().min(before + budget.bytes);
+    let room = buffer.len().min(before.saturating_add(budget.bytes));
     let Some(len) = session.connection.read(session.network, &mut buffer[before..room], now) else {
         session.connection.input = Some(input);
         return false;
