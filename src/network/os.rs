@@ -1,6 +1,7 @@
 //! The operating system's network: the only place that knows mio, socket2, signal-hook and the clock.
 
 #[cfg(target_os = "linux")]
+mod clock;
 mod descriptors;
 mod errors;
 mod signals;
@@ -10,12 +11,13 @@ mod sockets;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::{Duration, Instant as Clock};
+use std::time::Duration;
 
 use mio::net::{TcpListener, TcpStream, UdpSocket};
 use mio::{Interest, Poll};
 use socket2::SockRef;
 
+use self::clock::Clock;
 use self::errors::{accept_error, not_found, progress};
 use self::signals::Signals;
 use self::slots::Slots;
@@ -67,7 +69,7 @@ const NO_SIGNAL: i32 =
 pub struct OsNetwork {
     poll: Poll,
     events: mio::Events,
-    started: Clock,
+    clock: Clock,
     /// Listeners and UDP sockets, by endpoint.
     own: Vec<Option<OwnSocket>>,
     connections: Slots,
@@ -93,7 +95,7 @@ impl OsNetwork {
         Ok(Self {
             poll: Poll::new()?,
             events: mio::Events::with_capacity(0),
-            started: Clock::now(),
+            clock: Clock::start()?,
             own: Vec::new(),
             connections: Slots::default(),
             hand: None,
@@ -101,28 +103,14 @@ impl OsNetwork {
         })
     }
 
-    /// Sleeps until there are events or the timeout has passed, however often that is interrupted.
+    /// Sleeps until there are events or the timeout has passed. An interrupted sleep ends with
+    /// whatever has happened by then.
     fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        // A moment beyond the end of the clock is never.
-        let sleeps = timeout.filter(|timeout| !timeout.is_zero());
-        let deadline = sleeps.and_then(|timeout| Clock::now().checked_add(timeout));
-        let mut remaining = timeout;
-        loop {
-            match self.poll.poll(&mut self.events, remaining) {
-                Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
-                Ok(()) if !self.events.is_empty() => return Ok(()),
-                _ if timeout == Some(Duration::ZERO) => return Ok(()),
-                // Interrupted, or the longest wait that the system knows is over.
-                _ => {}
-            }
-            if let Some(deadline) = deadline {
-                let left = deadline.saturating_duration_since(Clock::now());
-                if left.is_zero() {
-                    return Ok(());
-                }
-                remaining = Some(left);
-            }
+        let mut result = self.poll.poll(&mut self.events, timeout);
+        while result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Interrupted) {
+            result = self.poll.poll(&mut self.events, Some(Duration::ZERO));
         }
+        result
     }
 
     fn listener(&self, token: Token) -> io::Result<(&TcpListener, bool)> {
@@ -166,10 +154,9 @@ impl AsFd for OsNetwork {
 }
 
 impl Network for OsNetwork {
+    #[inline]
     fn now(&mut self) -> Instant {
-        let elapsed = self.started.elapsed();
-        let nanos = elapsed.as_secs() * 1_000_000_000 + u64::from(elapsed.subsec_nanos());
-        Instant::from_nanos(nanos)
+        self.clock.now()
     }
 
     fn poll(&mut self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
