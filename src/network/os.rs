@@ -207,7 +207,6 @@ impl Network for OsNetwork {
         address: SocketAddr,
         options: &SocketOptions,
     ) -> io::Result<SocketAddr> {
-        self.own_place(listener)?;
         let (mut socket, bound) = sockets::open_listener(address, options)?;
         self.poll.registry().register(&mut socket, to_mio(listener), Interest::READABLE)?;
         *self.own_place(listener)? = Some(OwnSocket::Listener { socket, nodelay: options.nodelay });
@@ -303,7 +302,6 @@ impl Network for OsNetwork {
         address: SocketAddr,
         options: &SocketOptions,
     ) -> io::Result<SocketAddr> {
-        self.own_place(socket)?;
         let (mut udp, bound) = sockets::open_udp(address, options)?;
         let both = Interest::READABLE.add(Interest::WRITABLE);
         self.poll.registry().register(&mut udp, to_mio(socket), both)?;

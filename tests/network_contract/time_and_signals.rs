@@ -19,7 +19,6 @@ promises! {
     a_signal_wakes_a_poll_that_begins_later
     each_signal_is_counted
     a_signal_ends_the_longest_poll
-    what_cannot_be_caught_cannot_be_watched
 }
 
 fn time_never_goes_back(trial: &mut Trial) {
@@ -116,9 +115,4 @@ fn a_signal_ends_the_longest_poll(trial: &mut Trial) {
     trial.world.raise_soon(SIGALRM);
     assert_eq!(trial.poll(Some(Duration::MAX)).len(), 1);
     assert_eq!(trial.network().take_signals(), 1);
-}
-
-fn what_cannot_be_caught_cannot_be_watched(trial: &mut Trial) {
-    const SIGKILL: i32 = 9;
-    trial.network().watch_signals(&[SIGKILL]).unwrap_err();
 }
