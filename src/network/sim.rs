@@ -5,6 +5,8 @@ mod connections;
 mod datagrams;
 mod edges;
 mod faults;
+#[cfg(test)]
+mod harness;
 mod link;
 mod listeners;
 mod peers;
@@ -12,6 +14,8 @@ mod pipe;
 mod random;
 mod schedule;
 mod seam;
+#[cfg(test)]
+mod tests;
 mod trace;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -49,11 +53,12 @@ pub use link::{PeerState, SimPeer};
 /// # Bytes
 ///
 /// Each direction of a connection is a pipe of finite [length](Self::set_pipe_len). What a peer
-/// sends arrives as far as it fits, and the rest at the polls after the loop has read. What the loop
-/// writes is in flight until the next poll, and only then taken by the peer, if that is reading, and
-/// its room free again; so a loop that writes more than the pipe holds in one turn finds it full.
-/// A reset destroys what is in flight, either way, and what has arrived but was not read: a loop that
-/// closes a connection with input unread loses the answers it has just written, always.
+/// sends arrives as far as it fits, and the rest at the polls after the loop has read. What the
+/// loop writes is in flight until the next poll, and only then taken by the peer, if that is
+/// reading, and its room free again; so a loop that writes more than the pipe holds in one turn
+/// finds it full. A reset destroys what is in flight, either way, and what has arrived but was not
+/// read: a loop that closes a connection with input unread loses the answers it has just written,
+/// always.
 ///
 /// # Bugs of the loop
 ///
@@ -166,9 +171,9 @@ impl SimNetwork {
         self.faults = faults;
     }
 
-    /// Everything that was asked of this network and what it answered, with the time, as one number:
-    /// equal for equal seeds and equal callers. ([`local_addr`](crate::network::Network::local_addr)
-    /// is left out.)
+    /// Everything that was asked of this network and what it answered, with the time, as one
+    /// number: equal for equal seeds and equal callers.
+    /// ([`local_addr`](crate::network::Network::local_addr) is left out.)
     pub const fn trace_hash(&self) -> u64 {
         self.trace.hash()
     }
@@ -207,7 +212,8 @@ impl SimNetwork {
     }
 
     /// Does `action` when the clock reaches `when`, within the poll that gets there; if that moment
-    /// has passed, at the next poll. Actions of the same moment happen in the order they were given.
+    /// has passed, at the next poll. Actions of the same moment happen in the order they were
+    /// given. (One that schedules itself again without end keeps a hang from being found.)
     pub fn at(&mut self, when: Instant, action: impl FnOnce(&mut Self) + 'static) {
         self.schedule.add(when, Scheduled::Action(Box::new(action)));
     }
@@ -268,7 +274,8 @@ impl SimNetwork {
         Duration::from_nanos(1 + self.random.below(longest.max(1)) as u64)
     }
 
-    /// A number of things out of `len`, at least one: all of them, unless a fault at `rate` happens.
+    /// A number of things out of `len`, at least one: all of them, unless a fault at `rate`
+    /// happens.
     fn part_of(&mut self, len: usize, rate: u16) -> usize {
         if len > 1 && self.random.chance(rate) { 1 + self.random.below(len - 1) } else { len }
     }

@@ -9,7 +9,7 @@ use super::SimNetwork;
 use super::edges::{Kind, unknown};
 use super::listeners::{as_seen, check_free, pick, reaches, this_host};
 use super::schedule::Scheduled;
-use super::trace::Call;
+use super::trace::{Call, address_word};
 use crate::batch::{Incoming, Outgoing};
 use crate::config::SocketOptions;
 use crate::instant::Instant;
@@ -64,8 +64,8 @@ impl UdpSocket {
 
 impl SimNetwork {
     /// A datagram is sent, from any address to any other. It reaches the UDP socket that is bound
-    /// there, or else waits to be [taken](Self::take_datagrams). A socket whose buffer is full (212,992
-    /// bytes unless asked for otherwise, 256 for each datagram and its payload) loses it.
+    /// there, or else waits to be [taken](Self::take_datagrams). A socket whose buffer is full
+    /// (212,992 bytes unless asked for otherwise, 256 for each datagram and its payload) loses it.
     ///
     /// # Panics
     ///
@@ -73,7 +73,8 @@ impl SimNetwork {
     pub fn send_datagram(&mut self, from: SocketAddr, to: SocketAddr, payload: &[u8]) {
         assert!(payload.len() <= LONGEST, "a datagram longer than there can be");
         self.trace.begin(Call::Datagram, 0, self.clock);
-        self.trace.add_bytes(format!("{from} {to}").as_bytes());
+        self.trace.add(address_word(from));
+        self.trace.add(address_word(to));
         self.trace.add_bytes(payload);
         self.dispatch(from, to, payload);
     }
@@ -207,6 +208,7 @@ impl SimNetwork {
             let len = payload.len().min(room.len());
             room[..len].copy_from_slice(&payload[..len]);
             batch.push(from, len);
+            self.trace.add(address_word(from));
             self.trace.add_bytes(&payload[..len]);
         }
         self.edges(token).read_waits = !batch.is_full();
@@ -229,6 +231,7 @@ impl SimNetwork {
             let from = self.udp_socket(token)?.address;
             let Some((to, payload)) = batch.front() else { break };
             check_sendable(from, to, payload)?;
+            self.trace.add(address_word(to));
             self.trace.add_bytes(payload);
             self.send_from(token, this_host(from), to, payload);
             batch.pop();
@@ -275,4 +278,230 @@ fn check_sendable(from: SocketAddr, to: SocketAddr, payload: &[u8]) -> io::Resul
         return Ok(());
     };
     Err(io::Error::new(io::ErrorKind::InvalidInput, text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::harness::{H, R, SOCKET, W, World};
+    use super::*;
+    use crate::network::Network;
+
+    fn address(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
+    fn here() -> SocketAddr {
+        address("127.0.0.1:5300")
+    }
+
+    fn peer() -> SocketAddr {
+        address("192.0.2.1:99")
+    }
+
+    /// A world with a socket of which all is told.
+    fn world() -> World {
+        let mut world = World::new();
+        world.net.bind(SOCKET, here(), &SocketOptions::default()).unwrap();
+        assert_eq!(world.poll(), [(SOCKET, W)]);
+        assert_eq!(receive(&mut world, 4), None);
+        world
+    }
+
+    fn receive(world: &mut World, capacity: usize) -> Option<Vec<Vec<u8>>> {
+        let mut batch = Incoming::new(capacity, 8);
+        match world.net.receive(SOCKET, &mut batch).unwrap() {
+            Progress::Done(()) => {
+                assert!(batch.iter().all(|datagram| datagram.sender == peer()));
+                Some(batch.iter().map(|datagram| datagram.payload.to_vec()).collect())
+            }
+            Progress::Blocked => None,
+        }
+    }
+
+    fn outgoing(payloads: &[&[u8]]) -> Outgoing {
+        let mut batch = Outgoing::new();
+        for payload in payloads {
+            batch.push(peer(), payload);
+        }
+        batch
+    }
+
+    fn send(world: &mut World, batch: &mut Outgoing) -> io::Result<Progress<()>> {
+        Network::send(&mut world.net, SOCKET, batch)
+    }
+
+    fn kind(result: io::Result<Progress<()>>) -> io::ErrorKind {
+        result.unwrap_err().kind()
+    }
+
+    #[test]
+    fn datagrams_make_one_event_until_the_end_was_found() {
+        let mut world = world();
+        for payload in ["a", "", "c"] {
+            world.net.send_datagram(peer(), here(), payload.as_bytes());
+        }
+        assert_eq!(world.poll(), [(SOCKET, R)]);
+        assert_eq!(receive(&mut world, 2).unwrap(), [b"a".to_vec(), vec![]]);
+        world.net.send_datagram(peer(), here(), b"d");
+        assert_eq!(world.poll(), [], "a full batch is not the end");
+        assert_eq!(receive(&mut world, 3).unwrap(), [b"c", b"d"]);
+        world.net.send_datagram(peer(), here(), b"e");
+        assert_eq!(world.poll(), [(SOCKET, R)], "a batch with room left is");
+    }
+
+    #[test]
+    fn a_datagram_too_long_for_the_room_shows() {
+        let mut world = world();
+        world.net.send_datagram(peer(), here(), b"12345678");
+        world.net.send_datagram(peer(), here(), b"123456789");
+        let mut batch = Incoming::new(4, 8);
+        world.net.receive(SOCKET, &mut batch).unwrap();
+        let truncated: Vec<bool> = batch.iter().map(|datagram| datagram.is_truncated).collect();
+        assert_eq!(truncated, [false, true]);
+    }
+
+    #[test]
+    fn what_is_sent_arrives_in_the_mailbox_of_its_address() {
+        let mut world = world();
+        let mut batch = outgoing(&[b"a", b""]);
+        assert_eq!(send(&mut world, &mut batch).unwrap(), Progress::Done(()));
+        assert!(batch.is_empty());
+        let expected = [(here(), b"a".to_vec()), (here(), vec![])];
+        assert_eq!(world.net.take_datagrams(peer()), expected);
+        assert_eq!(world.net.take_datagrams(peer()), []);
+    }
+
+    #[test]
+    fn a_full_buffer_loses_what_comes() {
+        let mut world = World::new();
+        let options = SocketOptions { receive_buffer_len: Some(600), ..SocketOptions::default() };
+        world.net.bind(SOCKET, here(), &options).unwrap();
+        for payload in [b"a", b"b", b"c"] {
+            world.net.send_datagram(peer(), here(), payload);
+        }
+        assert_eq!(receive(&mut world, 4).unwrap(), [b"a", b"b"]);
+        world.net.send_datagram(peer(), here(), b"d");
+        assert_eq!(receive(&mut world, 4).unwrap(), [b"d"]);
+    }
+
+    #[test]
+    fn a_refusal_fails_one_later_call() {
+        let mut world = world();
+        world.net.refuse_datagrams(peer());
+        let mut batch = outgoing(&[b"a"]);
+        send(&mut world, &mut batch).unwrap();
+        assert_eq!(world.poll(), [(SOCKET, R.with(H))]);
+        let result = world.net.receive(SOCKET, &mut Incoming::new(4, 8));
+        assert_eq!(kind(result), io::ErrorKind::ConnectionRefused);
+        assert_eq!(receive(&mut world, 4), None);
+        assert_eq!(world.net.take_datagrams(peer()), []);
+        let mut batch = outgoing(&[b"a", b"b"]);
+        assert_eq!(kind(send(&mut world, &mut batch)), io::ErrorKind::ConnectionRefused);
+        assert_eq!(batch.front(), Some((peer(), &b"b"[..])));
+        world.net.allow_datagrams(peer());
+        assert_eq!(send(&mut world, &mut batch).unwrap(), Progress::Done(()));
+        assert_eq!(world.net.take_datagrams(peer()).len(), 1);
+    }
+
+    #[test]
+    fn a_blocked_socket_takes_nothing_and_tells_when_it_does_again() {
+        let mut world = world();
+        world.net.block_datagrams(here(), Duration::from_secs(1));
+        let mut batch = outgoing(&[b"a"]);
+        assert_eq!(send(&mut world, &mut batch).unwrap(), Progress::Blocked);
+        assert_eq!(batch.len(), 1);
+        assert_eq!(world.poll_for(Duration::from_secs(2)), [(SOCKET, W)]);
+        assert_eq!(world.net.clock().as_nanos(), 1_000_000_000);
+        assert_eq!(send(&mut world, &mut batch).unwrap(), Progress::Done(()));
+    }
+
+    #[test]
+    fn what_no_network_sends_is_an_error_and_stays_in_front() {
+        let mut world = world();
+        let long = vec![0; LONGEST + 1];
+        for (to, payload) in [
+            (peer(), &long[..]),
+            (address("192.0.2.1:0"), b"a"),
+            (address("[2001:db8::1]:99"), b"a"),
+        ] {
+            let mut batch = outgoing(&[b"good"]);
+            batch.push(to, payload);
+            assert_eq!(kind(send(&mut world, &mut batch)), io::ErrorKind::InvalidInput);
+            assert_eq!(batch.len(), 1);
+        }
+        assert_eq!(world.net.take_datagrams(peer()).len(), 3);
+    }
+
+    #[test]
+    fn datagrams_are_lost_doubled_and_truncated() {
+        let mut world = world();
+        world.faults(|faults| faults.lost_datagram = 1000);
+        world.net.send_datagram(peer(), here(), b"ab");
+        assert_eq!(receive(&mut world, 4), None);
+        world.faults(|faults| faults.doubled_datagram = 1000);
+        world.net.send_datagram(peer(), here(), b"ab");
+        assert_eq!(receive(&mut world, 4).unwrap(), [b"ab", b"ab"]);
+        world.faults(|faults| faults.truncated_datagram = 1000);
+        world.net.send_datagram(peer(), here(), b"abcd");
+        let received = receive(&mut world, 4).unwrap();
+        assert!(b"abcd".starts_with(&received[0]) && received[0].len() < 4, "{received:?}");
+        let mut batch = outgoing(&[b"abcd"]);
+        send(&mut world, &mut batch).unwrap();
+        assert!(world.net.take_datagrams(peer())[0].1.len() < 4);
+    }
+
+    #[test]
+    fn datagrams_change_their_order() {
+        let mut world = world();
+        world.faults(|faults| faults.reordered_datagram = 1000);
+        world.net.send_datagram(peer(), here(), b"late");
+        world.faults(|_| ());
+        world.net.send_datagram(peer(), here(), b"early");
+        assert_eq!(world.poll(), [(SOCKET, R)]);
+        assert_eq!(receive(&mut world, 4).unwrap(), [b"early"]);
+        assert_eq!(world.poll_for(Duration::from_millis(5)), [(SOCKET, R)]);
+        assert_eq!(receive(&mut world, 4).unwrap(), [b"late"]);
+    }
+
+    #[test]
+    fn datagrams_are_refused_by_chance() {
+        let mut world = world();
+        world.faults(|faults| faults.refused_datagram = 1000);
+        send(&mut world, &mut outgoing(&[b"a"])).unwrap();
+        let result = send(&mut world, &mut outgoing(&[b"b"]));
+        assert_eq!(kind(result), io::ErrorKind::ConnectionRefused);
+        assert_eq!(world.net.take_datagrams(peer()), []);
+    }
+
+    #[test]
+    fn partial_and_blocked_batches_are_owed_an_event() {
+        let mut world = world();
+        world.net.send_datagram(peer(), here(), b"a");
+        world.net.send_datagram(peer(), here(), b"b");
+        world.poll();
+        world.faults(|faults| (faults.partial_read, faults.partial_write) = (1000, 1000));
+        assert_eq!(receive(&mut world, 4).unwrap(), [b"a"]);
+        assert_eq!(world.poll(), [(SOCKET, R)]);
+        let mut batch = outgoing(&[b"a", b"b"]);
+        assert_eq!(send(&mut world, &mut batch).unwrap(), Progress::Done(()));
+        assert_eq!(batch.len(), 1);
+        assert_eq!(world.poll(), [(SOCKET, W)]);
+        world.faults(|faults| (faults.blocked_read, faults.blocked_write) = (1000, 1000));
+        assert_eq!(receive(&mut world, 4), None);
+        assert_eq!(send(&mut world, &mut batch).unwrap(), Progress::Blocked);
+        assert_eq!(world.poll(), [(SOCKET, R.with(W))]);
+    }
+
+    #[test]
+    fn two_sockets_of_the_loop_reach_each_other() {
+        let mut world = world();
+        let other = Token::endpoint(2);
+        let address = world.net.bind(other, address("127.0.0.1:0"), &SocketOptions::default());
+        let mut batch = Outgoing::new();
+        batch.push(address.unwrap(), b"hello");
+        send(&mut world, &mut batch).unwrap();
+        let mut batch = Incoming::new(1, 8);
+        assert_eq!(world.net.receive(other, &mut batch).unwrap(), Progress::Done(()));
+        assert_eq!(batch.iter().next().unwrap().sender, here());
+    }
 }

@@ -38,7 +38,7 @@ pub(super) struct Edges {
     pub(super) read_waits: bool,
     /// It has found that there is no room, and is owed an event when there is.
     pub(super) write_waits: bool,
-    /// It was told of the end: from then on a short read says nothing.
+    /// It was told of the end, and has not found itself blocked since: a short read says nothing.
     pub(super) hangup_told: bool,
     /// In the queue of events.
     queued: Readiness,
@@ -161,9 +161,13 @@ impl SimNetwork {
     pub(super) fn owe(&mut self, token: Token, facts: Readiness) {
         let is_late = self.random.chance(self.faults.delayed_event);
         let edges = self.edges(token);
-        let facts = facts.without(edges.queued).without(edges.delayed);
+        let mut facts = facts.without(edges.queued).without(edges.delayed);
         if facts == Readiness::NONE {
             return;
+        }
+        // An end is something to read, also when that is to be told already.
+        if facts.contains(Readiness::HANGUP) {
+            facts = facts.with(Readiness::READABLE);
         }
         if is_late {
             edges.delayed = edges.delayed.with(facts);
@@ -318,4 +322,244 @@ const fn common(a: Readiness, b: Readiness) -> Readiness {
 /// The error for a token that names no open socket of the kind that is meant.
 pub(super) fn unknown(token: Token, what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::NotFound, format!("{token:?} names no open {what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::time::Duration;
+
+    use super::super::harness::{H, LISTENER, R, W, World};
+    use crate::network::{Network, Progress};
+
+    const SHORT: Duration = Duration::from_millis(20);
+
+    #[test]
+    fn bytes_make_one_event_and_none_behind_bytes_unread() {
+        let mut world = World::new();
+        let (peer, token) = world.pair();
+        world.net.send(peer, b"ab");
+        assert_eq!(world.poll(), [(token, R)]);
+        world.net.send(peer, b"cd");
+        assert_eq!(world.poll(), [], "behind what is unread");
+        assert_eq!(world.read(token, 2).unwrap(), b"ab");
+        assert_eq!(world.poll(), [], "the end was not found");
+    }
+
+    #[test]
+    fn more_bytes_make_an_event_once_the_end_was_found() {
+        let mut world = World::new();
+        let (peer, token) = world.pair();
+        world.net.send(peer, b"ab");
+        world.poll();
+        assert_eq!(world.read(token, 3).unwrap(), b"ab", "a short read finds the end");
+        world.net.send(peer, b"cd");
+        assert_eq!(world.poll(), [(token, R)]);
+        assert_eq!(world.read(token, 2).unwrap(), b"cd");
+        assert_eq!(world.read(token, 2), None, "so does a blocked one");
+        world.net.send(peer, b"e");
+        assert_eq!(world.poll(), [(token, R)]);
+    }
+
+    #[test]
+    fn a_read_that_fills_the_buffer_finds_no_end() {
+        let mut world = World::new();
+        let (peer, token) = world.pair();
+        world.net.send(peer, b"ab");
+        world.poll();
+        assert_eq!(world.read(token, 2).unwrap(), b"ab");
+        world.net.send(peer, b"cd");
+        assert_eq!(world.poll(), []);
+    }
+
+    #[test]
+    fn what_came_before_the_adoption_is_announced_once() {
+        let mut world = World::new();
+        let (first, second) = (world.connect(), world.connect());
+        world.net.send(first, b"ab");
+        let (first, quiet) = (world.accept(), world.accept());
+        assert_eq!(world.poll(), [(LISTENER, R), (first, R.with(W)), (quiet, W)][1..]);
+        assert_eq!(world.poll(), []);
+        world.net.send(second, b"cd");
+        assert_eq!(world.poll(), [(quiet, R)], "although it was never read");
+    }
+
+    #[test]
+    fn an_event_that_has_become_untrue_is_not_given() {
+        let mut world = World::new();
+        let (peer, token) = world.pair();
+        world.net.send(peer, b"ab");
+        assert_eq!(world.read(token, 9).unwrap(), b"ab");
+        assert_eq!(world.poll(), []);
+        world.net.send(peer, b"cd");
+        assert_eq!(world.poll(), [(token, R)]);
+    }
+
+    #[test]
+    fn the_end_makes_an_event_even_behind_bytes_unread() {
+        let mut world = World::new();
+        let (peer, token) = world.pair();
+        world.net.send(peer, b"ab");
+        world.poll();
+        world.net.finish(peer);
+        assert_eq!(world.poll(), [(token, R.with(H))]);
+        assert_eq!(world.read(token, 9).unwrap(), b"ab");
+        assert_eq!(world.poll(), [], "after a hangup a short read is not the end");
+        assert_eq!(world.read(token, 9).unwrap(), b"");
+        assert_eq!(world.read(token, 9).unwrap(), b"", "the end is said again");
+    }
+
+    #[test]
+    fn bytes_and_end_come_in_one_event_and_no_other_follows() {
+        let mut world = World::new();
+        let (peer, token) = world.pair();
+        world.net.send(peer, b"ab");
+        world.net.finish(peer);
+        assert_eq!(world.poll(), [(token, R.with(H))]);
+        assert_eq!(world.read(token, 9).unwrap(), b"ab");
+        assert_eq!(world.poll(), []);
+    }
+
+    #[test]
+    fn room_makes_an_event_when_it_was_missed_and_a_third_is_free() {
+        let mut world = World::with_pipe(9);
+        let (peer, token) = world.pair();
+        assert_eq!(world.net.write(token, b"0123456789").unwrap(), Progress::Done(9));
+        world.net.read_slowly(peer, 2, Duration::from_secs(1));
+        assert_eq!(world.net.write(token, b"9").unwrap(), Progress::Blocked);
+        assert_eq!(world.poll_for(Duration::from_secs(1)), [], "two bytes free are too few");
+        assert_eq!(world.poll_for(Duration::from_secs(1)), [(token, W)]);
+        assert_eq!(world.poll_for(SHORT), []);
+    }
+
+    #[test]
+    fn room_that_nobody_missed_makes_no_event() {
+        let mut world = World::with_pipe(9);
+        let (_, token) = world.pair();
+        assert_eq!(world.net.write(token, b"012345678").unwrap(), Progress::Done(9));
+        assert_eq!(world.poll(), []);
+    }
+
+    #[test]
+    fn a_reset_tells_everything_at_once_and_is_an_error_once() {
+        let mut world = World::new();
+        let (peer, token) = world.pair();
+        world.net.send(peer, b"lost");
+        world.net.reset(peer);
+        assert_eq!(world.poll(), [(token, R.with(W).with(H))]);
+        let error = world.net.read(token, &mut [0; 9]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+        let error = world.net.write(token, b"more").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+        assert_eq!(world.poll(), []);
+    }
+
+    #[test]
+    fn a_poll_gives_no_more_events_than_there_is_room_and_the_rest_in_order() {
+        let mut world = World::new();
+        let pairs: Vec<_> = (0..5).map(|_| world.pair()).collect();
+        for (peer, _) in pairs.iter().rev() {
+            world.net.send(*peer, b"x");
+        }
+        let mut tokens = Vec::new();
+        for expected in [2, 2, 1, 0] {
+            let mut events = Vec::with_capacity(2);
+            world.net.poll(&mut events, Some(Duration::ZERO)).unwrap();
+            assert_eq!(events.len(), expected);
+            tokens.extend(events.iter().map(|event| event.token));
+        }
+        assert!(tokens.iter().eq(pairs.iter().rev().map(|(_, token)| token)));
+    }
+
+    #[test]
+    fn a_closed_socket_takes_its_events_along() {
+        let mut world = World::new();
+        let (peer, token) = world.pair();
+        world.net.send(peer, b"ab");
+        world.net.close(token);
+        assert_eq!(world.poll(), []);
+    }
+
+    #[test]
+    #[should_panic(expected = "0:0#0 is used for a second socket")]
+    fn a_token_used_twice_is_noticed() {
+        let mut world = World::new();
+        let (_, token) = world.pair();
+        world.net.close(token);
+        world.connect();
+        world.net.accept(LISTENER).unwrap();
+        let _ = world.net.adopt(token);
+    }
+
+    #[test]
+    fn a_spurious_event_says_nothing_and_settles_nothing() {
+        let mut world = World::new();
+        let (peer, token) = world.pair();
+        let (_, closed) = world.pair();
+        world.net.close(closed);
+        world.faults(|faults| faults.spurious_event = 1000);
+        let mut seen = Vec::new();
+        for _ in 0..50 {
+            let events = world.poll();
+            assert_eq!(events.len(), 1);
+            seen.push(events[0].0);
+        }
+        assert!(seen.contains(&token) && seen.contains(&closed) && seen.contains(&LISTENER));
+        assert_eq!(world.read(token, 9), None);
+        world.faults(|_| ());
+        world.net.send(peer, b"ab");
+        assert_eq!(world.poll(), [(token, R)]);
+    }
+
+    #[test]
+    fn a_delayed_event_comes_later_even_when_its_socket_is_closed() {
+        let mut world = World::new();
+        let (peer, token) = world.pair();
+        world.faults(|faults| faults.delayed_event = 1000);
+        world.net.send(peer, b"ab");
+        assert_eq!(world.poll(), []);
+        let start = world.net.clock();
+        assert_eq!(world.poll_for(SHORT), [(token, R)]);
+        assert!(world.net.clock().since(start) <= Duration::from_millis(5));
+        world.read(token, 9);
+        world.net.send(peer, b"cd");
+        world.net.close(token);
+        assert_eq!(world.poll_for(SHORT), [(token, R)]);
+    }
+
+    #[test]
+    fn a_merged_event_says_all_that_is_true() {
+        let mut world = World::new();
+        let (peer, token) = world.pair();
+        world.faults(|faults| faults.merged_event = 1000);
+        world.net.send(peer, b"ab");
+        assert_eq!(world.poll(), [(token, R.with(W))]);
+    }
+
+    #[test]
+    fn a_split_event_says_in_two_what_fits_in_one() {
+        let mut world = World::new();
+        world.faults(|faults| faults.split_event = 1000);
+        let peer = world.connect();
+        world.net.send(peer, b"ab");
+        world.net.finish(peer);
+        let token = world.accept();
+        let mut events = world.poll();
+        events.sort_by_key(|(_, readiness)| readiness.contains(W));
+        assert_eq!(events, [(token, R.with(H)), (token, W)]);
+    }
+
+    #[test]
+    fn an_unannounced_connection_gets_no_event_until_it_has_found_the_end() {
+        let mut world = World::new();
+        world.faults(|faults| faults.unannounced_connection = 1000);
+        let peer = world.connect();
+        world.net.send(peer, b"ab");
+        let token = world.accept();
+        world.net.send(peer, b"cd");
+        assert_eq!(world.poll(), []);
+        assert_eq!(world.read(token, 9).unwrap(), b"abcd");
+        world.net.send(peer, b"ef");
+        assert_eq!(world.poll(), [(token, R)]);
+    }
 }

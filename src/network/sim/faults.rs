@@ -100,9 +100,9 @@ impl Faults {
         }
     }
 
-    /// About half of the faults, each at a rate of its own, by `seed`: many such runs find more than
-    /// many runs of one mild mixture. Faults that cost a connection stay below 30 in a thousand, so
-    /// that some get through; the others below 400.
+    /// About half of the faults, each at a rate of its own, by `seed`: many such runs find more
+    /// than many runs of one mild mixture. Faults that cost a connection stay below 30 in a
+    /// thousand, so that some get through; the others below 400.
     pub fn random(seed: u64) -> Self {
         let mut random = Random::new(seed);
         let mut faults = Self::none();

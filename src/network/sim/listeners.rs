@@ -9,9 +9,8 @@ use super::SimNetwork;
 use super::edges::{Kind, unknown};
 use super::faults::AcceptFailure;
 use super::link::{Link, PeerState, Place, SimPeer};
-use super::random::mix;
 use super::schedule::Scheduled;
-use super::trace::Call;
+use super::trace::{Call, address_word};
 use crate::config::SocketOptions;
 use crate::network::{AcceptError, Progress};
 use crate::token::Token;
@@ -37,8 +36,8 @@ impl Listener {
 
 impl SimNetwork {
     /// A peer connects to a listener, from an address of its own. If the listener's queue is full
-    /// (one more than its backlog), it tries again after 1, 3, 7, 15, 31 and 63 s and gives up after
-    /// 127 s. If nobody listens there, it is refused.
+    /// (one more than its backlog), it tries again after 1, 3, 7, 15, 31 and 63 s and gives up
+    /// after 127 s. If nobody listens there, it is refused.
     ///
     /// An address given as `0.0.0.0` or `[::]` means this host.
     pub fn connect(&mut self, listener: SocketAddr) -> SimPeer {
@@ -55,11 +54,12 @@ impl SimNetwork {
         self.connect_from(SocketAddr::new(from, port), listener)
     }
 
-    /// As [`connect`](Self::connect), from this address. A peer with an IPv4 address that reaches an
-    /// IPv6 listener is seen there as `::ffff:a.b.c.d`.
+    /// As [`connect`](Self::connect), from this address. A peer with an IPv4 address that reaches
+    /// an IPv6 listener is seen there as `::ffff:a.b.c.d`.
     pub fn connect_from(&mut self, from: SocketAddr, listener: SocketAddr) -> SimPeer {
         self.trace.begin(Call::Connect, self.links.len() as u64, self.clock);
-        self.trace.add_bytes(format!("{from} {listener}").as_bytes());
+        self.trace.add(address_word(from));
+        self.trace.add(address_word(listener));
         let peer = self.add_link(Link::new(from, this_host(listener)));
         self.knock(peer.0, 0);
         peer
@@ -316,11 +316,313 @@ pub(super) fn check_free(
 
 /// One of the sockets that share an address, always the same for the same sender.
 pub(super) fn pick(candidates: &[Token], from: SocketAddr) -> Option<Token> {
-    let bits = match from.ip() {
-        IpAddr::V4(ip) => u64::from(ip.to_bits()),
-        IpAddr::V6(ip) => ip.segments().iter().fold(0, |bits, part| mix(bits ^ u64::from(*part))),
-    };
-    let len = candidates.len() as u64;
-    let index = mix(mix(bits) ^ u64::from(from.port())).checked_rem(len)?;
+    let index = address_word(from).checked_rem(candidates.len() as u64)?;
     candidates.get(usize::try_from(index).ok()?).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Faults;
+    use super::super::harness::{H, LISTENER, R, SOCKET, W, World};
+    use super::*;
+    use crate::network::Network;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn address(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
+    fn is_blocked(world: &mut World) -> bool {
+        matches!(world.net.accept(LISTENER), Ok(Progress::Blocked))
+    }
+
+    #[test]
+    fn a_listener_is_told_of_peers_once_until_it_finds_nobody() {
+        let mut world = World::new();
+        let first = world.connect();
+        assert_eq!(world.poll(), [(LISTENER, R)]);
+        world.connect();
+        assert_eq!(world.poll(), []);
+        let accepted = world.net.accept(LISTENER).unwrap();
+        assert_eq!(accepted, Progress::Done(world.net.address(first)));
+        world.accept();
+        assert!(is_blocked(&mut world));
+        world.connect();
+        assert!(world.poll().contains(&(LISTENER, R)));
+    }
+
+    #[test]
+    fn one_more_than_the_backlog_gets_in_and_others_try_again() {
+        let mut world = World::with_backlog(1);
+        let peers = [(); 4].map(|()| world.connect());
+        assert_eq!(world.net.queue_len(world.address), 2);
+        world.poll();
+        world.accept();
+        world.accept();
+        assert!(is_blocked(&mut world));
+        world.poll();
+        assert_eq!(world.net.queue_len(world.address), 0, "the others have not tried again");
+        assert_eq!(world.poll_for(2 * SECOND), [(LISTENER, R)]);
+        assert_eq!(world.net.clock().as_nanos(), 1_000_000_000);
+        assert_eq!(world.net.queue_len(world.address), 2);
+        assert_eq!(peers.map(|peer| world.net.state(peer))[2..], [PeerState::Connecting; 2]);
+    }
+
+    #[test]
+    fn a_peer_tries_again_until_it_gives_up() {
+        let mut world = World::with_backlog(0);
+        let (_, late) = (world.connect(), world.connect());
+        world.poll();
+        world.poll_for(126 * SECOND);
+        assert_eq!(world.net.state(late), PeerState::Connecting);
+        world.poll_for(SECOND);
+        assert_eq!(world.net.state(late), PeerState::TimedOut);
+    }
+
+    #[test]
+    fn a_retry_comes_after_1_3_and_7_seconds() {
+        for (freed_at, in_at) in [(0, 1), (1, 3), (3, 7), (7, 15)] {
+            let mut world = World::with_backlog(0);
+            let (_, late) = (world.connect(), world.connect());
+            world.poll();
+            world.poll_for(freed_at * SECOND + SECOND / 2);
+            world.accept();
+            assert!(is_blocked(&mut world));
+            world.net.send(late, b"early");
+            world.poll();
+            assert_eq!(world.poll_for(20 * SECOND), [(LISTENER, R)]);
+            assert_eq!(world.net.clock().as_nanos(), in_at * 1_000_000_000);
+            assert_eq!(world.net.unread(late), 5);
+        }
+    }
+
+    #[test]
+    fn where_nobody_listens_a_peer_is_refused() {
+        let mut world = World::new();
+        let peer = world.net.connect(address("127.0.0.1:7001"));
+        assert_eq!(world.net.state(peer), PeerState::Refused);
+        assert!(world.net.is_listening(world.address));
+        world.net.close(LISTENER);
+        assert!(!world.net.is_listening(world.address));
+        let peer = world.connect();
+        assert_eq!(world.net.state(peer), PeerState::Refused);
+    }
+
+    #[test]
+    fn a_listener_that_closes_resets_those_who_wait() {
+        let mut world = World::with_backlog(0);
+        let (queued, outside) = (world.connect(), world.connect());
+        world.net.close(LISTENER);
+        assert_eq!(world.net.state(queued), PeerState::Reset);
+        world.poll_for(SECOND);
+        assert_eq!(world.net.state(outside), PeerState::Refused);
+    }
+
+    #[test]
+    fn accepts_fail_as_told_and_the_peer_is_kept_or_lost() {
+        let mut world = World::new();
+        let (first, second) = (world.connect(), world.connect());
+        world.net.fail_accept(AcceptFailure::Emfile, 2);
+        world.net.fail_accept(AcceptFailure::ConnAborted, 1);
+        for _ in 0..2 {
+            assert!(matches!(world.net.accept(LISTENER), Err(AcceptError::Exhausted(_))));
+        }
+        assert_eq!(world.net.queue_len(world.address), 2);
+        assert!(matches!(world.net.accept(LISTENER), Err(AcceptError::PeerGone(_))));
+        assert_eq!(world.net.state(first), PeerState::Broken);
+        world.accept();
+        assert_eq!(world.net.state(second), PeerState::Open);
+        world.poll();
+        assert_eq!(world.poll(), [], "an error leaves no event behind");
+    }
+
+    #[test]
+    fn each_failure_is_sorted_by_what_to_do_about_it() {
+        for failure in AcceptFailure::EXHAUSTED {
+            assert!(matches!(failure.error(), AcceptError::Exhausted(_)), "{failure:?}");
+        }
+        for failure in AcceptFailure::PEER_GONE {
+            assert!(matches!(failure.error(), AcceptError::PeerGone(_)), "{failure:?}");
+        }
+        assert!(matches!(AcceptFailure::Broken.error(), AcceptError::Broken(_)));
+    }
+
+    #[test]
+    fn a_failure_about_a_peer_waits_for_one_and_exhaustion_does_not() {
+        let mut world = World::new();
+        world.net.fail_accept(AcceptFailure::Proto, 1);
+        assert!(is_blocked(&mut world));
+        let peer = world.connect();
+        assert_eq!(world.poll(), [(LISTENER, R)]);
+        assert!(matches!(world.net.accept(LISTENER), Err(AcceptError::PeerGone(_))));
+        assert_eq!(world.net.state(peer), PeerState::Broken);
+        world.net.fail_accept(AcceptFailure::Enfile, 1);
+        assert!(matches!(world.net.accept(LISTENER), Err(AcceptError::Exhausted(_))));
+    }
+
+    #[test]
+    fn a_broken_listener_stays_broken() {
+        let mut world = World::new();
+        world.connect();
+        world.net.fail_accept(AcceptFailure::Broken, 1);
+        for _ in 0..2 {
+            assert!(matches!(world.net.accept(LISTENER), Err(AcceptError::Broken(_))));
+        }
+        assert_eq!(world.poll(), []);
+    }
+
+    #[test]
+    fn beyond_the_socket_limit_nothing_opens() {
+        let mut world = World::new();
+        let peers = [world.connect(), world.connect()];
+        world.net.set_socket_limit(Some(2));
+        assert_eq!(world.net.socket_limit(100), Some(2));
+        let token = world.accept();
+        assert!(matches!(world.net.accept(LISTENER), Err(AcceptError::Exhausted(_))));
+        let options = SocketOptions::default();
+        assert!(world.net.bind(SOCKET, address("127.0.0.1:0"), &options).is_err());
+        world.net.close(token);
+        world.accept();
+        assert_eq!(peers.map(|peer| world.net.state(peer))[1], PeerState::Open);
+    }
+
+    #[test]
+    fn a_peer_left_in_the_hand_is_closed() {
+        let mut world = World::new();
+        let (first, second) = (world.connect(), world.connect());
+        world.net.accept(LISTENER).unwrap();
+        assert_eq!(world.net.open_sockets(), 2);
+        world.net.accept(LISTENER).unwrap();
+        assert_eq!(world.net.state(first), PeerState::Finished);
+        assert_eq!(world.net.state(second), PeerState::Open);
+        assert_eq!(world.net.open_sockets(), 2);
+    }
+
+    #[test]
+    fn a_refused_peer_gets_as_much_of_the_farewell_as_fits() {
+        let mut world = World::with_pipe(4);
+        let peer = world.connect();
+        world.net.accept(LISTENER).unwrap();
+        world.net.refuse(b"too many");
+        world.poll();
+        assert_eq!(world.net.received(peer), b"too ");
+        assert_eq!(world.net.state(peer), PeerState::Finished);
+        assert_eq!(world.net.open_sockets(), 1);
+    }
+
+    #[test]
+    fn a_failed_adoption_closes_the_peer() {
+        let mut world = World::new();
+        let peer = world.connect();
+        world.net.fail_adopt(1);
+        world.net.accept(LISTENER).unwrap();
+        let token = Token::connection(0, 9, 0);
+        assert!(world.net.adopt(token).is_err());
+        assert_eq!(world.net.state(peer), PeerState::Finished);
+        assert_eq!(world.net.open_sockets(), 1);
+        let error = world.net.adopt(token).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound, "nobody is in the hand");
+        world.faults(|faults| faults.failed_adopt = 1000);
+        world.connect();
+        world.net.accept(LISTENER).unwrap();
+        assert!(world.net.adopt(token).is_err());
+    }
+
+    #[test]
+    fn a_peer_reset_in_the_queue_is_accepted_and_found_broken() {
+        let mut world = World::new();
+        let peer = world.connect();
+        world.net.send(peer, b"lost");
+        world.net.reset(peer);
+        let token = world.accept();
+        assert!(world.net.local_addr(token).is_err());
+        assert!(world.poll().contains(&(token, R.with(W).with(H))));
+        assert!(world.net.read(token, &mut [0; 9]).is_err());
+        world.faults(|faults| faults.gone_at_accept = 1000);
+        world.connect();
+        let token = world.accept();
+        assert!(world.net.write(token, b"ab").is_err());
+    }
+
+    #[test]
+    fn accepts_fail_by_chance() {
+        let mut world = World::new();
+        world.connect();
+        world.net.set_faults(Faults { exhausted_accept: 1000, ..Faults::none() });
+        assert!(matches!(world.net.accept(LISTENER), Err(AcceptError::Exhausted(_))));
+        world.net.set_faults(Faults { aborted_accept: 1000, ..Faults::none() });
+        assert!(matches!(world.net.accept(LISTENER), Err(AcceptError::PeerGone(_))));
+        assert!(is_blocked(&mut world), "there is nobody left to have gone");
+        world.connect();
+        world.poll();
+        world.net.set_faults(Faults { blocked_read: 1000, ..Faults::none() });
+        assert!(is_blocked(&mut world));
+        assert_eq!(world.poll(), [(LISTENER, R)], "an event is owed");
+    }
+
+    #[test]
+    fn an_address_is_taken_once_unless_both_share_it() {
+        let mut world = World::new();
+        let options = SocketOptions::default();
+        let shared = SocketOptions { reuse_port: true, ..SocketOptions::default() };
+        for (text, options) in [
+            ("127.0.0.1:7000", &options),
+            ("0.0.0.0:7000", &options),
+            ("127.0.0.1:7000", &shared),
+            ("[::]:7000", &SocketOptions { v6_only: false, ..SocketOptions::default() }),
+        ] {
+            let error = world.net.listen(SOCKET, address(text), options).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::AddrInUse, "{text}");
+        }
+        world.net.listen(SOCKET, address("[::]:7000"), &options).unwrap();
+        for endpoint in 2..4 {
+            let token = Token::endpoint(endpoint);
+            world.net.listen(token, address("127.0.0.1:7002"), &shared).unwrap();
+        }
+        for _ in 0..100 {
+            world.net.connect(address("127.0.0.1:7002"));
+        }
+        let events = world.poll();
+        assert_eq!(events.len(), 2, "both get a share: {events:?}");
+    }
+
+    #[test]
+    fn port_0_gives_a_free_port() {
+        let mut world = World::new();
+        let options = SocketOptions::default();
+        let first = world.net.listen(SOCKET, address("127.0.0.1:0"), &options).unwrap();
+        let second = world.net.listen(Token::endpoint(2), address("127.0.0.1:0"), &options);
+        assert_ne!(first.port(), 0);
+        assert_ne!(first, second.unwrap());
+    }
+
+    #[test]
+    fn a_wildcard_listener_is_reached_at_any_address_of_its_families() {
+        let mut world = World::new();
+        let options = SocketOptions { v6_only: false, ..SocketOptions::default() };
+        world.net.listen(SOCKET, address("[::]:7100"), &options).unwrap();
+        let v4 = world.net.connect_from(address("192.0.2.1:99"), address("127.0.0.1:7100"));
+        let v6 = world.net.connect(address("[::1]:7100"));
+        let any = world.net.connect(address("[::]:7100"));
+        let states = [v4, v6, any].map(|peer| world.net.state(peer));
+        assert_eq!(states, [PeerState::Connecting; 3]);
+        let accepted = world.net.accept(SOCKET).unwrap();
+        assert_eq!(accepted, Progress::Done(address("[::ffff:192.0.2.1]:99")));
+        world.net.adopt(Token::connection(1, 0, 0)).unwrap();
+        let local = world.net.local_addr(Token::connection(1, 0, 0)).unwrap();
+        assert_eq!(local, address("[::ffff:127.0.0.1]:7100"));
+    }
+
+    #[test]
+    fn peers_have_addresses_of_their_own() {
+        let mut world = World::with_backlog(u32::MAX);
+        let addresses: std::collections::BTreeSet<_> = (0..40_000)
+            .map(|_| {
+                let peer = world.connect();
+                world.net.address(peer)
+            })
+            .collect();
+        assert_eq!(addresses.len(), 40_000);
+    }
 }

@@ -259,3 +259,125 @@ impl SimNetwork {
         SimPeer(self.links.len() - 1)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::harness::{R, W, World};
+    use super::*;
+    use crate::network::{Network, Progress};
+
+    #[test]
+    fn what_does_not_fit_arrives_at_the_polls_after_the_loop_has_read() {
+        let mut world = World::with_pipe(4);
+        let (peer, token) = world.pair();
+        world.net.send(peer, b"abcdef");
+        assert_eq!((world.net.unread(peer), world.net.unsent(peer)), (4, 2));
+        assert_eq!(world.poll(), [(token, R)]);
+        assert_eq!(world.read(token, 9).unwrap(), b"abcd");
+        assert_eq!(world.read(token, 9), None, "not before the next poll");
+        assert_eq!(world.poll(), [(token, R)]);
+        assert_eq!(world.read(token, 9).unwrap(), b"ef");
+        assert_eq!(world.net.unsent(peer), 0);
+    }
+
+    #[test]
+    fn a_stalled_peer_takes_nothing_until_it_resumes() {
+        let mut world = World::with_pipe(4);
+        let (peer, token) = world.pair();
+        world.net.stall(peer);
+        assert_eq!(world.net.write(token, b"abcdef").unwrap(), Progress::Done(4));
+        assert_eq!(world.poll(), []);
+        assert_eq!(world.net.received(peer), b"");
+        assert_eq!(world.net.write(token, b"ef").unwrap(), Progress::Blocked);
+        world.net.resume(peer);
+        assert_eq!(world.poll(), [(token, W)]);
+        assert_eq!(world.net.take_received(peer), b"abcd");
+        assert_eq!(world.net.received(peer), b"");
+    }
+
+    #[test]
+    fn a_slow_peer_takes_a_portion_every_so_often() {
+        let mut world = World::new();
+        let (peer, token) = world.pair();
+        world.net.read_slowly(peer, 3, Duration::from_secs(2));
+        world.net.write(token, b"abcdefg").unwrap();
+        for expected in ["", "", "abc", "abc", "abcdef", "abcdef", "abcdefg"] {
+            assert_eq!(world.net.received(peer), expected.as_bytes());
+            world.poll_for(Duration::from_secs(1));
+        }
+    }
+
+    #[test]
+    fn a_close_with_input_unread_resets_the_peer_and_loses_the_answer() {
+        let mut world = World::new();
+        let (peer, token) = world.pair();
+        world.net.write(token, b"taken").unwrap();
+        world.poll();
+        world.net.send(peer, b"unread");
+        world.net.write(token, b"answer").unwrap();
+        world.net.close(token);
+        assert_eq!(world.net.state(peer), PeerState::Reset);
+        assert_eq!(world.net.received(peer), b"taken");
+        assert_eq!(world.net.unsent(peer), 0);
+    }
+
+    #[test]
+    fn bytes_that_meet_a_closed_socket_reset_the_peer_and_lose_the_answer() {
+        let mut world = World::with_pipe(4);
+        let (peer, token) = world.pair();
+        world.net.send(peer, b"abcdef");
+        world.read(token, 4);
+        world.net.write(token, b"no").unwrap();
+        world.net.close(token);
+        assert_eq!(world.net.state(peer), PeerState::Finished, "not yet");
+        world.poll();
+        assert_eq!(world.net.state(peer), PeerState::Reset);
+        assert_eq!(world.net.received(peer), b"");
+    }
+
+    #[test]
+    fn a_close_with_everything_read_delivers_the_answer() {
+        let mut world = World::new();
+        let (peer, token) = world.pair();
+        world.net.send(peer, b"ab");
+        world.net.finish(peer);
+        world.read(token, 9);
+        world.net.write(token, b"answer").unwrap();
+        world.net.close(token);
+        world.poll();
+        assert_eq!(world.net.state(peer), PeerState::Finished);
+        assert_eq!(world.net.received(peer), b"answer");
+        assert_eq!(world.net.token(peer), None);
+    }
+
+    #[test]
+    fn an_abort_resets_the_peer_and_loses_what_is_in_flight() {
+        let mut world = World::new();
+        let (peer, token) = world.pair();
+        assert_eq!(world.net.token(peer), Some(token));
+        world.net.write(token, b"answer").unwrap();
+        world.net.abort(token);
+        assert_eq!(world.net.state(peer), PeerState::Reset);
+        assert_eq!(world.net.received(peer), b"");
+        assert_eq!(world.net.open_sockets(), 1);
+    }
+
+    #[test]
+    fn what_is_sent_when_it_is_over_is_lost() {
+        let mut world = World::new();
+        let (peer, token) = world.pair();
+        world.net.abort(token);
+        world.net.send(peer, b"ab");
+        world.net.finish(peer);
+        assert_eq!((world.net.unsent(peer), world.net.unread(peer)), (0, 0));
+    }
+
+    #[test]
+    #[should_panic(expected = "a peer that has finished sends nothing more")]
+    fn a_peer_that_has_finished_cannot_send() {
+        let mut world = World::new();
+        let (peer, _) = world.pair();
+        world.net.finish(peer);
+        world.net.send(peer, b"ab");
+    }
+}

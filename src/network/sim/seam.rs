@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::SimNetwork;
 use super::edges::Kind;
 use super::schedule::Scheduled;
-use super::trace::Call;
+use super::trace::{Answer, Call};
 use crate::batch::{Incoming, Outgoing};
 use crate::config::SocketOptions;
 use crate::instant::Instant;
@@ -25,7 +25,7 @@ impl SimNetwork {
     }
 
     /// Notes whether a call has achieved anything, and what it answered.
-    fn end<T: super::trace::Answer>(&mut self, result: &io::Result<Progress<T>>) {
+    fn end<T: Answer>(&mut self, result: &io::Result<Progress<T>>) {
         self.trace.answer(result);
         self.has_achieved |= !matches!(result, Ok(Progress::Blocked));
     }
@@ -122,6 +122,7 @@ impl Network for SimNetwork {
         let nanos =
             timeout.map_or(u64::MAX, |wait| u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX));
         self.begin(Call::Poll, nanos);
+        self.trace.add(events.capacity() as u64);
         self.calls.polls += 1;
         let start = self.clock;
         let deadline = timeout.and_then(|timeout| start.after(timeout));
@@ -155,8 +156,10 @@ impl Network for SimNetwork {
         options: &SocketOptions,
     ) -> io::Result<SocketAddr> {
         self.begin(Call::Listen, listener.to_bits());
+        self.trace.add_bytes(format!("{address} {options:?}").as_bytes());
         let result = self.open_listener(listener, address, options);
-        self.end(&result.as_ref().map_or_else(clone_error, |address| Ok(done_port(*address))));
+        self.trace.answer(&result);
+        self.has_achieved = true;
         result
     }
 
@@ -164,16 +167,15 @@ impl Network for SimNetwork {
         self.begin(Call::Accept, listener.to_bits());
         self.calls.accepts += 1;
         let result = self.accept_peer(listener);
-        let told = match &result {
-            Ok(Progress::Done(address)) => Ok(done_port(*address)),
-            Ok(Progress::Blocked) => Ok(Progress::Blocked),
+        match &result {
+            Ok(progress) => self.trace.add(progress.word()),
             Err(
                 AcceptError::PeerGone(error)
                 | AcceptError::Exhausted(error)
                 | AcceptError::Broken(error),
-            ) => clone_error(error),
-        };
-        self.end(&told);
+            ) => self.trace.error(error),
+        }
+        self.has_achieved |= !matches!(result, Ok(Progress::Blocked));
         result
     }
 
@@ -218,6 +220,9 @@ impl Network for SimNetwork {
         assert!((1..=1024).contains(&parts.len()), "{} parts to write", parts.len());
         assert!(parts.iter().all(|part| !part.is_empty()), "a write without bytes");
         self.begin(Call::Write, connection.to_bits());
+        for part in parts {
+            self.trace.add_bytes(part);
+        }
         self.calls.writes += 1;
         let result = self.write_connection(connection, parts);
         self.end(&result);
@@ -254,8 +259,10 @@ impl Network for SimNetwork {
         options: &SocketOptions,
     ) -> io::Result<SocketAddr> {
         self.begin(Call::Bind, socket.to_bits());
+        self.trace.add_bytes(format!("{address} {options:?}").as_bytes());
         let result = self.open_udp(socket, address, options);
-        self.end(&result.as_ref().map_or_else(clone_error, |address| Ok(done_port(*address))));
+        self.trace.answer(&result);
+        self.has_achieved = true;
         result
     }
 
@@ -269,6 +276,7 @@ impl Network for SimNetwork {
 
     fn send(&mut self, socket: Token, batch: &mut Outgoing) -> io::Result<Progress<()>> {
         self.begin(Call::Send, socket.to_bits());
+        self.trace.add(batch.len() as u64);
         self.calls.sends += 1;
         let result = self.send_batch(socket, batch);
         self.end(&result);
@@ -297,6 +305,7 @@ impl Network for SimNetwork {
 
     fn watch_signals(&mut self, signals: &[i32]) -> io::Result<()> {
         self.begin(Call::WatchSignals, signals.len() as u64);
+        self.trace.add_bytes(format!("{signals:?}").as_bytes());
         if !self.sockets.contains_key(&Token::SIGNALS) && !signals.is_empty() {
             self.open(Token::SIGNALS, Kind::Signals { count: 0 });
         }
@@ -313,14 +322,4 @@ impl Network for SimNetwork {
         self.has_achieved |= taken > 0;
         taken
     }
-}
-
-/// For the trace: an address as one number, which its port is enough for.
-fn done_port(address: SocketAddr) -> Progress<usize> {
-    Progress::Done(usize::from(address.port()))
-}
-
-/// For the trace: an error of the same kind.
-fn clone_error<T>(error: &io::Error) -> io::Result<T> {
-    Err(error.kind().into())
 }

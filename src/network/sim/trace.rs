@@ -1,6 +1,7 @@
 //! The trace of a run as one number.
 
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 
 use super::random::mix;
 use crate::instant::Instant;
@@ -99,6 +100,12 @@ impl Answer for usize {
     }
 }
 
+impl Answer for SocketAddr {
+    fn word(&self) -> u64 {
+        address_word(*self)
+    }
+}
+
 impl<T: Answer> Answer for Progress<T> {
     fn word(&self) -> u64 {
         match self {
@@ -106,6 +113,15 @@ impl<T: Answer> Answer for Progress<T> {
             Self::Blocked => u64::MAX,
         }
     }
+}
+
+/// An address as one number, another for nearly every other.
+pub(super) fn address_word(address: SocketAddr) -> u64 {
+    let bits = match address.ip() {
+        IpAddr::V4(ip) => u64::from(ip.to_bits()),
+        IpAddr::V6(ip) => ip.segments().iter().fold(1, |bits, part| mix(bits ^ u64::from(*part))),
+    };
+    mix(mix(bits) ^ u64::from(address.port()))
 }
 
 #[cfg(test)]
