@@ -39,6 +39,12 @@ impl ReadBuffer {
         self.need.saturating_sub(self.len())
     }
 
+    /// Whether there is no more than `most`, and what it belongs to fits into a buffer of
+    /// `buffer_len` bytes with as much again behind it.
+    pub(crate) const fn is_short(&self, most: usize, buffer_len: usize) -> bool {
+        self.len() <= most && self.len() + self.missing() <= buffer_len / 2
+    }
+
     /// When the unfinished frame was begun.
     pub(crate) const fn begun(&self) -> Instant {
         self.begun
@@ -62,10 +68,11 @@ impl ReadBuffer {
         self.end += len;
     }
 
-    /// Room behind the input to read into: no more than is missing, and not much more than has
-    /// arrived so far, whatever the peer announced.
-    pub(crate) fn space(&mut self) -> &mut [u8] {
-        let len = self.missing().clamp(1, self.len().max(GROWTH_LEN));
+    /// Room behind the input to read into, `most` bytes at most: what is missing, and not much more
+    /// than has arrived so far, whatever the peer announced.
+    pub(crate) fn space(&mut self, most: usize) -> &mut [u8] {
+        let arrived = self.len().max(GROWTH_LEN);
+        let len = self.missing().clamp(GROWTH_LEN, arrived).min(most);
         self.make_room(len);
         &mut self.room[self.end..self.end + len]
     }
@@ -86,6 +93,17 @@ impl ReadBuffer {
     pub(crate) fn expect(&mut self, need: usize, begun: Instant) {
         self.need = need;
         self.begun = begun;
+    }
+
+    /// The same input, in a smaller buffer if it is little for this one.
+    pub(crate) fn fitted(mut self: Box<Self>, spares: &mut SpareBuffers) -> Box<Self> {
+        if self.held_len() <= SPARE_LEN || self.len() + self.missing() > self.held_len() / 4 {
+            return self;
+        }
+        let mut fitted = spares.take();
+        fitted.append(self.filled());
+        fitted.begun = self.begun;
+        fitted
     }
 
     fn make_room(&mut self, len: usize) {
@@ -148,7 +166,7 @@ mod tests {
         let mut buffer = ReadBuffer::default();
         buffer.append(b"\0\0\0\x04");
         buffer.expect(1 << 30, Instant::START);
-        let _ = buffer.space();
+        let _ = buffer.space(usize::MAX);
         assert!(buffer.held_len() <= 2 * GROWTH_LEN, "held {}", buffer.held_len());
     }
 
@@ -159,7 +177,7 @@ mod tests {
         buffer.append(b"x");
         buffer.expect(need, Instant::START);
         while buffer.missing() > 0 {
-            let len = buffer.space().len().min(1500);
+            let len = buffer.space(usize::MAX).len().min(1500);
             buffer.fill(len);
             assert!(buffer.held_len() <= 2 * buffer.len() + 2 * GROWTH_LEN);
         }
