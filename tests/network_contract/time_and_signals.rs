@@ -97,8 +97,8 @@ fn a_signal_wakes_a_poll_that_begins_later(trial: &mut Trial) {
 fn each_signal_is_counted(trial: &mut Trial) {
     assert_eq!(trial.network().take_signals(), 0);
     trial.network().watch_signals(&[SIGHUP]).unwrap();
-    // The system's network lets a signal that comes after two were taken do what it does by default,
-    // which would end the tests: all that are raised are raised before that.
+    // The system's network lets a signal that comes after two were taken do what it does by
+    // default, which would end the tests: all that are raised are raised before that.
     trial.world.raise(SIGHUP);
     assert_eq!(trial.network().take_signals(), 1);
     assert_eq!(trial.network().take_signals(), 0);
