@@ -54,14 +54,13 @@ pub(crate) struct Connection {
     drain: Drain,
     /// What was said to be ready and not found blocked since.
     readiness: Readiness,
-    has_peer_finished: bool,
-    /// Whether the handler was told that the peer finished.
-    has_run_end: bool,
+    /// What can be ready at all: nothing to read after the end.
+    possible: Readiness,
+    /// Why frames are not run now.
+    holds: Holds,
+    /// The peer finished, and the handler was not told yet.
+    is_end_due: bool,
     has_run_frame: bool,
-    /// Reading stopped because output waits above the high watermark.
-    is_held_back: bool,
-    /// Reading stopped because the handler said so.
-    is_paused: bool,
     /// On the loop's list of those that have work left.
     is_queued: bool,
     /// On the loop's list of those that closed.
@@ -77,6 +76,36 @@ pub(crate) enum Phase {
     Flushing,
     Lingering,
     Closed,
+}
+
+/// Reasons not to run frames: a set.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Holds(u8);
+
+impl Holds {
+    const NONE: Self = Self(0);
+    /// Output waits above the high watermark.
+    const OUTPUT: Self = Self(1);
+    /// The handler said so.
+    const PAUSED: Self = Self(2);
+    /// It is not open any more.
+    const CLOSING: Self = Self(4);
+
+    const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    const fn insert(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+
+    const fn remove(&mut self, other: Self) {
+        self.0 &= !other.0;
+    }
 }
 
 /// What a drain means for a connection.
@@ -106,11 +135,10 @@ impl Connection {
             phase: Phase::Open,
             drain: Drain::No,
             readiness: Readiness::WRITABLE,
-            has_peer_finished: false,
-            has_run_end: false,
+            possible: Readiness::ALL,
+            holds: Holds::NONE,
+            is_end_due: false,
             has_run_frame: false,
-            is_held_back: false,
-            is_paused: false,
             is_queued: false,
             is_listed_closed: false,
             is_aborted: false,
@@ -139,7 +167,7 @@ impl Connection {
 
     #[inline]
     pub(crate) const fn is_open(&self) -> bool {
-        matches!(self.phase, Phase::Open)
+        !self.holds.contains(Holds::CLOSING)
     }
 
     pub(crate) const fn is_closed(&self) -> bool {
@@ -147,7 +175,7 @@ impl Connection {
     }
 
     pub(crate) const fn has_peer_finished(&self) -> bool {
-        self.has_peer_finished
+        !self.possible.contains(Readiness::READABLE)
     }
 
     /// Why it was closed: asked once.
@@ -178,7 +206,7 @@ impl Connection {
 impl Connection {
     #[inline]
     pub(crate) const fn note(&mut self, readiness: Readiness) {
-        self.readiness = self.readiness.with(readiness);
+        self.readiness = self.readiness.with(readiness.and(self.possible));
     }
 
     /// Takes it off the list of those that have work left, on which it is if this says so.
@@ -195,7 +223,7 @@ impl Connection {
     /// Whether frames may be run now.
     #[inline]
     pub(crate) const fn may_run(&self) -> bool {
-        self.is_open() && !self.is_held_back && !self.is_paused
+        self.holds.is_empty()
     }
 
     /// Whether reading now may bring something.
@@ -211,7 +239,7 @@ impl Connection {
             Phase::Open => {
                 (self.queue.is_some() && writable)
                     || self.may_read()
-                    || (self.may_run() && (self.has_frames_waiting() || self.is_end_due()))
+                    || (self.may_run() && (self.has_frames_waiting() || self.is_end_due))
             }
             Phase::Flushing => writable,
             Phase::Lingering => self.has_unread(),
@@ -222,17 +250,18 @@ impl Connection {
     /// Whether the kernel may have input for it that was not read.
     #[inline]
     const fn has_unread(&self) -> bool {
-        self.readiness.contains(Readiness::READABLE) && !self.has_peer_finished
+        self.readiness.contains(Readiness::READABLE)
     }
 
     /// Whether the handler is still to be told that the peer finished.
+    #[inline]
     pub(crate) const fn is_end_due(&self) -> bool {
-        self.has_peer_finished && !self.has_run_end
+        self.is_end_due
     }
 
     /// The handler is about to be told that the peer finished.
     pub(crate) const fn run_end(&mut self) {
-        self.has_run_end = true;
+        self.is_end_due = false;
     }
 
     /// Whether input waits that is worth decoding.
@@ -244,17 +273,17 @@ impl Connection {
     #[inline]
     pub(crate) const fn ran_frames(&mut self) {
         self.has_run_frame = true;
-        if let Drain::Newcomer = self.drain {
+        if matches!(self.drain, Drain::Newcomer) {
             self.drain = Drain::WhenIdle;
         }
     }
 
     pub(crate) const fn pause(&mut self) {
-        self.is_paused = true;
+        self.holds.insert(Holds::PAUSED);
     }
 
     pub(crate) fn resume(&mut self, now: Instant) {
-        self.is_paused = false;
+        self.holds.remove(Holds::PAUSED);
         self.begin_again(now);
     }
 
@@ -279,8 +308,9 @@ impl Connection {
     ) -> Option<usize> {
         match network.read(self.token, buffer) {
             Ok(Progress::Done(0)) => {
-                self.has_peer_finished = true;
-                self.readiness = self.readiness.without(Readiness::READABLE);
+                self.is_end_due = true;
+                self.possible = Readiness::WRITABLE;
+                self.readiness = self.readiness.and(self.possible);
                 None
             }
             Ok(Progress::Done(len)) => {
@@ -316,7 +346,7 @@ impl Connection {
                 return;
             }
         }
-        if self.has_peer_finished {
+        if self.has_peer_finished() {
             self.phase = Phase::Closed;
         }
     }
@@ -325,7 +355,6 @@ impl Connection {
 /// Writing.
 impl Connection {
     /// Moves what the callbacks sent towards the peer, and what waited before it.
-    #[inline]
     pub(crate) fn flush(&mut self, shared: &mut Shared, network: &mut dyn Network) {
         if self.is_closed() {
             shared.output.clear();
@@ -409,9 +438,9 @@ impl Connection {
         if len > config.write_limit {
             self.cut(CloseReason::WriteLimit);
         } else if len >= config.high_watermark {
-            self.is_held_back = true;
-        } else if len <= config.low_watermark && self.is_held_back {
-            self.is_held_back = false;
+            self.holds.insert(Holds::OUTPUT);
+        } else if len <= config.low_watermark && self.holds.contains(Holds::OUTPUT) {
+            self.holds.remove(Holds::OUTPUT);
             self.begin_again(now);
         }
     }
@@ -423,6 +452,7 @@ impl Connection {
     pub(crate) fn close(&mut self, reason: CloseReason) {
         if self.is_open() {
             self.phase = Phase::Flushing;
+            self.holds.insert(Holds::CLOSING);
             self.reason = Some(reason);
             self.input = None;
         }
@@ -439,6 +469,7 @@ impl Connection {
             self.reason = Some(reason);
         }
         self.phase = Phase::Closed;
+        self.holds.insert(Holds::CLOSING);
     }
 
     /// Ends it at once, with a reset.
@@ -451,17 +482,12 @@ impl Connection {
 
     /// Takes whatever step towards the end is due: called after each event, when its output has
     /// been flushed.
-    #[inline]
     fn advance(&mut self, shared: &Shared, network: &mut dyn Network) {
-        if self.is_open() {
-            if self.drain == Drain::WhenIdle && self.has_nothing_to_do() {
-                self.close(CloseReason::Drained);
-            } else {
-                return;
-            }
+        if self.drain == Drain::WhenIdle && self.has_nothing_to_do() {
+            self.close(CloseReason::Drained);
         }
         if self.phase == Phase::Flushing && self.queue.is_none() {
-            if self.has_peer_finished {
+            if self.has_peer_finished() {
                 self.phase = Phase::Closed;
                 return;
             }
@@ -476,7 +502,7 @@ impl Connection {
     }
 
     fn has_nothing_to_do(&self) -> bool {
-        self.is_idle() && !self.is_paused && !self.has_unread() && !self.is_end_due()
+        self.is_idle() && self.may_run() && !self.has_unread() && !self.is_end_due
     }
 
     /// The loop has begun to drain: it is looked once more whether something has arrived, then it
@@ -495,11 +521,18 @@ impl Connection {
     /// again, or freed.
     #[inline]
     pub(crate) fn settle(&mut self, shared: &mut Shared, network: &mut dyn Network) {
+        if self.queue.is_none() && !shared.output.is_empty() && !self.is_closed() {
+            self.flush_output(shared, network);
+        }
+        if !self.is_plain() {
+            self.settle_fully(shared, network);
+        }
+    }
+
+    #[inline(never)]
+    fn settle_fully(&mut self, shared: &mut Shared, network: &mut dyn Network) {
         self.flush(shared, network);
         self.advance(shared, network);
-        if self.is_plain() {
-            return;
-        }
         self.count_memory(shared);
         if self.is_closed() {
             if !std::mem::replace(&mut self.is_listed_closed, true) {
@@ -514,15 +547,16 @@ impl Connection {
         self.arm(shared);
     }
 
-    /// Whether it is open with nothing held, nothing left to read and its deadline set, as it is
-    /// after nearly every event.
+    /// Whether it is open with nothing held, nothing left to read, its deadline set and no drain, as
+    /// it is after nearly every event.
     #[inline]
     const fn is_plain(&self) -> bool {
         self.is_idle()
             && self.counted_len == 0
             && !self.has_unread()
-            && !self.is_end_due()
+            && !self.is_end_due
             && self.deadline.is_some()
+            && matches!(self.drain, Drain::No)
     }
 
     fn count_memory(&mut self, shared: &mut Shared) {

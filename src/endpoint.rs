@@ -268,22 +268,23 @@ struct Budget {
 fn run<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, buffer: &mut [u8]) {
     let config = &session.shared.config;
     let mut budget = Budget { bytes: config.read_budget, frames: config.frame_budget };
-    if session.connection.has_frames_waiting() {
-        run_waiting(handler, session, &mut budget);
-    }
-    while session.connection.may_read() && budget.bytes > 0 && budget.frames > 0 {
-        if session.connection.has_frames_waiting() {
-            break;
-        }
-        let has_read = match session.connection.input.take() {
-            None => read_fresh(handler, session, buffer, &mut budget),
-            Some(input) if input.is_short(JOIN_LEN, buffer.len()) => {
-                read_joined(handler, session, buffer, input, &mut budget)
-            }
-            Some(input) => read_in_place(handler, session, input, &mut budget),
+    loop {
+        let (mut kept, len) = match session.connection.input.take() {
+            None if may_read(session, &budget) => match read(session, buffer, &mut budget) {
+                Some(len) => (None, len),
+                None => break,
+            },
+            None => break,
+            Some(kept) => match read_on(session, buffer, kept, &mut budget) {
+                Some((kept, len)) => (Some(kept), len),
+                None => break,
+            },
         };
-        if !has_read {
-            break;
+        let in_place = kept.as_mut().filter(|_| len == 0);
+        let input = in_place.map_or(&mut buffer[..len], |kept| kept.filled());
+        let ran = run_frames(handler, session, input, &mut budget);
+        if ran.consumed < input.len() || kept.is_some() {
+            keep(session, buffer, kept, len, ran);
         }
     }
     if session.connection.is_end_due() && session.connection.may_run() {
@@ -291,93 +292,66 @@ fn run<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, buffer: &mut [
     }
 }
 
-/// Runs frames that were left when a budget or the peer's slowness stopped them.
-fn run_waiting<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, budget: &mut Budget) {
-    let Some(mut input) = session.connection.input.take() else { return };
-    let ran = run_frames(handler, session, input.filled(), budget);
-    input.consume(ran.consumed);
-    keep(session, input, ran, true);
-}
-
-/// Reads into the shared buffer, as is done when nothing was left of what was read before.
 #[inline]
-fn read_fresh<H: Handler>(
-    handler: &mut H,
+fn may_read<H: Handler>(session: &Session<'_, H>, budget: &Budget) -> bool {
+    budget.bytes > 0 && budget.frames > 0 && session.connection.may_read()
+}
+
+/// Reads into `buffer`, within the budget; says how many bytes came, if any.
+#[inline]
+fn read<H: Handler>(
     session: &mut Session<'_, H>,
     buffer: &mut [u8],
     budget: &mut Budget,
-) -> bool {
-    let now = session.shared.now;
+) -> Option<usize> {
     let room = buffer.len().min(budget.bytes);
-    let Some(len) = session.connection.read(session.network, &mut buffer[..room], now) else {
-        return false;
-    };
-    budget.bytes = budget.bytes.saturating_sub(len);
-    let ran = run_frames(handler, session, &mut buffer[..len], budget);
-    if ran.consumed < len && session.connection.is_open() {
-        let mut input = session.shared.spares.take();
-        input.append(&buffer[ran.consumed..len]);
-        keep(session, input, ran, true);
-    }
-    true
+    let len = session.connection.read(session.network, &mut buffer[..room], session.shared.now)?;
+    budget.bytes -= len;
+    Some(len)
 }
 
-/// Puts the short beginning of a frame into the shared buffer, and reads behind it.
-fn read_joined<H: Handler>(
-    handler: &mut H,
+/// Makes input that was kept worth decoding, if possible: at the beginning of the shared buffer,
+/// whose first bytes it then is, as many as this says; or, if it says zero, where it was kept.
+#[inline(never)]
+fn read_on<H: Handler>(
     session: &mut Session<'_, H>,
     buffer: &mut [u8],
-    mut input: Box<ReadBuffer>,
+    mut kept: Box<ReadBuffer>,
     budget: &mut Budget,
-) -> bool {
-    let before = input.len();
-    buffer[..before].copy_from_slice(input.filled());
-    let now = session.shared.now;
-    let room = buffer.len().min(before + budget.bytes);
-    let Some(len) = session.connection.read(session.network, &mut buffer[before..room], now) else {
-        session.connection.input = Some(input);
-        return false;
-    };
-    budget.bytes = budget.bytes.saturating_sub(len);
-    let all = before + len;
-    if len < input.missing() {
-        input.append(&buffer[before..all]);
-        session.connection.input = Some(input);
-        return true;
+) -> Option<(Box<ReadBuffer>, usize)> {
+    let mut len = 0;
+    while kept.missing() > 0 {
+        if !may_read(session, budget) {
+            session.connection.input = Some(kept);
+            return None;
+        }
+        let before = kept.len();
+        let is_short = kept.is_short(JOIN_LEN, buffer.len());
+        let space = if is_short {
+            buffer[..before].copy_from_slice(kept.filled());
+            &mut buffer[before..]
+        } else {
+            kept.space()
+        };
+        let Some(read) = read(session, space, budget) else {
+            session.connection.input = Some(kept);
+            return None;
+        };
+        if !is_short {
+            kept.fill(read);
+        } else if read < kept.missing() {
+            kept.append(&buffer[before..before + read]);
+        } else {
+            len = before + read;
+            break;
+        }
     }
-    let ran = run_frames(handler, session, &mut buffer[..all], budget);
-    if ran.consumed == 0 {
-        input.append(&buffer[before..all]);
-    } else {
-        input.consume(before);
-        input.append(&buffer[ran.consumed..all]);
+    let may_run = budget.frames > 0 && session.connection.may_run();
+    if !may_run && len == 0 {
+        session.connection.input = Some(kept);
+        return None;
     }
-    keep(session, input, ran, ran.consumed > 0);
-    true
-}
-
-/// Reads on where the beginning of a long frame is, so that it is not moved.
-fn read_in_place<H: Handler>(
-    handler: &mut H,
-    session: &mut Session<'_, H>,
-    mut input: Box<ReadBuffer>,
-    budget: &mut Budget,
-) -> bool {
-    let now = session.shared.now;
-    let Some(len) = session.connection.read(session.network, input.space(budget.bytes), now) else {
-        session.connection.input = Some(input);
-        return false;
-    };
-    budget.bytes = budget.bytes.saturating_sub(len);
-    input.fill(len);
-    if input.missing() > 0 {
-        session.connection.input = Some(input);
-        return true;
-    }
-    let ran = run_frames(handler, session, input.filled(), budget);
-    input.consume(ran.consumed);
-    keep(session, input, ran, ran.consumed > 0);
-    true
+    Some((kept, len))
 }
 
 /// How far the frames of an input were run.
@@ -440,20 +414,42 @@ fn close_malformed<H: Handler>(session: &mut Session<'_, H>, error: FrameError) 
     session.connection.close(CloseReason::Malformed(Box::new(error)));
 }
 
-/// Keeps what is left of the input with the connection; a frame that `is_new` begins now.
-fn keep<H: Handler>(session: &mut Session<'_, H>, input: Box<ReadBuffer>, ran: Ran, is_new: bool) {
-    if input.len() == 0 || !session.connection.is_open() {
-        session.shared.spares.give_back(input);
+/// Keeps what was not consumed with the connection. The input was the first `len` bytes of the
+/// shared buffer or, if that is zero, what was kept before.
+#[inline(never)]
+fn keep<H: Handler>(
+    session: &mut Session<'_, H>,
+    buffer: &[u8],
+    kept: Option<Box<ReadBuffer>>,
+    len: usize,
+    ran: Ran,
+) {
+    let spares = &mut session.shared.spares;
+    let mut kept = kept.unwrap_or_else(|| spares.take());
+    // The frame that was the first is not the first any more, or never was.
+    let is_new = ran.consumed > 0 || kept.len() == 0;
+    if len == 0 {
+        kept.consume(ran.consumed);
+    } else if is_new {
+        kept.clear();
+        kept.append(&buffer[ran.consumed..len]);
+    } else {
+        let known = kept.len();
+        kept.append(&buffer[known..len]);
+    }
+    if kept.len() == 0 || !session.connection.is_open() {
+        spares.give_back(kept);
         return;
     }
-    let mut input = input.fitted(&mut session.shared.spares);
-    let begun = if is_new { session.shared.now } else { input.begun() };
-    input.expect(ran.need, begun);
-    session.connection.input = Some(input);
+    let mut kept = kept.fitted(spares);
+    let begun = if is_new { session.shared.now } else { kept.begun() };
+    kept.expect(ran.need, begun);
+    session.connection.input = Some(kept);
 }
 
 /// The peer has finished, and all its whole frames have been run: is there a last one, and what
 /// does the handler make of it?
+#[inline(never)]
 fn run_end<H: Handler>(handler: &mut H, session: &mut Session<'_, H>) {
     if session.connection.has_frames_waiting() {
         return;

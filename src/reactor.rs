@@ -37,8 +37,8 @@ const EVENTS_LEN: usize = 1024;
 /// A deadline this near is measured with a fresh look at the clock before the loop sleeps. For a
 /// later one the time of the turn will do, and the loop wakes this much too early to look again.
 const NEAR: Duration = Duration::from_millis(100);
-/// A turn that comes this much later than it was to come has been held up, by a slow callback or a
-/// stopped process: what waits in the network is looked at before anyone is expired.
+/// A turn that comes this much after a deadline has been held up, by a slow callback or a stopped
+/// process: what waits in the network is looked at before anyone is expired.
 const HELD_UP: Duration = Duration::from_secs(1);
 
 /// The loop: all endpoints and what they share. It is lent a [`Network`] for each turn.
@@ -87,6 +87,8 @@ pub struct Reactor {
     events: Vec<Event>,
     /// Whether trying to accept on one of the listeners may bring somebody.
     may_accept: bool,
+    /// The earliest deadline when the loop last went to sleep.
+    expected: Instant,
     /// Nobody is expired before this, unless all that waits in the network was looked at.
     catches_up_until: Option<Instant>,
 }
@@ -115,6 +117,7 @@ impl Reactor {
             incoming: Incoming::new(batch_len, datagram_len),
             events: Vec::with_capacity(EVENTS_LEN),
             may_accept: false,
+            expected: Instant::END,
             catches_up_until: None,
             shared: Shared::new(config, now),
         }
@@ -139,7 +142,7 @@ impl Reactor {
         let wait = self.wait(network, timeout);
         let poll = network.poll(&mut self.events, wait);
         poll.map_err(|error| Error::with_source("cannot wait for events any more", error))?;
-        self.read_clock(network, wait);
+        self.read_clock(network);
         self.serve_events(network);
         self.serve_ready(network);
         self.fire_timers(network);
@@ -234,14 +237,17 @@ impl Reactor {
 /// The steps of a turn.
 impl Reactor {
     /// How long to sleep.
-    fn wait(&self, network: &mut dyn Network, timeout: Option<Duration>) -> Option<Duration> {
+    fn wait(&mut self, network: &mut dyn Network, timeout: Option<Duration>) -> Option<Duration> {
+        self.expected = self.next_timer().unwrap_or(Instant::END);
         if self.has_work() {
             return Some(Duration::ZERO);
         }
-        let Some(deadline) = self.next_timer() else { return timeout };
-        let mut wait = deadline.since(self.shared.now);
+        if self.expected == Instant::END {
+            return timeout;
+        }
+        let mut wait = self.expected.since(self.shared.now);
         if wait < NEAR {
-            wait = deadline.since(network.now());
+            wait = self.expected.since(network.now());
         } else {
             wait -= NEAR / 2;
         }
@@ -271,12 +277,10 @@ impl Reactor {
         }
     }
 
-    fn read_clock(&mut self, network: &mut dyn Network, wait: Option<Duration>) {
-        let before = self.shared.now;
+    fn read_clock(&mut self, network: &mut dyn Network) {
         self.shared.now = network.now();
         self.shared.counters.turns += 1;
-        let expected = wait.unwrap_or(Duration::MAX).saturating_add(HELD_UP);
-        if self.shared.now.since(before) > expected {
+        if self.shared.now > self.expected && self.shared.now.since(self.expected) > HELD_UP {
             self.catches_up_until = self.shared.now.after(HELD_UP);
         }
     }
