@@ -9,7 +9,7 @@
 //! It shows how a configuration is made, how one handler serves several framings, and how a drain
 //! is reported: stop it with SIGTERM while a client is slow.
 
-mod common;
+pub(crate) mod common;
 
 use std::marker::PhantomData;
 use std::net::SocketAddr;
@@ -82,25 +82,27 @@ impl DatagramHandler for EchoDatagrams {
     }
 }
 
-#[derive(Clone, Copy)]
-enum Framing {
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) enum Framing {
     Raw,
     Lines,
     Length,
 }
 
-struct Settings {
-    addresses: Addresses,
-    framing: Framing,
-    max_frame: Option<usize>,
-    config: Config,
+/// What the options ask for.
+#[derive(PartialEq, Debug)]
+pub(crate) struct Settings {
+    pub(crate) addresses: Addresses,
+    pub(crate) framing: Framing,
+    pub(crate) max_frame: Option<usize>,
+    pub(crate) config: Config,
 }
 
 fn main() -> ExitCode {
     common::run(HELP, read, serve)
 }
 
-fn read(options: &mut Options) -> Result<Settings, Stop> {
+pub(crate) fn read(options: &mut Options) -> Result<Settings, Stop> {
     let mut addresses = Addresses::default();
     let (mut framing, mut max_frame) = (Framing::Raw, None);
     let mut config = Config::default();

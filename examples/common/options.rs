@@ -11,17 +11,7 @@ use std::time::Duration;
 
 use lexopt::{Arg, Parser};
 
-/// The options, to be read one after the other:
-///
-/// ```ignore
-/// while let Some(option) = options.next()? {
-///     match option.as_str() {
-///         "--max-connections" => max_connections = options.number(1..=1_000_000)?,
-///         "--idle-timeout" => idle_timeout = options.duration()?,
-///         _ => return Err(options.unknown()),
-///     }
-/// }
-/// ```
+/// The options, to be read one after the other, each followed by its value.
 pub(crate) struct Options {
     parser: Parser,
     /// The option that was read last, as in `--tcp`.
@@ -142,34 +132,20 @@ impl Addresses {
 }
 
 fn size(text: &str) -> Option<u64> {
-    let (count, unit) = count_and_unit(text)?;
-    let unit_bytes: u64 = match unit {
-        "" => 1,
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        "GiB" => 1 << 30,
-        _ => return None,
-    };
-    count.checked_mul(unit_bytes)
+    with_unit(text, &[("", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)])
 }
 
 fn duration(text: &str) -> Option<Duration> {
-    let (count, unit) = count_and_unit(text)?;
-    let unit_millis = match unit {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        _ => return None,
-    };
-    count.checked_mul(unit_millis).map(Duration::from_millis)
+    let millis = with_unit(text, &[("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)])?;
+    Some(Duration::from_millis(millis))
 }
 
-/// Digits, and whatever follows them.
-fn count_and_unit(text: &str) -> Option<(u64, &str)> {
+/// Digits and one of these units, multiplied.
+fn with_unit(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let digits_len = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (count, unit) = text.split_at(digits_len);
-    Some((count.parse().ok()?, unit))
+    let (_, factor) = units.iter().find(|(name, _)| *name == unit)?;
+    count.parse::<u64>().ok()?.checked_mul(*factor)
 }
 
 /// The text with everything escaped that would not stay on the line.
