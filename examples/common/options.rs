@@ -67,15 +67,19 @@ impl Options {
         self.value(expected, |text| text.parse().ok())
     }
 
-    /// The option's value: a number of bytes, such as `65536`, `64KiB`, `1MiB` or `2GiB`.
-    pub(crate) fn size(&mut self) -> Result<usize, Stop> {
-        let expected = "a size, such as 65536 (bytes), 64KiB, 1MiB or 2GiB";
-        self.value(expected, |text| usize::try_from(size(text)?).ok())
+    /// The option's value: a number of bytes within limits, such as `65536`, `64KiB`, `1MiB` or
+    /// `2GiB`.
+    pub(crate) fn size(&mut self, limits: RangeInclusive<usize>) -> Result<usize, Stop> {
+        let (least, most) = (limits.start(), limits.end());
+        let expected = format!("{least} to {most} bytes, such as 65536, 64KiB or 1MiB");
+        let parse = |text: &str| usize::try_from(size(text)?).ok();
+        self.value(&expected, |text| parse(text).filter(|size| limits.contains(size)))
     }
 
-    /// The option's value: a time, such as `500ms`, `30s`, `2m` or `1h`.
+    /// The option's value: a time that is not zero, such as `500ms`, `30s`, `2m` or `1h`.
     pub(crate) fn duration(&mut self) -> Result<Duration, Stop> {
-        self.value("a duration, such as 500ms, 30s, 2m or 1h", duration)
+        let expected = "a duration above zero, such as 500ms, 30s, 2m or 1h";
+        self.value(expected, |text| duration(text).filter(|duration| !duration.is_zero()))
     }
 
     /// The option's value: a number within limits.
