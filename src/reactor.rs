@@ -36,7 +36,7 @@ use crate::token::Token;
 const EVENTS_LEN: usize = 1024;
 /// A deadline this near is measured with a fresh look at the clock before the loop sleeps. For a
 /// later one the time of the turn will do, and the loop wakes this much too early to look again.
-const NEAR: Duration = Duration::from_millis(100);
+const NEAR_NANOS: u64 = 100_000_000;
 /// A turn that comes this much after a deadline has been held up, by a slow callback or a stopped
 /// process: what waits in the network is looked at before anyone is expired.
 const HELD_UP: Duration = Duration::from_secs(1);
@@ -145,7 +145,9 @@ impl Reactor {
         self.read_clock(network);
         self.serve_events(network);
         self.serve_ready(network);
-        self.fire_timers(network);
+        if self.shared.now >= self.expected {
+            self.fire_timers(network);
+        }
         if self.drain.is_under_way() {
             self.advance_drain(network)?;
         }
@@ -245,12 +247,13 @@ impl Reactor {
         if self.expected == Instant::END {
             return timeout;
         }
-        let mut wait = self.expected.since(self.shared.now);
-        if wait < NEAR {
-            wait = self.expected.since(network.now());
+        let mut wait = self.expected.nanos_since(self.shared.now);
+        if wait < NEAR_NANOS {
+            wait = self.expected.nanos_since(network.now());
         } else {
-            wait -= NEAR / 2;
+            wait -= NEAR_NANOS / 2;
         }
+        let wait = Duration::from_nanos(wait);
         Some(timeout.map_or(wait, |timeout| timeout.min(wait)))
     }
 
@@ -280,7 +283,7 @@ impl Reactor {
     fn read_clock(&mut self, network: &mut dyn Network) {
         self.shared.now = network.now();
         self.shared.counters.turns += 1;
-        if self.shared.now > self.expected && self.shared.now.since(self.expected) > HELD_UP {
+        if self.shared.now >= self.expected && self.shared.now.since(self.expected) > HELD_UP {
             self.catches_up_until = self.shared.now.after(HELD_UP);
         }
     }
