@@ -213,6 +213,7 @@ fn lend<H: Handler>(
 ) {
     let Peer { connection, codec, state } = peer;
     let (shared, network) = (&mut *turn.shared, &mut *turn.network);
+    shared.write_left = shared.config.write_budget;
     let mut session = Session { connection, codec, state, shared, network };
     call(handler, &mut session, turn.buffer);
     session.connection.settle(session.shared, session.network);

@@ -84,6 +84,47 @@ fn empty_frames_cost_as_much_of_the_budget_as_others() {
 }
 
 #[test]
+fn a_huge_answer_to_a_fast_reader_leaves_in_portions() {
+    let config = Config { write_budget: 64 * KIB, ..timeless() };
+    let mut net = SimNetwork::new(1);
+    net.set_pipe_len(16 * MIB);
+    let probe = Probe::<Raw>::new(|session, bytes| match bytes {
+        b"more" => session.send(&pattern(8 * MIB)),
+        _ => session.send(bytes),
+    });
+    let mut world = World::on(net, config, Raw, probe);
+    let peers = world.connect_many(101);
+    world.net.send(peers[100], b"more");
+    let mut before = 0;
+    assert_paced_peers_are_answered(&mut world, &peers[..100], 100, |world| {
+        let sent = world.net.received(peers[100]).len() - before;
+        assert!(sent > 0, "the other one is served too");
+        assert!(sent <= 64 * KIB, "{sent} bytes in one turn, with a budget of 64 KiB");
+        before += sent;
+    });
+    world.settle();
+    assert!(world.net.received(peers[100]) == pattern(8 * MIB), "the answer is not whole");
+}
+
+#[test]
+fn answers_that_wait_and_answers_to_come_share_one_write_budget() {
+    let config = Config { write_budget: 4 * KIB, read_budget: 16 * KIB, ..timeless() };
+    let mut net = SimNetwork::new(1);
+    net.set_pipe_len(MIB);
+    let mut world = World::on(net, config, Raw, Probe::new(echo).without_frames());
+    let peer = world.connect();
+    world.net.send(peer, &pattern(MIB));
+    let mut before = 0;
+    while before < MIB {
+        world.turn_at_once();
+        let sent = world.net.received(peer).len() - before;
+        assert!((1..=4 * KIB).contains(&sent), "{sent} bytes in one turn of at most 4 KiB");
+        before += sent;
+    }
+    assert!(world.net.received(peer) == pattern(MIB), "the echo is not whole");
+}
+
+#[test]
 fn nobody_is_passed_over_while_many_have_work_left() {
     let config = Config { read_budget: 100, ..timeless() };
     let probe = Probe::new(ignore).without_frames();
