@@ -375,7 +375,7 @@ fn run_frames<H: Handler>(
     budget: &mut Budget,
 ) -> Ran {
     let frames = budget.frames;
-    let high_watermark = session.shared.config.high_watermark;
+    let mut room = session.output_room();
     let input_len = input.len();
     let mut consumed = 0;
     let mut need = 0;
@@ -391,8 +391,9 @@ fn run_frames<H: Handler>(
                 if len == 0 || consumed > input_len {
                     close_malformed(session, IMPOSSIBLE_FRAME);
                 }
-                if session.shared.output.len() >= high_watermark {
+                if session.shared.output.len() >= room {
                     session.connection.flush(session.shared, session.network);
+                    room = session.output_room();
                 }
             }
             Ok(Decoded::Incomplete { need: asked }) => {
