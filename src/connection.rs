@@ -470,7 +470,7 @@ impl Connection {
             return;
         }
         // Whoever is owed something sees a reset and not what looks like the end.
-        self.is_aborted |= self.queue.is_some();
+        self.is_aborted |= self.queue.is_some() || matches!(reason, CloseReason::WriteLimit);
         if self.reason.is_none() || self.phase == Phase::Flushing {
             self.reason = Some(reason);
         }

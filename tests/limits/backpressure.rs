@@ -118,6 +118,24 @@ fn a_peer_held_back_goes_on_at_the_low_watermark_and_not_before() {
 }
 
 #[test]
+fn one_answer_above_the_write_limit_closes_and_resets_its_peer() {
+    let config = Config { write_limit: 64 * KIB, ..timeless() };
+    let probe = Probe::<Raw>::new(|session, _| {
+        for _ in 0..100 {
+            session.send(&[b'a'; KIB])?;
+        }
+        Ok(())
+    });
+    let mut world = World::on(SimNetwork::new(1), config, Raw, probe);
+    let peer = world.connect();
+    world.net.send(peer, b"?");
+    world.run_until_empty();
+    assert_eq!(world.seen.reasons(), ["write limit"]);
+    assert_eq!(world.net.state(peer), PeerState::Reset, "what was lost must not look like the end");
+    assert_eq!(world.reactor.held_len(), 0);
+}
+
+#[test]
 fn output_that_piles_up_to_the_write_limit_closes() {
     let config = Config { write_limit: 64 * KIB, ..timeless() };
     let probe = Probe::<Raw>::new(|session, _| {
