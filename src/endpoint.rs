@@ -445,10 +445,9 @@ fn keep<H: Handler>(
         spares.give_back(kept);
         return;
     }
-    let mut kept = kept.fitted(spares);
     let begun = if is_new { session.shared.now } else { kept.begun() };
     kept.expect(ran.need, begun);
-    session.connection.input = Some(kept);
+    session.connection.input = Some(kept.fitted(spares));
 }
 
 /// The peer has finished, and all its whole frames have been run: is there a last one, and what
