@@ -171,8 +171,7 @@ fn one_mebibyte_and_silence_is_served_with_budgets_of_one_byte() {
 #[test]
 fn the_last_frames_before_the_end_of_the_stream_are_answered() {
     for frame_budget in [1, 2, 1000] {
-        let mut world =
-            World::new(Config { frame_budget, ..timeless() }, Lines::default(), echo);
+        let mut world = World::new(Config { frame_budget, ..timeless() }, Lines::default(), echo);
         let peer = world.net.connect(server());
         world.net.send(peer, &b"line\n".repeat(99));
         world.net.send(peer, b"unfinished");

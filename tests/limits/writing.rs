@@ -37,9 +37,10 @@ fn a_write_that_ends_at_any_byte_is_resumed_behind_it() {
 
 /// An answer of copied and shared parts, and what it looks like in one piece.
 fn mixture() -> (Vec<(bool, Vec<u8>)>, Vec<u8>) {
-    let parts: Vec<_> = [(false, 3), (true, 5000), (true, 4096), (false, 700), (true, 20), (true, 4099)]
-        .map(|(is_shared, len)| (is_shared, pattern(len)))
-        .to_vec();
+    let parts: Vec<_> =
+        [(false, 3), (true, 5000), (true, 4096), (false, 700), (true, 20), (true, 4099)]
+            .map(|(is_shared, len)| (is_shared, pattern(len)))
+            .to_vec();
     let whole = parts.iter().flat_map(|(_, part)| part.clone()).collect();
     (parts, whole)
 }
