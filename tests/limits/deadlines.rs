@@ -7,11 +7,9 @@ use windlass::network::{Faults, PeerState, SimNetwork, SimPeer};
 use windlass::{Config, Instant, LengthPrefixed, Lines, Raw};
 
 use crate::fixture::{
-    KIB, MILLISECOND, Probe, SECOND, World, assert_on_time, echo, for_each_seed, frame, ignore,
-    pattern, timeless,
+    KIB, MILLISECOND, MINUTE, Probe, SECOND, World, assert_on_time, echo, for_each_seed, frame,
+    ignore, pattern, timeless,
 };
-
-const MINUTE: Duration = Duration::from_secs(60);
 
 /// Runs `trial` on networks whose clock is read in other units than they wait in, or is not.
 fn on_any_clock(trial: impl Fn(SimNetwork)) {
