@@ -299,7 +299,7 @@ impl Connection {
 impl Connection {
     /// Reads into `buffer`; says how many bytes came, if any. The end of the stream and a broken
     /// connection are noted.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn read(
         &mut self,
         network: &mut dyn Network,
@@ -366,7 +366,7 @@ impl Connection {
     }
 
     /// Writes the output at once, and queues what the kernel refuses.
-    #[inline]
+    #[inline(always)]
     fn flush_output(&mut self, shared: &mut Shared, network: &mut dyn Network) {
         let mut sent = 0;
         if let Some(bytes) = shared.output.as_single()
@@ -392,6 +392,12 @@ impl Connection {
                 }
             }
         }
+        self.queue_output(shared, network, sent);
+    }
+
+    /// Queues the output but its first `sent` bytes, which the kernel took.
+    #[inline(never)]
+    fn queue_output(&mut self, shared: &mut Shared, network: &mut dyn Network, sent: usize) {
         let mut queue = WriteQueue::new(shared.now);
         queue.append(&mut shared.output, sent);
         self.queue = Some(Box::new(queue));
@@ -519,7 +525,7 @@ impl Connection {
 
     /// After each event: steps towards the end, and sees to it that it is served again, looked at
     /// again, or freed.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn settle(&mut self, shared: &mut Shared, network: &mut dyn Network) {
         if self.queue.is_none() && !shared.output.is_empty() && !self.is_closed() {
             self.flush_output(shared, network);

@@ -133,7 +133,7 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
     fn on_turn(&mut self, turn: &mut Turn<'_>, token: Token) {
         let Some(peer) = self.connections.get_mut(token) else { return };
         if peer.connection.unqueue() {
-            lend(&mut self.handler, peer, turn, serve);
+            self.on_event(turn, token, Readiness::NONE);
         }
     }
 
@@ -202,7 +202,7 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
 }
 
 /// Lends `peer` to `call`, and settles what came of it.
-#[inline]
+#[inline(always)]
 fn lend<H: Handler>(
     handler: &mut H,
     peer: &mut Peer<H>,
@@ -240,7 +240,7 @@ fn panicked<H: Handler>(session: &mut Session<'_, H>) {
 }
 
 /// Does for a connection whatever is possible, within its budgets.
-#[inline]
+#[inline(always)]
 fn serve<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, buffer: &mut [u8]) {
     match session.connection.phase() {
         Phase::Open => {
@@ -264,7 +264,7 @@ struct Budget {
 }
 
 /// Runs the frames that wait, then reads and runs more.
-#[inline]
+#[inline(always)]
 fn run<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, buffer: &mut [u8]) {
     let config = &session.shared.config;
     let mut budget = Budget { bytes: config.read_budget, frames: config.frame_budget };
@@ -285,6 +285,8 @@ fn run<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, buffer: &mut [
         let ran = run_frames(handler, session, input, &mut budget);
         if ran.consumed < input.len() || kept.is_some() {
             keep(session, buffer, kept, len, ran);
+        } else if !session.connection.may_read() {
+            break;
         }
     }
     if session.connection.is_end_due() && session.connection.may_run() {
@@ -298,7 +300,7 @@ fn may_read<H: Handler>(session: &Session<'_, H>, budget: &Budget) -> bool {
 }
 
 /// Reads into `buffer`, within the budget; says how many bytes came, if any.
-#[inline]
+#[inline(always)]
 fn read<H: Handler>(
     session: &mut Session<'_, H>,
     buffer: &mut [u8],
@@ -364,7 +366,7 @@ struct Ran {
 }
 
 /// Decodes and runs the frames in `input`, until there is no whole one, or something stops it.
-#[inline]
+#[inline(always)]
 fn run_frames<H: Handler>(
     handler: &mut H,
     session: &mut Session<'_, H>,
