@@ -445,10 +445,13 @@ mod tests {
         let mut world = World::new();
         let (peer, token) = world.pair();
         world.net.send(peer, b"lost");
+        world.net.write(token, b"lost too").unwrap();
         world.net.reset(peer);
+        assert_eq!(world.net.received(peer), b"");
         assert_eq!(world.poll(), [(token, R.with(W).with(H))]);
         let error = world.net.read(token, &mut [0; 9]).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+        assert_eq!(world.read(token, 9).unwrap(), b"", "what was not read is lost");
         let error = world.net.write(token, b"more").unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
         assert_eq!(world.poll(), []);
@@ -505,7 +508,6 @@ mod tests {
             seen.push(events[0].0);
         }
         assert!(seen.contains(&token) && seen.contains(&closed) && seen.contains(&LISTENER));
-        assert_eq!(world.read(token, 9), None);
         world.faults(|_| ());
         world.net.send(peer, b"ab");
         assert_eq!(world.poll(), [(token, R)]);

@@ -347,6 +347,10 @@ mod tests {
         let accepted = world.net.accept(LISTENER).unwrap();
         assert_eq!(accepted, Progress::Done(world.net.address(first)));
         world.accept();
+        world.poll();
+        world.connect();
+        assert_eq!(world.poll(), [], "although it has accepted everybody");
+        world.accept();
         assert!(is_blocked(&mut world));
         world.connect();
         assert!(world.poll().contains(&(LISTENER, R)));
