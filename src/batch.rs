@@ -54,6 +54,11 @@ impl Incoming {
         self.datagrams.clear();
     }
 
+    /// How many bytes of memory there are for datagrams.
+    pub const fn capacity_len(&self) -> usize {
+        self.buffer.len()
+    }
+
     /// Whether there is no room for another.
     pub fn is_full(&self) -> bool {
         self.datagrams.len() == self.capacity
@@ -99,6 +104,11 @@ impl Incoming {
     }
 }
 
+/// The memory of a waiting datagram besides its payload.
+const DATAGRAM_LEN: usize = size_of::<(SocketAddr, Range<usize>)>();
+/// Room for less than this is not worth moving anything.
+const WORTH_MOVING_LEN: usize = 64 * 1024;
+
 /// Datagrams that wait to be sent, in one buffer; a queue.
 #[derive(Debug, Default)]
 pub struct Outgoing {
@@ -116,6 +126,7 @@ impl Outgoing {
 
     /// Puts a datagram to `receiver` at the end.
     pub fn push(&mut self, receiver: SocketAddr, payload: &[u8]) {
+        self.forget_sent();
         let start = self.bytes.len();
         self.bytes.extend_from_slice(payload);
         self.datagrams.push_back((receiver, start..self.bytes.len()));
@@ -144,8 +155,72 @@ impl Outgoing {
         self.datagrams.is_empty()
     }
 
-    /// How many bytes the buffer holds, those of datagrams already sent included.
-    pub const fn buffered_len(&self) -> usize {
-        self.bytes.len()
+    /// How many bytes wait, with a share for each datagram, since an empty one takes room too.
+    pub fn waiting_len(&self) -> usize {
+        self.bytes.len() - self.sent_len() + self.datagrams.len() * DATAGRAM_LEN
+    }
+
+    /// How many bytes of the buffer were sent already.
+    fn sent_len(&self) -> usize {
+        self.datagrams.front().map_or(self.bytes.len(), |(_, range)| range.start)
+    }
+
+    /// Moves what waits to the front of the buffer, if that is worth it.
+    fn forget_sent(&mut self) {
+        let sent = self.sent_len();
+        if sent > WORTH_MOVING_LEN && sent > self.bytes.len() / 2 {
+            self.bytes.drain(..sent);
+            for (_, range) in &mut self.datagrams {
+                *range = range.start - sent..range.end - sent;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(port: u16) -> SocketAddr {
+        SocketAddr::from(([192, 0, 2, 1], port))
+    }
+
+    #[test]
+    fn datagrams_come_out_as_they_were_received() {
+        let mut batch = Incoming::new(2, 4);
+        for payload in [b"".as_slice(), b"abcd"] {
+            batch.room().unwrap()[..payload.len()].copy_from_slice(payload);
+            batch.push(address(1), payload.len());
+        }
+        assert!(batch.is_full() && batch.room().is_none());
+        let payloads: Vec<_> = batch.iter().map(|datagram| datagram.payload).collect();
+        assert_eq!(payloads, [b"".as_slice(), b"abcd"]);
+        assert!(batch.iter().all(|datagram| !datagram.is_truncated));
+    }
+
+    #[test]
+    fn a_datagram_longer_than_allowed_shows() {
+        let mut batch = Incoming::new(1, 4);
+        batch.room().unwrap().copy_from_slice(b"abcde");
+        batch.push(address(1), 5);
+        let datagram = batch.iter().next().unwrap();
+        assert_eq!((datagram.payload, datagram.is_truncated), (b"abcd".as_slice(), true));
+    }
+
+    #[test]
+    fn a_queue_that_is_never_empty_does_not_grow() {
+        let mut queue = Outgoing::new();
+        queue.push(address(0), &[0; 1000]);
+        for port in 1..10_000 {
+            queue.push(address(port), &[port as u8; 1000]);
+            let (receiver, payload) = queue.front().unwrap();
+            assert_eq!(
+                (receiver, payload),
+                (address(port - 1), [(port - 1) as u8; 1000].as_slice())
+            );
+            queue.pop();
+            assert_eq!(queue.waiting_len(), 1000 + DATAGRAM_LEN);
+        }
+        assert!(queue.bytes.len() <= 2 * WORTH_MOVING_LEN + 2000);
     }
 }

@@ -6,22 +6,52 @@
 //!
 //! Built in: [`Raw`], [`Lines`], [`Delimited`], [`Fixed`], [`LengthPrefixed`] and [`Varint`].
 
-// mod delimited;
-// mod fixed;
-// mod length_prefixed;
+mod delimited;
+mod fixed;
+mod length_prefixed;
 mod lines;
+mod pattern;
 mod raw;
-// mod varint;
+mod scan;
+mod varint;
 
-// pub use delimited::Delimited;
-// pub use fixed::Fixed;
-// pub use length_prefixed::{Endian, LengthPrefixed};
+pub use delimited::Delimited;
+pub use fixed::Fixed;
+pub use length_prefixed::{Endian, LengthPrefixed};
 pub use lines::Lines;
 pub use raw::Raw;
-// pub use varint::Varint;
+pub use varint::Varint;
 
 use crate::error::{FrameError, FrameFault};
 use crate::output::Output;
+
+/// The greatest maximum a built-in codec takes: with it a frame and its header still fit 32 bits,
+/// which is what a connection stores its lengths in.
+const GREATEST_LEN: usize = i32::MAX as usize;
+
+/// A frame's greatest length, from a setting, as it is stored.
+///
+/// # Panics
+///
+/// If it is zero or 2 GiB and more.
+const fn checked_len(len: usize) -> u32 {
+    assert!(len > 0, "a frame length of zero bytes lets no frame through");
+    assert!(len <= GREATEST_LEN, "a frame length of 2 GiB and more is not supported");
+    stored_len(len)
+}
+
+/// A length that a maximum bounds, as it is stored.
+const fn stored_len(len: usize) -> u32 {
+    assert!(len <= u32::MAX as usize, "no codec looks at more than its maximum");
+    #[expect(clippy::cast_possible_truncation, reason = "asserted above")]
+    let stored = len as u32;
+    stored
+}
+
+/// The frame, or the message, goes on beyond its `limit`.
+const fn too_long(limit: usize) -> FrameError {
+    FrameError::new(FrameFault::TooLong { limit }, limit)
+}
 
 /// What a [`Codec`] found at the beginning of its input.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,7 +66,7 @@ pub enum Decoded<F> {
     /// The beginning of a frame.
     Incomplete {
         /// How many bytes the input must have, those seen included, before it is worth asking
-        /// again: more than it has now.
+        /// again: more than it has now. The engine does not ask before, unless the stream ends.
         need: usize,
     },
 }
@@ -45,9 +75,9 @@ pub enum Decoded<F> {
 ///
 /// The rules, which the engine relies on:
 ///
-/// * `decode` is shown the same unfinished frame again, from its first byte, with more bytes behind.
-///   It may keep a note of how far it has scanned, so that no byte is looked at more than twice, and
-///   forgets the note when it answers with a frame.
+/// * `decode` is shown the same unfinished frame again, from its first byte, with more bytes
+///   behind. It may keep a note of how far it has scanned, so that no byte is looked at more than
+///   twice, and forgets the note when it answers with a frame.
 /// * The outcome does not depend on how the bytes were cut.
 /// * Everything has a maximum. A frame that would be longer is an error as soon as that is known.
 ///   `need` may be as large as the peer announced, up to that maximum: memory is only taken as the

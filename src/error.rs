@@ -72,14 +72,15 @@ impl From<FrameError> for Error {
 /// ```
 /// use windlass::{FrameError, FrameFault};
 ///
-/// let error = FrameError::new(FrameFault::TooLong { limit: 16 }, 17);
-/// assert_eq!(error.to_string(), "byte 17: the frame is longer than the 16 bytes allowed");
+/// let error = FrameError::new(FrameFault::TooLong { limit: 16 }, 16);
+/// assert_eq!(error.to_string(), "byte 16: the frame is longer than the 16 bytes allowed");
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FrameError {
     /// What is wrong.
     pub fault: FrameFault,
-    /// Where: how many bytes into the frame it was noticed.
+    /// Where: the offset, from the beginning of the frame, of the first byte that is wrong, one too
+    /// many, or missing. A length that is wrong is at its own first byte.
     pub at: usize,
 }
 
@@ -99,7 +100,7 @@ pub enum FrameFault {
 }
 
 impl FrameError {
-    /// A frame with `fault`, noticed `at` bytes from its beginning.
+    /// A frame with `fault`, `at` bytes from its beginning.
     pub const fn new(fault: FrameFault, at: usize) -> Self {
         Self { fault, at }
     }

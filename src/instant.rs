@@ -22,6 +22,8 @@ pub struct Instant(u64);
 impl Instant {
     /// The moment the network began.
     pub const START: Self = Self(0);
+    /// A moment that is never reached.
+    pub const END: Self = Self(u64::MAX);
 
     /// The moment `nanos` nanoseconds after the network began.
     pub const fn from_nanos(nanos: u64) -> Self {

@@ -10,27 +10,27 @@
 //! `tests/network_contract.rs` states each of these once and runs it on both networks.
 //!
 //! *Time.* `now` never goes back. `poll` with a timeout returns when something has happened or the
-//! timeout has passed: never earlier without an event, and no more than a millisecond late because
-//! of rounding.
+//! timeout has passed, no more than a millisecond late because of rounding. Only when it is
+//! interrupted does it return early, with whatever has happened by then, perhaps nothing.
 //!
 //! *Readiness is an edge.* An event says that something has become possible since it was last found
 //! impossible, and it is said once. It must be used until the call answers
 //! [`Blocked`](Progress::Blocked), and remembered by whoever stops before. Two exceptions save a
 //! call: a read that returns fewer bytes than there was room for, and a write that takes fewer than
-//! it was given, have found the end as surely as `Blocked` would, and the network owes an event when
-//! there is more. The exception for reads does not hold after an event with
+//! it was given, have found the end as surely as `Blocked` would, and the network owes an event
+//! when there is more. The exception for reads does not hold after an event with
 //! [`hangup`](Readiness::HANGUP): then only `Done(0)`, an error or `Blocked` is the end, since the
 //! event for the end may already have been given.
 //!
-//! *An event is a hint.* It may be false (the call then answers `Blocked`), late, merged with another
-//! for the same token, or for a token that was closed a moment ago. A new connection is announced
-//! nowhere: it may be read and written at once, and the first event may come although nothing was
-//! found blocked yet.
+//! *An event is a hint.* It may be false (the call then answers `Blocked`), late, merged with
+//! another for the same token, or for a token that was closed a moment ago. A new connection is
+//! announced nowhere: it may be read and written at once, and the first event may come although
+//! nothing was found blocked yet.
 //!
 //! *Interruption does not come through.* No call fails because a signal arrived meanwhile.
 //!
-//! *A signal is an event.* It wakes the poll, also one that begins after the signal came, and none is
-//! lost between a check and a sleep: [`take_signals`](Network::take_signals) counts each one.
+//! *A signal is an event.* It wakes the poll, also one that begins after the signal came, and none
+//! is lost between a check and a sleep: [`take_signals`](Network::take_signals) counts each one.
 //!
 //! *The end of a stream* is `Done(0)` from `read`, only ever after all bytes before it; it is said
 //! again at each further call. Errors are for the one socket they are of: afterwards it can only be
@@ -87,9 +87,9 @@ pub trait Network {
         options: &SocketOptions,
     ) -> io::Result<SocketAddr>;
 
-    /// Takes the next waiting peer off the listener's queue, into the network's hand, and says who it
-    /// is. [`adopt`](Self::adopt) or [`refuse`](Self::refuse) must come next; a peer still in the
-    /// hand at the next `accept` is closed.
+    /// Takes the next waiting peer off the listener's queue, into the network's hand, and says who
+    /// it is. [`adopt`](Self::adopt) or [`refuse`](Self::refuse) must come next; a peer still in
+    /// the hand at the next `accept` is closed.
     ///
     /// # Errors
     ///
@@ -106,7 +106,8 @@ pub trait Network {
     /// Sends the peer in the hand as much of `farewell` as it takes at once, and closes it.
     fn refuse(&mut self, farewell: &[u8]);
 
-    /// Reads what has arrived into `buffer`, which is not empty. `Done(0)` is the end of the stream.
+    /// Reads what has arrived into `buffer`, which is not empty. `Done(0)` is the end of the
+    /// stream.
     ///
     /// # Errors
     ///
@@ -157,9 +158,9 @@ pub trait Network {
         options: &SocketOptions,
     ) -> io::Result<SocketAddr>;
 
-    /// Receives datagrams into `batch`, which is cleared first, until the batch is full or there are
-    /// no more. `Done` says that there is at least one, and that more may be waiting if the batch is
-    /// full; only then, or after an error, need it be called again before the next event.
+    /// Receives datagrams into `batch`, which is cleared first, until the batch is full or there
+    /// are no more. `Done` says that there is at least one, and that more may be waiting if the
+    /// batch is full; only then, or after an error, need it be called again before the next event.
     ///
     /// # Errors
     ///
@@ -223,6 +224,8 @@ impl Readiness {
     pub const WRITABLE: Self = Self(2);
     /// The end of the stream, or an error, is among what reading will find.
     pub const HANGUP: Self = Self(4);
+    /// Everything.
+    pub const ALL: Self = Self(7);
 
     /// Whether everything in `other` is in this set.
     #[inline]
@@ -235,6 +238,13 @@ impl Readiness {
     #[must_use]
     pub const fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)
+    }
+
+    /// What is in this set and in `other`.
+    #[inline]
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
     }
 
     /// This set with `other` taken out.
@@ -250,8 +260,8 @@ impl Readiness {
 pub enum AcceptError {
     /// The peer that was next has gone already. Try the one behind it.
     PeerGone(io::Error),
-    /// Something has run out, such as descriptors or memory. Try again a little later: there will be
-    /// no event.
+    /// Something has run out, such as descriptors or memory. Try again a little later: there will
+    /// be no event.
     Exhausted(io::Error),
     /// This listener will never work again.
     Broken(io::Error),

@@ -39,6 +39,12 @@ impl ReadBuffer {
         self.need.saturating_sub(self.len())
     }
 
+    /// Whether there is no more than `most`, and what it belongs to fits into a buffer of
+    /// `buffer_len` bytes with as much again behind it.
+    pub(crate) const fn is_short(&self, most: usize, buffer_len: usize) -> bool {
+        self.len() <= most && self.len() + self.missing() <= buffer_len / 2
+    }
+
     /// When the unfinished frame was begun.
     pub(crate) const fn begun(&self) -> Instant {
         self.begun
@@ -62,10 +68,10 @@ impl ReadBuffer {
         self.end += len;
     }
 
-    /// Room behind the input to read into: no more than is missing, and not much more than has
-    /// arrived so far, whatever the peer announced.
+    /// Room behind the input to read into: what is missing, and not much more than has arrived so
+    /// far, whatever the peer announced.
     pub(crate) fn space(&mut self) -> &mut [u8] {
-        let len = self.missing().clamp(1, self.len().max(GROWTH_LEN));
+        let len = self.missing().clamp(GROWTH_LEN, self.len().max(GROWTH_LEN));
         self.make_room(len);
         &mut self.room[self.end..self.end + len]
     }
@@ -74,6 +80,11 @@ impl ReadBuffer {
     pub(crate) fn fill(&mut self, len: usize) {
         self.end += len;
         assert!(self.end <= self.room.len(), "more was filled than there was room for");
+    }
+
+    /// Nothing is left.
+    pub(crate) const fn clear(&mut self) {
+        (self.start, self.end, self.need) = (0, 0, 0);
     }
 
     /// The first `len` bytes are used up.
@@ -86,6 +97,17 @@ impl ReadBuffer {
     pub(crate) fn expect(&mut self, need: usize, begun: Instant) {
         self.need = need;
         self.begun = begun;
+    }
+
+    /// The same input, in a smaller buffer if it is little for this one.
+    pub(crate) fn fitted(mut self: Box<Self>, spares: &mut SpareBuffers) -> Box<Self> {
+        if self.held_len() <= SPARE_LEN || self.len() + self.missing() > self.held_len() / 4 {
+            return self;
+        }
+        let mut fitted = spares.take();
+        fitted.append(self.filled());
+        fitted.begun = self.begun;
+        fitted
     }
 
     fn make_room(&mut self, len: usize) {
@@ -123,7 +145,7 @@ impl SpareBuffers {
     /// Takes back a buffer that is not needed any more.
     pub(crate) fn give_back(&mut self, mut buffer: Box<ReadBuffer>) {
         if self.0.len() < MAX_SPARES && buffer.held_len() <= SPARE_LEN {
-            (buffer.start, buffer.end, buffer.need) = (0, 0, 0);
+            buffer.clear();
             self.0.push(buffer);
         }
     }
@@ -163,7 +185,7 @@ mod tests {
             buffer.fill(len);
             assert!(buffer.held_len() <= 2 * buffer.len() + 2 * GROWTH_LEN);
         }
-        assert_eq!((buffer.len(), buffer.held_len()), (need, need));
+        assert!(buffer.len() >= need && buffer.held_len() <= need + GROWTH_LEN);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use crate::config::Config;
 use crate::instant::Instant;
-use crate::output::Output;
+use crate::output::{Output, OutputMark};
 use crate::read_buffer::SpareBuffers;
 use crate::timers::Timers;
 use crate::token::Token;
@@ -17,6 +17,8 @@ pub(crate) struct Shared {
     pub(crate) now: Instant,
     /// What the callbacks of the current event have sent; empty between events.
     pub(crate) output: Output,
+    /// Where in `output` the current callback began.
+    pub(crate) mark: OutputMark,
     pub(crate) timers: Timers<TimerKey>,
     /// Who has work left though no event will say so, in the order of their turns.
     pub(crate) ready: VecDeque<Token>,
@@ -77,11 +79,18 @@ pub struct Counters {
 }
 
 impl Shared {
+    /// The most bytes of memory that the loop keeps for its next use.
+    pub(crate) const SPARES_LEN: usize = SpareBuffers::MAX_LEN;
+    /// The memory that a connection takes outside its endpoint: a socket, a timer, a place on the
+    /// lists of those that have work and of those that closed.
+    pub(crate) const CONNECTION_LEN: usize = 64;
+
     pub(crate) fn new(config: Config, now: Instant) -> Self {
         Self {
             config,
             now,
             output: Output::new(),
+            mark: OutputMark::default(),
             timers: Timers::new(),
             ready: VecDeque::new(),
             closed: Vec::new(),

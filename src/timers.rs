@@ -9,8 +9,6 @@
 //! key of 16 bytes, 24 with one of 4. What was moved or cancelled leaves nothing behind, so there
 //! is only ever room for as many timers as were armed at one time. That room is kept.
 
-#![allow(dead_code, reason = "TEMPORARY: remove this line when the reactor uses the timers")]
-
 use crate::instant::Instant;
 
 /// How many children each place of the heap has.

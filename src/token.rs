@@ -54,7 +54,7 @@ impl Token {
 
     /// The slot of a connection within its endpoint.
     pub const fn slot(self) -> usize {
-        self.0 as usize & 0xff_ffff
+        (self.0 & 0xff_ffff) as usize
     }
 
     /// Which tenant of the slot this is.

@@ -1,0 +1,95 @@
+//! Takes peers off a listener's queue, whatever goes wrong meanwhile.
+
+use std::net::SocketAddr;
+
+use crate::backoff::Backoff;
+use crate::endpoint::Turn;
+use crate::error::Error;
+use crate::network::{AcceptError, Progress};
+use crate::shared::Shared;
+use crate::token::Token;
+
+/// A listener, as the loop sees it.
+#[derive(Debug)]
+pub(crate) struct Acceptor {
+    token: Token,
+    address: SocketAddr,
+    /// Peers may be waiting: said by an event, and true until none is found. Stopping before, at a
+    /// limit or a budget, leaves it true, so that nobody is forgotten.
+    is_ready: bool,
+    backoff: Backoff,
+    is_closed: bool,
+}
+
+impl Acceptor {
+    pub(crate) fn new(token: Token, address: SocketAddr) -> Self {
+        Self { token, address, is_ready: false, backoff: Backoff::default(), is_closed: false }
+    }
+
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Peers may be waiting.
+    pub(crate) const fn on_event(&mut self) {
+        self.is_ready = true;
+    }
+
+    /// The pause after a failure is over.
+    pub(crate) const fn on_timer(&mut self) {
+        self.backoff.on_timer();
+    }
+
+    /// Whether trying to accept may bring somebody.
+    pub(crate) const fn may_accept(&self) -> bool {
+        self.is_ready && !self.backoff.is_pausing() && !self.is_closed
+    }
+
+    /// Something was freed, perhaps what the last failure was for want of.
+    pub(crate) fn retry(&mut self, shared: &mut Shared) {
+        self.backoff.cut_short(shared);
+    }
+
+    /// The next peer, now in the network's hand; `None` if nobody waits or nobody can be taken now.
+    pub(crate) fn take(&mut self, turn: &mut Turn<'_>) -> Result<Option<SocketAddr>, Error> {
+        loop {
+            match turn.network.accept(self.token) {
+                Ok(Progress::Done(peer)) => return Ok(Some(peer)),
+                Ok(Progress::Blocked) => {
+                    self.is_ready = false;
+                    if self.backoff.succeed() {
+                        log::info!("{} accepts again", self.address);
+                    }
+                    return Ok(None);
+                }
+                Err(AcceptError::PeerGone(error)) => {
+                    turn.shared.counters.accept_errors += 1;
+                    log::debug!("{}: a peer left before it was accepted: {error}", self.address);
+                }
+                Err(AcceptError::Exhausted(error)) => {
+                    self.fail(turn, &error);
+                    return Ok(None);
+                }
+                Err(AcceptError::Broken(error)) => {
+                    let what = format!("cannot accept on {} any more", self.address);
+                    return Err(Error::with_source(what, error));
+                }
+            }
+        }
+    }
+
+    /// Nobody can be taken for now: pauses.
+    pub(crate) fn fail(&mut self, turn: &mut Turn<'_>, error: &std::io::Error) {
+        turn.shared.counters.accept_errors += 1;
+        if self.backoff.fail(turn.shared, self.token) {
+            log::warn!("{} cannot accept, and tries again: {error}", self.address);
+        }
+    }
+
+    /// Stops listening.
+    pub(crate) fn close(&mut self, turn: &mut Turn<'_>) {
+        self.is_closed = true;
+        self.backoff.cut_short(turn.shared);
+        turn.network.close(self.token);
+    }
+}

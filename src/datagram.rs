@@ -1,0 +1,331 @@
+//! One UDP socket and its handler.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::backoff::Backoff;
+use crate::batch::{Datagram, Incoming, Outgoing};
+use crate::endpoint::Turn;
+use crate::error::Error;
+use crate::instant::Instant;
+use crate::network::{Progress, Readiness};
+use crate::shared::Shared;
+use crate::token::Token;
+
+/// So many errors in a row, and the socket pauses.
+const MAX_ERRORS: usize = 16;
+/// The longest payload that fits into a datagram over IPv4 (RFC 768 with RFC 791).
+const MAX_PAYLOAD_LEN: usize = 65_507;
+
+/// What an application does with the datagrams of a UDP socket.
+///
+/// A panic in a callback ends with it, is counted and logged: the socket goes on.
+///
+/// ```
+/// use std::net::SocketAddr;
+/// use windlass::{DatagramHandler, DatagramSession, Error};
+///
+/// struct Echo;
+///
+/// impl DatagramHandler for Echo {
+///     fn on_datagram(
+///         &mut self,
+///         session: &mut DatagramSession<'_>,
+///         sender: SocketAddr,
+///         payload: &[u8],
+///     ) -> Result<(), Error> {
+///         session.send_to(sender, payload)
+///     }
+/// }
+/// ```
+pub trait DatagramHandler: 'static {
+    /// A datagram has come from `sender`. It may be empty. Who claims to have sent it need not have:
+    /// an answer that is longer than the question makes a weapon of the server.
+    ///
+    /// # Errors
+    ///
+    /// Are logged; the socket goes on.
+    fn on_datagram(
+        &mut self,
+        session: &mut DatagramSession<'_>,
+        sender: SocketAddr,
+        payload: &[u8],
+    ) -> Result<(), Error>;
+
+    /// A datagram has come that is longer than [`max_datagram_len`](crate::Config), of which only
+    /// the beginning is here. Unless told otherwise, it is dropped.
+    ///
+    /// # Errors
+    ///
+    /// Are logged; the socket goes on.
+    fn on_truncated(
+        &mut self,
+        session: &mut DatagramSession<'_>,
+        sender: SocketAddr,
+        beginning: &[u8],
+    ) -> Result<(), Error> {
+        let _ = (session, sender, beginning);
+        Ok(())
+    }
+}
+
+/// A UDP socket, lent to a callback of its [`DatagramHandler`].
+pub struct DatagramSession<'a> {
+    outgoing: &'a mut Outgoing,
+    shared: &'a mut Shared,
+    address: SocketAddr,
+}
+
+impl DatagramSession<'_> {
+    /// Sends `payload` to `receiver`. UDP promises nothing, and neither does this: if more than
+    /// [`datagram_queue_limit`](crate::Config) waits to be sent, it is dropped and counted.
+    ///
+    /// # Errors
+    ///
+    /// A payload of more than 65,507 bytes, which fits into no datagram.
+    pub fn send_to(&mut self, receiver: SocketAddr, payload: &[u8]) -> Result<(), Error> {
+        let len = payload.len();
+        if len > MAX_PAYLOAD_LEN {
+            return Err(Error::new(format!(
+                "a payload of {len} bytes for {receiver}: the longest is {MAX_PAYLOAD_LEN}"
+            )));
+        }
+        if self.outgoing.waiting_len() + len > self.shared.config.datagram_queue_limit {
+            self.shared.counters.datagrams_dropped += 1;
+        } else {
+            self.outgoing.push(receiver, payload);
+        }
+        Ok(())
+    }
+
+    /// The address the socket is bound to.
+    pub const fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The time of this turn.
+    pub const fn now(&self) -> Instant {
+        self.shared.now
+    }
+}
+
+impl fmt::Debug for DatagramSession<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DatagramSession").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+/// A UDP socket with its handler and what it has still to send.
+pub(crate) struct DatagramEndpoint {
+    token: Token,
+    address: SocketAddr,
+    handler: Box<dyn DatagramHandler>,
+    outgoing: Outgoing,
+    readiness: Readiness,
+    backoff: Backoff,
+    /// Receiving failed this many times in a row.
+    errors: usize,
+    is_queued: bool,
+    is_draining: bool,
+    is_closed: bool,
+}
+
+impl DatagramEndpoint {
+    pub(crate) fn new(
+        token: Token,
+        address: SocketAddr,
+        handler: Box<dyn DatagramHandler>,
+    ) -> Self {
+        Self {
+            token,
+            address,
+            handler,
+            outgoing: Outgoing::new(),
+            readiness: Readiness::WRITABLE,
+            backoff: Backoff::default(),
+            errors: 0,
+            is_queued: false,
+            is_draining: false,
+            is_closed: false,
+        }
+    }
+
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) const fn is_closed(&self) -> bool {
+        self.is_closed
+    }
+
+    pub(crate) fn on_event(
+        &mut self,
+        turn: &mut Turn<'_>,
+        incoming: &mut Incoming,
+        readiness: Readiness,
+    ) {
+        self.readiness = self.readiness.with(readiness);
+        if !self.is_queued {
+            self.serve(turn, incoming);
+        }
+    }
+
+    pub(crate) fn on_turn(&mut self, turn: &mut Turn<'_>, incoming: &mut Incoming) {
+        if std::mem::replace(&mut self.is_queued, false) {
+            self.serve(turn, incoming);
+        }
+    }
+
+    /// The pause after too many errors is over.
+    pub(crate) fn on_timer(&mut self, turn: &mut Turn<'_>, incoming: &mut Incoming) {
+        self.backoff.on_timer();
+        self.serve(turn, incoming);
+    }
+
+    /// Receives once more what has come, and no more after that.
+    pub(crate) fn drain(&mut self, turn: &mut Turn<'_>, incoming: &mut Incoming) {
+        if !self.is_closed {
+            self.readiness = self.readiness.with(Readiness::READABLE);
+            self.serve(turn, incoming);
+            self.is_draining = true;
+            self.close_when_sent(turn);
+        }
+    }
+
+    /// Closes at once; says how many datagrams were still to be sent.
+    pub(crate) fn stop(&mut self, turn: &mut Turn<'_>) -> usize {
+        if !self.is_closed {
+            self.is_closed = true;
+            self.backoff.cut_short(turn.shared);
+            turn.network.close(self.token);
+        }
+        let cut = self.outgoing.len();
+        self.outgoing = Outgoing::new();
+        cut
+    }
+
+    fn close_when_sent(&mut self, turn: &mut Turn<'_>) {
+        if self.outgoing.is_empty() {
+            self.stop(turn);
+        }
+    }
+
+    /// Receives, handles and sends, within the budget of a turn.
+    fn serve(&mut self, turn: &mut Turn<'_>, incoming: &mut Incoming) {
+        if self.is_closed {
+            return;
+        }
+        self.send(turn);
+        if self.is_draining {
+            self.close_when_sent(turn);
+            return;
+        }
+        let mut budget = turn.shared.config.datagram_budget;
+        while budget > 0 && self.may_receive() {
+            match turn.network.receive(self.token, incoming) {
+                Ok(Progress::Done(())) => {
+                    budget = budget.saturating_sub(incoming.len().max(1));
+                    self.works_again();
+                    self.handle(turn, incoming);
+                    self.send(turn);
+                    if !incoming.is_full() {
+                        self.readiness = self.readiness.without(Readiness::READABLE);
+                    }
+                }
+                Ok(Progress::Blocked) => {
+                    self.works_again();
+                    self.readiness = self.readiness.without(Readiness::READABLE);
+                }
+                Err(error) => {
+                    budget -= 1;
+                    self.on_error(turn, &error);
+                }
+            }
+        }
+        if self.may_receive() {
+            self.is_queued = true;
+            turn.shared.ready.push_back(self.token);
+        }
+    }
+
+    const fn may_receive(&self) -> bool {
+        self.readiness.contains(Readiness::READABLE) && !self.backoff.is_pausing()
+    }
+
+    fn works_again(&mut self) {
+        self.errors = 0;
+        if self.backoff.succeed() {
+            log::info!("UDP {} receives again", self.address);
+        }
+    }
+
+    /// A receive failed. One error or a few are those of earlier datagrams; one that does not end
+    /// must not make the loop spin.
+    fn on_error(&mut self, turn: &mut Turn<'_>, error: &std::io::Error) {
+        turn.shared.counters.receive_errors += 1;
+        log::debug!("UDP {}: {error}", self.address);
+        self.errors += 1;
+        if self.errors >= MAX_ERRORS && self.backoff.fail(turn.shared, self.token) {
+            log::warn!("UDP {} cannot receive, and tries again: {error}", self.address);
+        }
+    }
+
+    /// Gives each datagram to the handler. One that panics is one that was handled.
+    fn handle(&mut self, turn: &mut Turn<'_>, incoming: &Incoming) {
+        turn.shared.counters.datagrams_received += incoming.len() as u64;
+        let mut datagrams = incoming.iter();
+        loop {
+            let address = self.address;
+            let outgoing = &mut self.outgoing;
+            let mut session = DatagramSession { outgoing, shared: &mut *turn.shared, address };
+            let handler = &mut *self.handler;
+            let run = AssertUnwindSafe(|| {
+                datagrams.by_ref().for_each(|datagram| handle_one(handler, &mut session, datagram));
+            });
+            if catch_unwind(run).is_ok() {
+                return;
+            }
+            turn.shared.counters.panics += 1;
+            log::error!("a callback of UDP {address} panicked: the socket goes on");
+        }
+    }
+
+    /// Sends as much of what waits as the network takes.
+    fn send(&mut self, turn: &mut Turn<'_>) {
+        while !self.outgoing.is_empty() && self.readiness.contains(Readiness::WRITABLE) {
+            let before = self.outgoing.len();
+            let progress = turn.network.send(self.token, &mut self.outgoing);
+            turn.shared.counters.datagrams_sent += (before - self.outgoing.len()) as u64;
+            match progress {
+                Ok(Progress::Done(())) if self.outgoing.is_empty() => {}
+                Ok(_) => self.readiness = self.readiness.without(Readiness::WRITABLE),
+                Err(error) => {
+                    log::debug!("UDP {}: a datagram was not sent: {error}", self.address);
+                    self.outgoing.pop();
+                    turn.shared.counters.datagrams_dropped += 1;
+                }
+            }
+        }
+    }
+}
+
+fn handle_one(
+    handler: &mut dyn DatagramHandler,
+    session: &mut DatagramSession<'_>,
+    datagram: Datagram<'_>,
+) {
+    let Datagram { sender, payload, is_truncated } = datagram;
+    // Port 0 cannot be answered, and nobody sends from it in good faith.
+    if is_truncated || sender.port() == 0 {
+        session.shared.counters.datagrams_rejected += 1;
+    }
+    let result = match is_truncated {
+        _ if sender.port() == 0 => Ok(()),
+        true => handler.on_truncated(session, sender, payload),
+        false => handler.on_datagram(session, sender, payload),
+    };
+    if let Err(error) = result {
+        log::debug!("UDP {}: a datagram from {sender}: {error}", session.address);
+    }
+}

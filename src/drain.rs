@@ -1,0 +1,116 @@
+//! Coming to an end: in good order at first, and at once when told again.
+
+use crate::config::Config;
+use crate::error::{CloseReason, DrainReport};
+use crate::instant::Instant;
+
+/// How far the loop is on its way to the end, and what it has to report.
+#[derive(Debug, Default)]
+pub(crate) struct Drain {
+    /// What was asked for and not done yet.
+    wish: Option<Wish>,
+    began: Option<Instant>,
+    deadline: Option<Instant>,
+    is_stopped: bool,
+    report: DrainReport,
+    is_over: bool,
+}
+
+/// What the embedding program or a signal asks of the loop.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Wish {
+    /// Accept nobody, finish, close.
+    Drain,
+    /// Close everything now.
+    Stop,
+}
+
+impl Drain {
+    /// Notes what was asked for; more is never taken back by less.
+    pub(crate) fn ask(&mut self, wish: Wish) {
+        self.wish = self.wish.max(Some(wish));
+    }
+
+    /// A signal has come: the first drains, the second stops.
+    pub(crate) fn on_signal(&mut self) {
+        let is_first = self.began.is_none() && self.wish.is_none();
+        self.ask(if is_first { Wish::Drain } else { Wish::Stop });
+    }
+
+    /// What is to be done now, if anything.
+    pub(crate) fn take_wish(&mut self) -> Option<Wish> {
+        self.wish.take()
+    }
+
+    pub(crate) const fn has_wish(&self) -> bool {
+        self.wish.is_some()
+    }
+
+    /// Begins to drain; says whether that is news.
+    pub(crate) fn begin(&mut self, now: Instant, config: &Config) -> bool {
+        if self.began.is_some() {
+            return false;
+        }
+        self.began = Some(now);
+        self.deadline = now.after(config.drain_timeout);
+        true
+    }
+
+    /// From now on nothing is waited for.
+    pub(crate) const fn stop(&mut self) {
+        self.is_stopped = true;
+        self.deadline = None;
+    }
+
+    /// Whether there are steps to take.
+    pub(crate) const fn is_under_way(&self) -> bool {
+        self.has_wish() || self.is_draining()
+    }
+
+    pub(crate) const fn is_draining(&self) -> bool {
+        self.began.is_some()
+    }
+
+    /// When what is left is cut.
+    pub(crate) const fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// Whether the deadline has passed: said once.
+    pub(crate) fn take_expiry(&mut self, now: Instant) -> bool {
+        self.deadline.take_if(|deadline| *deadline <= now).is_some()
+    }
+
+    /// A connection ended.
+    pub(crate) const fn count(&mut self, reason: &CloseReason) {
+        if !self.is_draining() {
+            return;
+        }
+        match reason {
+            CloseReason::DrainTimeout => self.report.cut_at_deadline += 1,
+            CloseReason::Stopped => self.report.cut_by_stop += 1,
+            CloseReason::PeerFinished | CloseReason::Closed | CloseReason::Drained => {
+                self.report.finished += 1;
+            }
+            _ => self.report.failed += 1,
+        }
+    }
+
+    /// Datagrams that waited were given up.
+    pub(crate) const fn count_datagrams(&mut self, cut: usize) {
+        self.report.datagrams_cut += cut;
+    }
+
+    /// Nothing is left.
+    pub(crate) fn finish(&mut self, now: Instant) {
+        if !self.is_over {
+            self.is_over = true;
+            self.report.took = now.since(self.began.unwrap_or(now));
+        }
+    }
+
+    /// How it ended, once it has.
+    pub(crate) fn report(&self) -> Option<&DrainReport> {
+        self.is_over.then_some(&self.report)
+    }
+}

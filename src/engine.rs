@@ -1,0 +1,121 @@
+//! A loop on the operating system's network: to be run, or to be driven by a loop of one's own.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::error::{DrainReport, Error};
+use crate::network::{Network, OsNetwork};
+use crate::reactor::Reactor;
+use crate::server::Server;
+use crate::shared::Counters;
+
+/// A server whose listeners are open, on the operating system's network.
+///
+/// [`run`](Self::run) it, or own the loop: call [`turn`](Self::turn) again and again, with a timeout
+/// or, in another event loop, whenever its descriptor is readable or
+/// [`next_timeout`](Self::next_timeout) has passed.
+///
+/// ```no_run
+/// # use std::time::Duration;
+/// # use windlass::{Error, Handler, Raw, Server, Session};
+/// # struct Echo;
+/// # impl Handler for Echo {
+/// #     type Codec = Raw;
+/// #     type State = ();
+/// #     fn on_frame(&mut self, session: &mut Session<'_, Self>, bytes: &mut [u8]) -> Result<(), Error> {
+/// #         session.send(bytes)
+/// #     }
+/// # }
+/// # fn draw_a_picture() {}
+/// # fn main() -> Result<(), Error> {
+/// let mut engine = Server::new().tcp("127.0.0.1:0", Echo).build()?;
+/// println!("on {}", engine.local_addrs().next().unwrap());
+/// loop {
+///     draw_a_picture();
+///     if let Some(report) = engine.turn(Some(Duration::from_millis(16)))? {
+///         println!("{report}");
+///         return Ok(());
+///     }
+/// }
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Engine {
+    reactor: Reactor,
+    network: OsNetwork,
+}
+
+impl Engine {
+    pub(crate) fn new(server: Server) -> Result<Self, Error> {
+        let mut network = OsNetwork::new()
+            .map_err(|error| Error::with_source("cannot open the system's event queue", error))?;
+        let reactor = server.build_on(&mut network)?;
+        Ok(Self { reactor, network })
+    }
+
+    /// Serves until a signal drains it, and says how that ended.
+    ///
+    /// # Errors
+    ///
+    /// As for [`turn`](Self::turn).
+    pub fn run(&mut self) -> Result<DrainReport, Error> {
+        loop {
+            if let Some(report) = self.turn(None)? {
+                return Ok(report);
+            }
+        }
+    }
+
+    /// Does what there is to do, after having waited for it for `timeout` at most (`None`: for as
+    /// long as it takes). Once the loop has ended, it says how.
+    ///
+    /// # Errors
+    ///
+    /// Only what makes it pointless to go on: the system cannot be asked for events any more, or a
+    /// listener has broken.
+    pub fn turn(&mut self, timeout: Option<Duration>) -> Result<Option<DrainReport>, Error> {
+        self.reactor.turn(&mut self.network, timeout)
+    }
+
+    /// How long from now until [`turn`](Self::turn) must be called, events apart: zero if there is
+    /// work left, `None` if nothing is due.
+    pub fn next_timeout(&mut self) -> Option<Duration> {
+        let deadline = self.reactor.next_deadline()?;
+        Some(deadline.since(self.network.now()))
+    }
+
+    /// Begins to drain with the next turn. See [`Reactor::drain`].
+    pub fn drain(&mut self) {
+        self.reactor.drain();
+    }
+
+    /// Ends with the next turn: every connection is cut.
+    pub fn stop(&mut self) {
+        self.reactor.stop();
+    }
+
+    /// Where the listeners and UDP sockets are, in the order they were added.
+    pub fn local_addrs(&self) -> impl Iterator<Item = SocketAddr> {
+        self.reactor.local_addrs()
+    }
+
+    /// How many connections there are.
+    pub fn connections_len(&self) -> usize {
+        self.reactor.connections_len()
+    }
+
+    /// How many connections there can be.
+    pub const fn max_connections(&self) -> usize {
+        self.reactor.max_connections()
+    }
+
+    /// The most bytes of memory that the loop will ever take. See [`Reactor::memory_bound`].
+    pub fn memory_bound(&self) -> usize {
+        self.reactor.memory_bound()
+    }
+
+    /// What has happened so far.
+    pub const fn counters(&self) -> Counters {
+        self.reactor.counters()
+    }
+}

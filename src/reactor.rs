@@ -1,0 +1,570 @@
+//! The loop's state, and one turn of it.
+//!
+//! A turn is, in this order:
+//!
+//! 1. sleep until something happens or the next deadline: not at all if anyone has work left, and
+//!    for ever if nothing is due
+//! 2. read the clock, once
+//! 3. serve those an event is for, in bounded portions: read, run frames, flush
+//! 4. serve those that had work left from earlier turns, round robin
+//! 5. fire timers and deadlines that are due
+//! 6. take the next step of a drain, if there is one
+//! 7. free the slots of what closed during the turn
+//! 8. accept, up to the limit
+//!
+//! Deadlines come after input, so that a peer whose bytes have arrived is served before it is
+//! expired, and slots are freed after the last event was looked at and before anyone is let in, so
+//! that no event meets a stranger in its slot, and a freed slot is used in the same turn.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::acceptor::Acceptor;
+use crate::batch::Incoming;
+use crate::config::{AtLimit, Config};
+use crate::datagram::DatagramEndpoint;
+use crate::drain::{Drain, Wish};
+use crate::endpoint::{Endpoint, Turn};
+use crate::error::{CloseReason, DrainReport, Error};
+use crate::instant::Instant;
+use crate::network::{Event, Network};
+use crate::shared::{Counters, Purpose, Shared};
+use crate::token::Token;
+
+/// How many events are taken from the network at a time.
+const EVENTS_LEN: usize = 1024;
+/// A deadline this near is measured with a fresh look at the clock before the loop sleeps. For a
+/// later one the time of the turn will do, and the loop wakes this much too early to look again.
+const NEAR: Duration = Duration::from_millis(100);
+/// A turn that comes this much after a deadline has been held up, by a slow callback or a stopped
+/// process: what waits in the network is looked at before anyone is expired.
+const HELD_UP: Duration = Duration::from_secs(1);
+
+/// The loop: all endpoints and what they share. It is lent a [`Network`] for each turn.
+///
+/// Most programs use an [`Engine`](crate::Engine), which is this and the operating system's network.
+/// A test puts it on a simulated one:
+///
+/// ```
+/// use windlass::network::SimNetwork;
+/// use windlass::{Error, Handler, Lines, Server, Session};
+///
+/// struct Shout;
+///
+/// impl Handler for Shout {
+///     type Codec = Lines;
+///     type State = ();
+///
+///     fn on_frame(&mut self, session: &mut Session<'_, Self>, line: &str) -> Result<(), Error> {
+///         session.send(&line.to_uppercase())
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Error> {
+/// let mut network = SimNetwork::new(42);
+/// let mut reactor = Server::new().tcp("192.0.2.1:7000", Shout).build_on(&mut network)?;
+/// let peer = network.connect("192.0.2.1:7000".parse().unwrap());
+/// network.send(peer, b"hel");
+/// reactor.turn(&mut network, None)?;
+/// network.send(peer, b"lo\n");
+/// while network.received(peer).is_empty() {
+///     reactor.turn(&mut network, None)?;
+/// }
+/// assert_eq!(network.received(peer), b"HELLO\n");
+/// # Ok(())
+/// # }
+/// ```
+pub struct Reactor {
+    services: Vec<Service>,
+    shared: Shared,
+    drain: Drain,
+    max_connections: usize,
+    /// The buffer everybody's input is read into.
+    buffer: Vec<u8>,
+    /// The buffer all UDP sockets receive into.
+    incoming: Incoming,
+    events: Vec<Event>,
+    /// Whether trying to accept on one of the listeners may bring somebody.
+    may_accept: bool,
+    /// The earliest deadline when the loop last went to sleep.
+    expected: Instant,
+    /// Nobody is expired before this, unless all that waits in the network was looked at.
+    catches_up_until: Option<Instant>,
+}
+
+/// What one of the loop's own sockets is for.
+pub(crate) enum Service {
+    Stream(Acceptor, Box<dyn Endpoint>),
+    Datagram(DatagramEndpoint),
+}
+
+impl Reactor {
+    pub(crate) fn new(
+        config: Config,
+        services: Vec<Service>,
+        max_connections: usize,
+        now: Instant,
+    ) -> Self {
+        let has_datagrams = services.iter().any(|service| matches!(service, Service::Datagram(_)));
+        let batch_len = if has_datagrams { config.datagram_batch } else { 1 };
+        let datagram_len = if has_datagrams { config.max_datagram_len } else { 0 };
+        Self {
+            services,
+            drain: Drain::default(),
+            max_connections,
+            buffer: vec![0; config.read_buffer_len],
+            incoming: Incoming::new(batch_len, datagram_len),
+            events: Vec::with_capacity(EVENTS_LEN),
+            may_accept: false,
+            expected: Instant::END,
+            catches_up_until: None,
+            shared: Shared::new(config, now),
+        }
+    }
+
+    /// Does what there is to do, after having waited for it for `timeout` at most (`None`: for as
+    /// long as it takes). Once the loop has ended, by a signal or by [`drain`](Self::drain) and
+    /// [`stop`](Self::stop), it says how.
+    ///
+    /// # Errors
+    ///
+    /// Only what makes it pointless to go on: the network cannot be asked for events any more, or a
+    /// listener has broken.
+    pub fn turn(
+        &mut self,
+        network: &mut dyn Network,
+        timeout: Option<Duration>,
+    ) -> Result<Option<DrainReport>, Error> {
+        if let Some(report) = self.drain.report() {
+            return Ok(Some(report.clone()));
+        }
+        let wait = self.wait(network, timeout);
+        let poll = network.poll(&mut self.events, wait);
+        poll.map_err(|error| Error::with_source("cannot wait for events any more", error))?;
+        self.read_clock(network);
+        self.serve_events(network);
+        self.serve_ready(network);
+        self.fire_timers(network);
+        if self.drain.is_under_way() {
+            self.advance_drain(network)?;
+        }
+        if !self.shared.closed.is_empty() {
+            self.free_closed(network);
+        }
+        if self.may_accept {
+            self.accept(network)?;
+        }
+        Ok(self.drain.report().cloned())
+    }
+
+    /// When [`turn`](Self::turn) must be called at the latest, events apart: at once if there is work
+    /// left; `None` if nothing is due.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        match self.has_work() {
+            true => Some(self.shared.now),
+            false => self.next_timer(),
+        }
+    }
+
+    /// Begins to drain with the next turn: nobody new is accepted, what was received is answered,
+    /// who is idle is closed. What is not done after
+    /// [`drain_timeout`](Config::drain_timeout) is cut.
+    pub fn drain(&mut self) {
+        self.drain.ask(Wish::Drain);
+    }
+
+    /// Ends with the next turn: every connection is cut.
+    pub fn stop(&mut self) {
+        self.drain.ask(Wish::Stop);
+    }
+
+    /// How many connections there are.
+    pub fn connections_len(&self) -> usize {
+        self.services
+            .iter()
+            .map(|service| match service {
+                Service::Stream(_, endpoint) => endpoint.len(),
+                Service::Datagram(_) => 0,
+            })
+            .sum()
+    }
+
+    /// How many connections there can be: as configured, or as the network allows.
+    pub const fn max_connections(&self) -> usize {
+        self.max_connections
+    }
+
+    /// How many bytes the buffers of all connections hold now: never more than the
+    /// [memory budget](Config::memory_budget) from one event to the next.
+    pub const fn held_len(&self) -> usize {
+        self.shared.held_len
+    }
+
+    /// What has happened so far.
+    pub const fn counters(&self) -> Counters {
+        self.shared.counters
+    }
+
+    /// Where the listeners and UDP sockets are, in the order they were added.
+    pub fn local_addrs(&self) -> impl Iterator<Item = SocketAddr> {
+        self.services.iter().map(|service| match service {
+            Service::Stream(acceptor, _) => acceptor.address(),
+            Service::Datagram(endpoint) => endpoint.address(),
+        })
+    }
+
+    /// The most bytes of memory that the loop will ever take, by its configuration: the budget for
+    /// all connections' buffers, what every connection takes besides, and the loop's own buffers.
+    /// What handlers keep is theirs.
+    pub fn memory_bound(&self) -> usize {
+        let config = &self.shared.config;
+        let own = config.read_buffer_len + self.incoming.capacity_len() + Shared::SPARES_LEN;
+        // The output of one event may come to the write limit, in a buffer that grows by doubling.
+        let output = config.write_limit.saturating_mul(2);
+        let slots = self.services.iter().map(|service| match service {
+            // A table that grows by doubling may have twice the room.
+            Service::Stream(_, endpoint) => (endpoint.slot_len() + Shared::CONNECTION_LEN)
+                .saturating_mul(2 * self.max_connections),
+            Service::Datagram(_) => config.datagram_queue_limit.saturating_mul(4),
+        });
+        slots
+            .fold(own.saturating_add(output), usize::saturating_add)
+            .saturating_add(config.memory_budget)
+    }
+}
+
+/// The steps of a turn.
+impl Reactor {
+    /// How long to sleep.
+    fn wait(&mut self, network: &mut dyn Network, timeout: Option<Duration>) -> Option<Duration> {
+        self.expected = self.next_timer().unwrap_or(Instant::END);
+        if self.has_work() {
+            return Some(Duration::ZERO);
+        }
+        if self.expected == Instant::END {
+            return timeout;
+        }
+        let mut wait = self.expected.since(self.shared.now);
+        if wait < NEAR {
+            wait = self.expected.since(network.now());
+        } else {
+            wait -= NEAR / 2;
+        }
+        Some(timeout.map_or(wait, |timeout| timeout.min(wait)))
+    }
+
+    fn next_timer(&self) -> Option<Instant> {
+        match (self.shared.timers.next_deadline(), self.drain.deadline()) {
+            (Some(timer), Some(drain)) => Some(timer.min(drain)),
+            (timer, drain) => timer.or(drain),
+        }
+    }
+
+    /// Whether there is something to do that no event will announce.
+    fn has_work(&self) -> bool {
+        !self.shared.ready.is_empty()
+            || !self.shared.closed.is_empty()
+            || self.drain.has_wish()
+            || (self.may_accept && self.has_room())
+    }
+
+    /// Whether a peer that comes now can be dealt with.
+    fn has_room(&self) -> bool {
+        match self.shared.config.at_limit {
+            AtLimit::Refuse(_) => true,
+            AtLimit::Wait | AtLimit::EvictIdle => self.connections_len() < self.max_connections,
+        }
+    }
+
+    fn read_clock(&mut self, network: &mut dyn Network) {
+        self.shared.now = network.now();
+        self.shared.counters.turns += 1;
+        if self.shared.now > self.expected && self.shared.now.since(self.expected) > HELD_UP {
+            self.catches_up_until = self.shared.now.after(HELD_UP);
+        }
+    }
+
+    fn serve_events(&mut self, network: &mut dyn Network) {
+        for at in 0..self.events.len() {
+            let Event { token, readiness } = self.events[at];
+            if token == Token::SIGNALS {
+                for _ in 0..network.take_signals() {
+                    self.drain.on_signal();
+                }
+                continue;
+            }
+            let Some(service) = self.services.get_mut(token.endpoint_index()) else { continue };
+            let mut turn = Turn { network, shared: &mut self.shared, buffer: &mut self.buffer };
+            match service {
+                Service::Stream(_, endpoint) if token.is_connection() => {
+                    endpoint.on_event(&mut turn, token, readiness);
+                }
+                Service::Stream(acceptor, _) => {
+                    acceptor.on_event();
+                    self.may_accept = true;
+                }
+                Service::Datagram(endpoint) => {
+                    endpoint.on_event(&mut turn, &mut self.incoming, readiness);
+                }
+            }
+            self.keep_budget(network);
+        }
+    }
+
+    fn serve_ready(&mut self, network: &mut dyn Network) {
+        for _ in 0..self.shared.ready.len() {
+            let Some(token) = self.shared.ready.pop_front() else { break };
+            let mut turn = Turn { network, shared: &mut self.shared, buffer: &mut self.buffer };
+            match &mut self.services[token.endpoint_index()] {
+                Service::Stream(_, endpoint) => endpoint.on_turn(&mut turn, token),
+                Service::Datagram(endpoint) => endpoint.on_turn(&mut turn, &mut self.incoming),
+            }
+            self.keep_budget(network);
+        }
+    }
+
+    fn fire_timers(&mut self, network: &mut dyn Network) {
+        if let Some(until) = self.catches_up_until {
+            let may_have_more = self.events.len() == self.events.capacity();
+            if may_have_more && self.shared.now < until {
+                return;
+            }
+            self.catches_up_until = None;
+        }
+        for _ in 0..self.shared.config.timer_budget {
+            let Some((_, key, _)) = self.shared.timers.pop_due(self.shared.now) else { break };
+            let mut turn = Turn { network, shared: &mut self.shared, buffer: &mut self.buffer };
+            match (&mut self.services[key.token.endpoint_index()], key.purpose) {
+                (Service::Stream(acceptor, _), Purpose::Retry) => {
+                    acceptor.on_timer();
+                    self.may_accept = true;
+                }
+                (Service::Stream(_, endpoint), purpose) => {
+                    endpoint.on_timer(&mut turn, key.token, purpose);
+                }
+                (Service::Datagram(endpoint), _) => {
+                    endpoint.on_timer(&mut turn, &mut self.incoming);
+                }
+            }
+            self.keep_budget(network);
+        }
+    }
+
+    /// Closes whoever holds most, as long as all together hold more than they may.
+    #[inline]
+    fn keep_budget(&mut self, network: &mut dyn Network) {
+        if self.shared.held_len > self.shared.config.memory_budget {
+            self.close_largest(network);
+        }
+    }
+
+    #[cold]
+    fn close_largest(&mut self, network: &mut dyn Network) {
+        while self.shared.held_len > self.shared.config.memory_budget {
+            let largest = self.streams().filter_map(|endpoint| endpoint.largest()).max();
+            let Some((held_len, token)) = largest.filter(|(held_len, _)| *held_len > 0) else {
+                return;
+            };
+            log::warn!("the memory budget is used up: {token:?} held {held_len} bytes");
+            self.cut(network, token, CloseReason::MemoryBudget);
+        }
+    }
+
+    fn streams(&mut self) -> impl Iterator<Item = &mut Box<dyn Endpoint>> {
+        self.services.iter_mut().filter_map(|service| match service {
+            Service::Stream(_, endpoint) => Some(endpoint),
+            Service::Datagram(_) => None,
+        })
+    }
+
+    fn cut(&mut self, network: &mut dyn Network, token: Token, reason: CloseReason) {
+        let mut turn = Turn { network, shared: &mut self.shared, buffer: &mut self.buffer };
+        if let Service::Stream(_, endpoint) = &mut self.services[token.endpoint_index()] {
+            endpoint.cut(&mut turn, token, reason);
+        }
+    }
+
+    /// Frees the slots of what closed, and lets those try again that failed for want of something.
+    fn free_closed(&mut self, network: &mut dyn Network) {
+        let mut closed = std::mem::take(&mut self.shared.closed);
+        for token in closed.drain(..) {
+            let mut turn = Turn { network, shared: &mut self.shared, buffer: &mut self.buffer };
+            if let Service::Stream(_, endpoint) = &mut self.services[token.endpoint_index()]
+                && let Some(reason) = endpoint.free(&mut turn, token)
+            {
+                log::debug!("connection {token:?} closed: {reason}");
+                self.shared.counters.closed += 1;
+                self.drain.count(&reason);
+            }
+        }
+        self.shared.closed = closed;
+        for service in &mut self.services {
+            if let Service::Stream(acceptor, _) = service {
+                acceptor.retry(&mut self.shared);
+                self.may_accept |= acceptor.may_accept();
+            }
+        }
+    }
+}
+
+/// Letting peers in.
+impl Reactor {
+    fn accept(&mut self, network: &mut dyn Network) -> Result<(), Error> {
+        for index in 0..self.services.len() {
+            let mut budget = self.shared.config.accept_budget;
+            while budget > 0 && self.accept_one(network, index)? {
+                budget -= 1;
+            }
+        }
+        self.may_accept = self.services.iter().any(|service| match service {
+            Service::Stream(acceptor, _) => acceptor.may_accept(),
+            Service::Datagram(_) => false,
+        });
+        Ok(())
+    }
+
+    /// Lets the next peer of a listener in; says whether there may be another.
+    fn accept_one(&mut self, network: &mut dyn Network, index: usize) -> Result<bool, Error> {
+        let Service::Stream(acceptor, _) = &self.services[index] else { return Ok(false) };
+        if !acceptor.may_accept() {
+            return Ok(false);
+        }
+        let is_full = self.connections_len() >= self.max_connections;
+        let victim = match &self.shared.config.at_limit {
+            AtLimit::Wait if is_full => return Ok(false),
+            AtLimit::EvictIdle if is_full => match self.longest_idle() {
+                None => return Ok(false),
+                victim => victim,
+            },
+            _ => None,
+        };
+        let mut turn = Turn { network, shared: &mut self.shared, buffer: &mut self.buffer };
+        let Service::Stream(acceptor, _) = &mut self.services[index] else { return Ok(false) };
+        let Some(peer) = acceptor.take(&mut turn)? else { return Ok(false) };
+        match victim {
+            Some(victim) => {
+                self.cut(network, victim, CloseReason::Evicted);
+                self.free_closed(network);
+            }
+            None if is_full => {
+                self.refuse(network, peer);
+                return Ok(true);
+            }
+            None => {}
+        }
+        Ok(self.admit(network, index, peer))
+    }
+
+    fn longest_idle(&mut self) -> Option<Token> {
+        let idle = self.streams().filter_map(|endpoint| endpoint.longest_idle());
+        idle.min().map(|(_, token)| token)
+    }
+
+    fn refuse(&mut self, network: &mut dyn Network, peer: SocketAddr) {
+        self.shared.counters.refused += 1;
+        log::debug!("{peer} was refused: there are {} connections", self.max_connections);
+        let farewell = match &self.shared.config.at_limit {
+            AtLimit::Refuse(farewell) => farewell.clone(),
+            AtLimit::Wait | AtLimit::EvictIdle => Default::default(),
+        };
+        network.refuse(&farewell);
+    }
+
+    /// Makes the peer in the network's hand a connection; says whether the next may be tried.
+    fn admit(&mut self, network: &mut dyn Network, index: usize, peer: SocketAddr) -> bool {
+        let Service::Stream(acceptor, endpoint) = &mut self.services[index] else { return false };
+        let Some(token) = endpoint.next_token() else {
+            self.refuse(network, peer);
+            return true;
+        };
+        let adopted = network.adopt(token);
+        let mut turn = Turn { network, shared: &mut self.shared, buffer: &mut self.buffer };
+        match adopted {
+            Ok(()) => {
+                turn.shared.counters.accepted += 1;
+                endpoint.open(&mut turn, peer, self.drain.is_draining());
+                self.keep_budget(network);
+                true
+            }
+            Err(error) => {
+                acceptor.fail(&mut turn, &error);
+                false
+            }
+        }
+    }
+}
+
+/// Coming to an end.
+impl Reactor {
+    fn advance_drain(&mut self, network: &mut dyn Network) -> Result<(), Error> {
+        match self.drain.take_wish() {
+            None => {}
+            Some(Wish::Drain) => self.begin_drain(network)?,
+            Some(Wish::Stop) => {
+                self.begin_drain(network)?;
+                self.stop_all(network, || CloseReason::Stopped);
+            }
+        }
+        if self.drain.take_expiry(self.shared.now) {
+            self.stop_all(network, || CloseReason::DrainTimeout);
+        }
+        self.free_closed(network);
+        let is_open = self.services.iter().any(|service| match service {
+            Service::Stream(_, endpoint) => endpoint.len() > 0,
+            Service::Datagram(endpoint) => !endpoint.is_closed(),
+        });
+        if !is_open {
+            self.drain.finish(self.shared.now);
+        }
+        Ok(())
+    }
+
+    /// Accepts who has already arrived, then nobody; tells everyone.
+    fn begin_drain(&mut self, network: &mut dyn Network) -> Result<(), Error> {
+        if !self.drain.begin(self.shared.now, &self.shared.config) {
+            return Ok(());
+        }
+        log::info!("draining {} connections", self.connections_len());
+        for service in &mut self.services {
+            let mut turn = Turn { network, shared: &mut self.shared, buffer: &mut self.buffer };
+            match service {
+                Service::Stream(_, endpoint) => endpoint.drain(&mut turn),
+                Service::Datagram(endpoint) => endpoint.drain(&mut turn, &mut self.incoming),
+            }
+        }
+        self.free_closed(network);
+        for index in 0..self.services.len() {
+            if let Service::Stream(acceptor, _) = &mut self.services[index] {
+                acceptor.on_event();
+            }
+            while self.accept_one(network, index)? {}
+            let mut turn = Turn { network, shared: &mut self.shared, buffer: &mut self.buffer };
+            if let Service::Stream(acceptor, _) = &mut self.services[index] {
+                acceptor.close(&mut turn);
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends everything that is left.
+    fn stop_all(&mut self, network: &mut dyn Network, reason: fn() -> CloseReason) {
+        self.drain.stop();
+        for service in &mut self.services {
+            let mut turn = Turn { network, shared: &mut self.shared, buffer: &mut self.buffer };
+            match service {
+                Service::Stream(_, endpoint) => endpoint.cut_all(&mut turn, reason),
+                Service::Datagram(endpoint) => self.drain.count_datagrams(endpoint.stop(&mut turn)),
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Reactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reactor")
+            .field("connections", &self.connections_len())
+            .field("max_connections", &self.max_connections)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,137 @@
+//! What is sent arrives as it was sent, and the source of random numbers for that.
+
+use std::borrow::Borrow;
+
+use windlass::{Delimited, Fixed, Lines, Output, Varint};
+
+use crate::feed::{Bytewise, Outcome, assert_outcome};
+
+const CASES: u64 = 2_000;
+
+/// Random numbers that are the same for the same seed (the generator known as SplitMix64).
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) const fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0xD134_2543_DE82_EF95))
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
+        self.next() % end
+    }
+
+    pub(crate) fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[self.below(choices.len() as u64) as usize]
+    }
+
+    pub(crate) fn bytes(&mut self, len: usize) -> Vec<u8> {
+        (0..len).map(|_| self.next() as u8).collect()
+    }
+
+    /// A few places to cut a stream of `len` bytes, in order.
+    pub(crate) fn cuts(&mut self, len: usize) -> Vec<usize> {
+        let mut cuts: Vec<_> =
+            (0..self.below(6)).map(|_| self.below(len as u64 + 1) as usize).collect();
+        cuts.sort_unstable();
+        cuts
+    }
+}
+
+/// Sends messages that `message` makes, with `settings`, and asserts that those which were taken
+/// arrive, however they are cut.
+fn assert_round_trips<C, M>(
+    settings: impl Fn(&mut Random) -> C,
+    message: impl Fn(&mut Random) -> M,
+    may_be_sent: impl Fn(&M) -> bool,
+) where
+    C: Bytewise,
+    M: Borrow<C::Message> + AsRef<[u8]>,
+{
+    for seed in 0..CASES {
+        let random = &mut Random::new(seed);
+        let mut codec = settings(random);
+        let mut output = Output::new();
+        let mut frames = Vec::new();
+        for _ in 0..random.below(6) {
+            let message = message(random);
+            let before = output.len();
+            let taken = codec.encode(message.borrow(), &mut output).is_ok();
+            assert_eq!(taken, may_be_sent(&message), "seed {seed}");
+            if taken {
+                frames.push(message.as_ref().to_vec());
+            } else {
+                assert_eq!(output.len(), before, "seed {seed}: refused, yet put");
+            }
+        }
+        let stream = output.to_vec();
+        assert_outcome(
+            &codec,
+            &stream,
+            &random.cuts(stream.len()),
+            &Outcome { frames, end: Ok(()) },
+        );
+    }
+}
+
+#[test]
+fn lines_arrive_as_they_were_sent() {
+    assert_round_trips(
+        |random| {
+            let lines = Lines::default().max_len(16);
+            if random.below(2) == 0 { lines } else { lines.crlf() }
+        },
+        |random| -> String {
+            let len = random.below(12);
+            (0..len).map(|_| random.pick(&['a', 'a', 'b', '\0', '\u{e9}', '\r', '\n'])).collect()
+        },
+        |line| line.len() <= 16 && !line.contains('\n') && !line.ends_with('\r'),
+    );
+}
+
+#[test]
+fn delimited_messages_arrive_as_they_were_sent() {
+    let delimiter = b"abab";
+    assert_round_trips(
+        |_| Delimited::new(delimiter).max_len(10),
+        |random| -> Vec<u8> {
+            let len = random.below(13);
+            (0..len).map(|_| random.pick(b"abc")).collect()
+        },
+        |message| {
+            let sent = [&message[..], delimiter].concat();
+            let first = sent.windows(4).position(|window| window == delimiter);
+            message.len() <= 10 && first == Some(message.len())
+        },
+    );
+}
+
+#[test]
+fn varint_messages_arrive_as_they_were_sent() {
+    assert_round_trips(
+        |_| Varint::default().max_len(20_000),
+        |random| {
+            let len = random.pick(&[0, 1, 127, 128, 129, 16_383, 16_384, 20_000, 20_001]);
+            random.bytes(len)
+        },
+        |message| message.len() <= 20_000,
+    );
+}
+
+#[test]
+fn messages_of_one_length_arrive_as_they_were_sent() {
+    assert_round_trips(
+        |_| Fixed::new(5),
+        |random| {
+            let len = random.pick(&[5, 5, 5, 0, 4, 6]);
+            random.bytes(len)
+        },
+        |message| message.len() == 5,
+    );
+}

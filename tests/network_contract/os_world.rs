@@ -1,0 +1,176 @@
+//! The system's network, with peers on the loopback interface.
+
+use std::collections::BTreeMap;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream, UdpSocket};
+use std::thread;
+use std::time::Duration;
+
+use signal_hook::low_level;
+use socket2::{Domain, SockRef, Socket, Type};
+use windlass::network::{Network, OsNetwork};
+
+use super::trial::{End, Peer, Trial, World};
+
+struct OsWorld {
+    network: OsNetwork,
+    peers: Vec<OsPeer>,
+    mailboxes: BTreeMap<SocketAddr, UdpSocket>,
+}
+
+struct OsPeer {
+    stream: Option<TcpStream>,
+    address: SocketAddr,
+    unsent: Vec<u8>,
+    has_finished: bool,
+    is_stalled: bool,
+    received: Vec<u8>,
+    end: Option<End>,
+}
+
+pub(crate) fn trial() -> Trial {
+    let network = OsNetwork::new().unwrap();
+    Trial::new(OsWorld { network, peers: Vec::new(), mailboxes: BTreeMap::new() })
+}
+
+impl OsPeer {
+    fn connect(listener: SocketAddr) -> Self {
+        let mut peer = Self {
+            stream: None,
+            address: listener,
+            unsent: Vec::new(),
+            has_finished: false,
+            is_stalled: false,
+            received: Vec::new(),
+            end: None,
+        };
+        let socket = Socket::new(Domain::for_address(listener), Type::STREAM, None).unwrap();
+        socket.set_recv_buffer_size(8192).unwrap();
+        socket.set_send_buffer_size(8192).unwrap();
+        match socket.connect(&listener.into()) {
+            Ok(()) => {
+                socket.set_nonblocking(true).unwrap();
+                let stream = TcpStream::from(socket);
+                peer.address = stream.local_addr().unwrap();
+                peer.stream = Some(stream);
+            }
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::ConnectionRefused, "{error}");
+                peer.end = Some(End::Refused);
+            }
+        }
+        peer
+    }
+
+    fn go_on(&mut self) {
+        let Some(stream) = &mut self.stream else { return };
+        while !self.unsent.is_empty() {
+            // Why it fails, if not for want of room, is found by reading.
+            let Ok(len) = stream.write(&self.unsent) else { break };
+            self.unsent.drain(..len);
+        }
+        if self.has_finished && self.unsent.is_empty() {
+            self.has_finished = false;
+            // It fails if the other end has gone.
+            let _ = stream.shutdown(Shutdown::Write);
+        }
+        let mut buffer = [0; 4096];
+        while self.end.is_none() && !self.is_stalled {
+            match stream.read(&mut buffer) {
+                Ok(0) => self.end = Some(End::Finished),
+                Ok(len) => self.received.extend(&buffer[..len]),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{error}");
+                    self.end = Some(End::Reset);
+                }
+            }
+        }
+    }
+}
+
+impl World for OsWorld {
+    fn network(&mut self) -> &mut dyn Network {
+        &mut self.network
+    }
+
+    fn go_on(&mut self) {
+        self.peers.iter_mut().for_each(OsPeer::go_on);
+    }
+
+    fn connect(&mut self, listener: SocketAddr) -> Peer {
+        self.peers.push(OsPeer::connect(listener));
+        self.peers.len() - 1
+    }
+
+    fn address(&self, peer: Peer) -> SocketAddr {
+        self.peers[peer].address
+    }
+
+    fn send(&mut self, peer: Peer, bytes: &[u8]) {
+        self.peers[peer].unsent.extend(bytes);
+        self.peers[peer].go_on();
+    }
+
+    fn finish(&mut self, peer: Peer) {
+        self.peers[peer].has_finished = true;
+        self.peers[peer].go_on();
+    }
+
+    fn reset(&mut self, peer: Peer) {
+        let stream = self.peers[peer].stream.take().unwrap();
+        SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
+    }
+
+    fn stall(&mut self, peer: Peer) {
+        self.peers[peer].is_stalled = true;
+    }
+
+    fn resume(&mut self, peer: Peer) {
+        self.peers[peer].is_stalled = false;
+    }
+
+    fn received(&self, peer: Peer) -> &[u8] {
+        &self.peers[peer].received
+    }
+
+    fn end(&self, peer: Peer) -> Option<End> {
+        self.peers[peer].end
+    }
+
+    fn open_datagrams(&mut self) -> SocketAddr {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let address = socket.local_addr().unwrap();
+        self.mailboxes.insert(address, socket);
+        address
+    }
+
+    fn closed_datagrams(&mut self) -> SocketAddr {
+        UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    }
+
+    fn send_datagram(&mut self, from: SocketAddr, to: SocketAddr, payload: &[u8]) {
+        assert_eq!(self.mailboxes[&from].send_to(payload, to).unwrap(), payload.len());
+    }
+
+    fn take_datagrams(&mut self, at: SocketAddr) -> Vec<(SocketAddr, Vec<u8>)> {
+        let mut buffer = vec![0; 65_536];
+        let mut taken = Vec::new();
+        while let Ok((len, from)) = self.mailboxes[&at].recv_from(&mut buffer) {
+            taken.push((from, buffer[..len].to_vec()));
+        }
+        taken
+    }
+
+    fn raise(&mut self, signal: i32) {
+        low_level::raise(signal).unwrap();
+    }
+
+    fn raise_soon(&mut self, signal: i32) {
+        thread::spawn(move || {
+            thread::sleep(Duration::from_millis(20));
+            low_level::raise(signal).unwrap();
+        });
+    }
+}

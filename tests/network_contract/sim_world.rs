@@ -1,0 +1,102 @@
+//! The simulated network and its peers.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use windlass::network::{Network, PeerState, SimNetwork, SimPeer};
+
+use super::trial::{End, Peer, Trial, World};
+
+struct SimWorld {
+    network: SimNetwork,
+    peers: Vec<SimPeer>,
+    next_port: u16,
+}
+
+pub(crate) fn trial() -> Trial {
+    Trial::new(SimWorld { network: SimNetwork::new(1), peers: Vec::new(), next_port: 9000 })
+}
+
+impl SimWorld {
+    fn any_address(&mut self) -> SocketAddr {
+        self.next_port += 1;
+        SocketAddr::from(([127, 0, 0, 1], self.next_port))
+    }
+}
+
+impl World for SimWorld {
+    fn network(&mut self) -> &mut dyn Network {
+        &mut self.network
+    }
+
+    fn go_on(&mut self) {}
+
+    fn connect(&mut self, listener: SocketAddr) -> Peer {
+        self.peers.push(self.network.connect(listener));
+        self.peers.len() - 1
+    }
+
+    fn address(&self, peer: Peer) -> SocketAddr {
+        self.network.address(self.peers[peer])
+    }
+
+    fn send(&mut self, peer: Peer, bytes: &[u8]) {
+        self.network.send(self.peers[peer], bytes);
+    }
+
+    fn finish(&mut self, peer: Peer) {
+        self.network.finish(self.peers[peer]);
+    }
+
+    fn reset(&mut self, peer: Peer) {
+        self.network.reset(self.peers[peer]);
+    }
+
+    fn stall(&mut self, peer: Peer) {
+        self.network.stall(self.peers[peer]);
+    }
+
+    fn resume(&mut self, peer: Peer) {
+        self.network.resume(self.peers[peer]);
+    }
+
+    fn received(&self, peer: Peer) -> &[u8] {
+        self.network.received(self.peers[peer])
+    }
+
+    fn end(&self, peer: Peer) -> Option<End> {
+        match self.network.state(self.peers[peer]) {
+            PeerState::Connecting | PeerState::Open => None,
+            PeerState::Finished => Some(End::Finished),
+            PeerState::Reset => Some(End::Reset),
+            PeerState::Refused => Some(End::Refused),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn open_datagrams(&mut self) -> SocketAddr {
+        self.any_address()
+    }
+
+    fn closed_datagrams(&mut self) -> SocketAddr {
+        let address = self.any_address();
+        self.network.refuse_datagrams(address);
+        address
+    }
+
+    fn send_datagram(&mut self, from: SocketAddr, to: SocketAddr, payload: &[u8]) {
+        self.network.send_datagram(from, to, payload);
+    }
+
+    fn take_datagrams(&mut self, at: SocketAddr) -> Vec<(SocketAddr, Vec<u8>)> {
+        self.network.take_datagrams(at)
+    }
+
+    fn raise(&mut self, _: i32) {
+        self.network.raise_signal();
+    }
+
+    fn raise_soon(&mut self, _: i32) {
+        self.network.after(Duration::from_millis(20), SimNetwork::raise_signal);
+    }
+}
