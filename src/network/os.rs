@@ -1,9 +1,9 @@
 //! The operating system's network: the only place that knows mio, socket2, signal-hook and the
 //! clock.
 
-mod datagrams;
 #[cfg(target_os = "linux")]
 mod clock;
+mod datagrams;
 mod descriptors;
 mod errors;
 mod signals;

@@ -518,11 +518,13 @@ mod tests {
         let mut world = World::new();
         let (peer, token) = world.pair();
         world.faults(|faults| faults.delayed_event = 1000);
-        world.net.send(peer, b"ab");
+        world.net.send(peer, b"a");
+        world.net.send(peer, b"b");
         assert_eq!(world.poll(), []);
         let start = world.net.clock();
         assert_eq!(world.poll_for(SHORT), [(token, R)]);
         assert!(world.net.clock().since(start) <= Duration::from_millis(5));
+        assert_eq!(world.poll_for(SHORT), [], "once for both");
         world.read(token, 9);
         world.net.send(peer, b"cd");
         world.net.close(token);

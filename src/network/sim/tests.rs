@@ -144,6 +144,33 @@ fn a_poll_for_nothing_is_counted_as_idle_and_a_sleep_is_not() {
 }
 
 #[test]
+fn calls_are_counted_also_those_that_achieve_nothing() {
+    let mut world = World::with_pipe(4);
+    let (_, token) = world.pair();
+    let before = world.net.calls();
+    world.net.write(token, b"abcd").unwrap();
+    world.net.write(token, b"e").unwrap();
+    world.read(token, 9);
+    world.net.shutdown_write(token).unwrap();
+    world.net.close(token);
+    world.net.close(token);
+    let calls = world.net.calls().since(before);
+    let Calls { writes, reads, shutdowns, closes, .. } = calls;
+    assert_eq!((writes, reads, shutdowns, closes), (2, 1, 1, 1));
+}
+
+#[test]
+fn a_poll_forgets_the_events_of_the_one_before() {
+    let mut world = World::new();
+    world.connect();
+    let mut events = Vec::new();
+    world.net.poll(&mut events, None).unwrap();
+    assert_eq!(events.len(), 1);
+    world.net.poll(&mut events, Some(SECOND)).unwrap();
+    assert_eq!(events, []);
+}
+
+#[test]
 fn every_call_counts_in_the_trace() {
     let hash = |act: &dyn Fn(&mut World)| {
         let mut world = World::new();
