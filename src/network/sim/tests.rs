@@ -90,6 +90,22 @@ fn a_late_timeout_is_late_by_less_than_a_millisecond() {
 }
 
 #[test]
+fn an_interrupted_poll_returns_early_and_with_nothing() {
+    let mut world = World::new();
+    let address = world.address;
+    world.net.after(2 * SECOND, move |net| {
+        net.connect(address);
+    });
+    world.faults(|faults| faults.interrupted_poll = 1000);
+    assert_eq!(world.poll_for(SECOND), []);
+    let now = world.net.clock();
+    assert!(now > Instant::START && now < Instant::from_nanos(1_000_000_000), "{now:?}");
+    world.net.poll(&mut Vec::new(), None).unwrap();
+    assert!(world.net.clock() > now);
+    assert_eq!(world.net.calls().idle_polls, 0);
+}
+
+#[test]
 fn a_call_costs_what_it_is_told_to() {
     let mut world = World::new();
     world.net.set_call_cost(Duration::from_micros(7));
