@@ -15,6 +15,8 @@ mod random;
 mod schedule;
 mod seam;
 #[cfg(test)]
+mod swarm;
+#[cfg(test)]
 mod tests;
 mod trace;
 
