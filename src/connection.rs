@@ -507,7 +507,8 @@ impl Connection {
         }
     }
 
-    fn has_nothing_to_do(&self) -> bool {
+    /// Whether it waits for its peer, and for nothing else.
+    pub(crate) const fn has_nothing_to_do(&self) -> bool {
         self.is_idle() && self.may_run() && !self.has_unread() && !self.is_end_due
     }
 

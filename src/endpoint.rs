@@ -110,6 +110,8 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
     fn open(&mut self, turn: &mut Turn<'_>, peer: SocketAddr, is_draining: bool) {
         let token = self.connections.next_token().expect("the network adopted it by this name");
         let mut connection = Connection::new(token, peer, turn.shared.now);
+        // What came before it was adopted is announced nowhere.
+        connection.note(Readiness::READABLE);
         if is_draining {
             connection.drain_newcomer();
         }
@@ -158,8 +160,13 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
                 Ok(())
             });
         });
-        let mut peer = self.connections.remove(token)?;
-        peer.connection.release(turn.shared, turn.network);
+        let Peer { mut connection, codec, state } = self.connections.remove(token)?;
+        connection.release(turn.shared, turn.network);
+        // What the application keeps may panic when it is dropped.
+        if catch_unwind(AssertUnwindSafe(|| drop((codec, state)))).is_err() {
+            turn.shared.counters.panics += 1;
+            log::error!("the state of connection {token:?} panicked when it was dropped");
+        }
         Some(reason)
     }
 
@@ -390,7 +397,8 @@ fn run_frames<H: Handler>(
                 if len == 0 || consumed > input_len {
                     close_malformed(session, IMPOSSIBLE_FRAME);
                 }
-                if session.shared.output.len() >= high_watermark {
+                let waiting = session.shared.output.len() + session.connection.queued_len();
+                if waiting >= high_watermark {
                     session.connection.flush(session.shared, session.network);
                 }
             }
@@ -457,6 +465,7 @@ fn run_end<H: Handler>(handler: &mut H, session: &mut Session<'_, H>) {
         return;
     }
     session.connection.run_end();
+    session.shared.mark = session.shared.output.mark();
     let mut input = session.connection.input.take().unwrap_or_default();
     match session.codec.decode_end(input.filled()) {
         Ok(Some(frame)) => {

@@ -161,9 +161,10 @@ impl Reactor {
     }
 
     /// When [`turn`](Self::turn) must be called at the latest, events apart: at once if there is work
-    /// left; `None` if nothing is due.
+    /// left; `None` if nothing is due, or the loop has ended.
     pub fn next_deadline(&self) -> Option<Instant> {
         match self.has_work() {
+            _ if self.drain.report().is_some() => None,
             true => Some(self.shared.now),
             false => self.next_timer(),
         }
