@@ -365,22 +365,27 @@ impl Connection {
         }
     }
 
-    /// Writes the output at once, and queues what the kernel refuses.
+    /// Writes the output at once, and queues what the kernel refuses or the budget forbids.
     #[inline(always)]
     fn flush_output(&mut self, shared: &mut Shared, network: &mut dyn Network) {
         let mut sent = 0;
         if let Some(bytes) = shared.output.as_single()
             && self.readiness.contains(Readiness::WRITABLE)
+            && shared.write_left > 0
         {
-            match network.write(self.token, bytes) {
+            let portion = &bytes[..bytes.len().min(shared.write_left)];
+            match network.write(self.token, portion) {
                 Ok(Progress::Done(len)) => {
                     self.last_active = shared.now;
                     if len == bytes.len() {
+                        shared.write_left -= len;
                         shared.output.clear();
                         return;
                     }
                     sent = len;
-                    self.readiness = self.readiness.without(Readiness::WRITABLE);
+                    if len < portion.len() {
+                        self.readiness = self.readiness.without(Readiness::WRITABLE);
+                    }
                 }
                 Ok(Progress::Blocked) => {
                     self.readiness = self.readiness.without(Readiness::WRITABLE);
@@ -398,6 +403,7 @@ impl Connection {
     /// Queues the output but its first `sent` bytes, which the kernel took.
     #[inline(never)]
     fn queue_output(&mut self, shared: &mut Shared, network: &mut dyn Network, sent: usize) {
+        shared.write_left -= sent;
         let mut queue = WriteQueue::new(shared.now);
         queue.append(&mut shared.output, sent);
         self.queue = Some(Box::new(queue));
@@ -410,10 +416,10 @@ impl Connection {
         if !shared.output.is_empty() {
             queue.append(&mut shared.output, 0);
         }
-        let mut budget = shared.config.write_budget;
-        while budget > 0 && queue.len() > 0 && self.readiness.contains(Readiness::WRITABLE) {
+        let can_write = |readiness: Readiness| readiness.contains(Readiness::WRITABLE);
+        while shared.write_left > 0 && queue.len() > 0 && can_write(self.readiness) {
             let mut slices = [IoSlice::new(&[]); MAX_PARTS];
-            let count = queue.fill_slices(&mut slices, budget);
+            let count = queue.fill_slices(&mut slices, shared.write_left);
             let offered: usize = slices[..count].iter().map(|slice| slice.len()).sum();
             let sent = match network.write_vectored(self.token, &slices[..count]) {
                 Ok(Progress::Done(len)) => len,
@@ -430,7 +436,7 @@ impl Connection {
                 queue.consume(sent, shared.now);
                 self.last_active = shared.now;
             }
-            budget -= sent;
+            shared.write_left -= sent;
         }
         self.weigh_queue(&shared.config, shared.now);
     }
@@ -470,7 +476,7 @@ impl Connection {
             return;
         }
         // Whoever is owed something sees a reset and not what looks like the end.
-        self.is_aborted |= self.queue.is_some();
+        self.is_aborted |= self.queue.is_some() || matches!(reason, CloseReason::WriteLimit);
         if self.reason.is_none() || self.phase == Phase::Flushing {
             self.reason = Some(reason);
         }

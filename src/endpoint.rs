@@ -218,6 +218,7 @@ fn lend<H: Handler>(
 ) {
     let Peer { connection, codec, state } = peer;
     let (shared, network) = (&mut *turn.shared, &mut *turn.network);
+    shared.write_left = shared.config.write_budget;
     let mut session = Session { connection, codec, state, shared, network };
     call(handler, &mut session, turn.buffer);
     session.connection.settle(session.shared, session.network);
@@ -381,7 +382,7 @@ fn run_frames<H: Handler>(
     budget: &mut Budget,
 ) -> Ran {
     let frames = budget.frames;
-    let high_watermark = session.shared.config.high_watermark;
+    let mut room = session.output_room();
     let input_len = input.len();
     let mut consumed = 0;
     let mut need = 0;
@@ -397,9 +398,9 @@ fn run_frames<H: Handler>(
                 if len == 0 || consumed > input_len {
                     close_malformed(session, IMPOSSIBLE_FRAME);
                 }
-                let waiting = session.shared.output.len() + session.connection.queued_len();
-                if waiting >= high_watermark {
+                if session.shared.output.len() >= room {
                     session.connection.flush(session.shared, session.network);
+                    room = session.output_room();
                 }
             }
             Ok(Decoded::Incomplete { need: asked }) => {
@@ -451,10 +452,9 @@ fn keep<H: Handler>(
         spares.give_back(kept);
         return;
     }
-    let mut kept = kept.fitted(spares);
     let begun = if is_new { session.shared.now } else { kept.begun() };
     kept.expect(ran.need, begun);
-    session.connection.input = Some(kept);
+    session.connection.input = Some(kept.fitted(spares));
 }
 
 /// The peer has finished, and all its whole frames have been run: is there a last one, and what

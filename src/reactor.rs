@@ -143,8 +143,9 @@ impl Reactor {
         let poll = network.poll(&mut self.events, wait);
         poll.map_err(|error| Error::with_source("cannot wait for events any more", error))?;
         self.read_clock(network);
+        let waiting_len = self.shared.ready.len();
         self.serve_events(network);
-        self.serve_ready(network);
+        self.serve_ready(network, waiting_len);
         if self.shared.now >= self.expected {
             self.fire_timers(network);
         }
@@ -316,8 +317,10 @@ impl Reactor {
         }
     }
 
-    fn serve_ready(&mut self, network: &mut dyn Network) {
-        for _ in 0..self.shared.ready.len() {
+    /// Serves the first `waiting_len` of those that have work left: those of earlier turns. Whoever
+    /// used up his budget in this one waits for the next.
+    fn serve_ready(&mut self, network: &mut dyn Network, waiting_len: usize) {
+        for _ in 0..waiting_len {
             let Some(token) = self.shared.ready.pop_front() else { break };
             let mut turn = Turn { network, shared: &mut self.shared, buffer: &mut self.buffer };
             match &mut self.services[token.endpoint_index()] {

@@ -17,6 +17,8 @@ pub(crate) struct Shared {
     pub(crate) now: Instant,
     /// What the callbacks of the current event have sent; empty between events.
     pub(crate) output: Output,
+    /// How many bytes the connection that is served may still write.
+    pub(crate) write_left: usize,
     /// Where in `output` the current callback began.
     pub(crate) mark: OutputMark,
     pub(crate) timers: Timers<TimerKey>,
@@ -90,6 +92,7 @@ impl Shared {
             config,
             now,
             output: Output::new(),
+            write_left: 0,
             mark: OutputMark::default(),
             timers: Timers::new(),
             ready: VecDeque::new(),

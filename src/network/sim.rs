@@ -229,6 +229,16 @@ impl SimNetwork {
         self.at(self.moment(wait), action);
     }
 
+    /// Time passes while the loop does nothing: its process was stopped, or a callback was slow. What
+    /// was scheduled meanwhile happens at the next poll, all of it together.
+    ///
+    /// # Panics
+    ///
+    /// If the clock cannot reach that moment.
+    pub fn jump(&mut self, wait: Duration) {
+        self.clock = self.moment(wait);
+    }
+
     /// A signal arrives. If the loop [watches](crate::network::Network::watch_signals) none, it is
     /// only [counted](Self::unwatched_signals): a real one would have ended the process.
     pub fn raise_signal(&mut self) {

@@ -51,6 +51,20 @@ fn what_is_due_with_the_timeout_happens_within_the_poll() {
 }
 
 #[test]
+fn what_was_scheduled_during_a_jump_happens_together_at_the_next_poll() {
+    let mut world = World::new();
+    let address = world.address;
+    world.net.watch_signals(&[15]).unwrap();
+    world.net.after(SECOND, SimNetwork::raise_signal);
+    world.net.after(2 * SECOND, move |net| {
+        net.connect(address);
+    });
+    world.net.jump(60 * SECOND);
+    assert_eq!(world.poll_for(9 * SECOND), [(Token::SIGNALS, R), (LISTENER, R)]);
+    assert_eq!(world.net.now(), Instant::from_nanos(60_000_000_000));
+}
+
+#[test]
 fn what_schedules_itself_for_now_ends_the_poll_all_the_same() {
     fn again(net: &mut SimNetwork) {
         net.after(Duration::ZERO, again);
