@@ -43,6 +43,7 @@ pub(crate) struct Connection {
     /// Output the kernel did not take yet.
     queue: Option<Box<WriteQueue>>,
     /// Timers the handler set, by key.
+    #[expect(clippy::box_collection, reason = "few have any, and all have room for the pointer")]
     timers: Option<Box<Vec<(u32, TimerId)>>>,
     /// The memory of `input` and `queue` that the loop's sum knows of.
     counted_len: usize,

@@ -107,15 +107,6 @@ impl<K: Copy> Timers<K> {
         self.heap[self.position(id)].deadline
     }
 
-    /// What the timer is for.
-    ///
-    /// # Panics
-    ///
-    /// If it is not armed.
-    pub(crate) fn key(&self, id: TimerId) -> K {
-        self.slots[self.heap[self.position(id)].id as usize].key
-    }
-
     /// The earliest deadline of all.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         self.heap.first().map(|entry| entry.deadline)
@@ -130,16 +121,6 @@ impl<K: Copy> Timers<K> {
         self.remove(0);
         let id = TimerId(id);
         Some((id, self.free_slot(id), deadline))
-    }
-
-    /// How many timers are armed.
-    pub(crate) const fn len(&self) -> usize {
-        self.heap.len()
-    }
-
-    /// Whether no timer is armed.
-    pub(crate) const fn is_empty(&self) -> bool {
-        self.heap.is_empty()
     }
 
     /// The timer's place in the heap. Asserted in release too: acting on the wrong timer would
@@ -283,6 +264,21 @@ mod tests {
     }
 
     impl<K: Copy> Timers<K> {
+        /// How many timers are armed.
+        fn len(&self) -> usize {
+            self.heap.len()
+        }
+
+        /// Whether no timer is armed.
+        pub(crate) fn is_empty(&self) -> bool {
+            self.heap.is_empty()
+        }
+
+        /// What an armed timer is for.
+        fn key(&self, id: TimerId) -> K {
+            self.slots[self.heap[self.position(id)].id as usize].key
+        }
+
         /// Everything that is always true of the heap and the slots.
         fn check(&self) {
             for (position, entry) in self.heap.iter().enumerate() {
