@@ -574,7 +574,14 @@ impl Connection {
     }
 
     fn count_memory(&mut self, shared: &mut Shared) {
-        let held_len = if self.is_closed() { 0 } else { self.held_len() };
+        if self.is_closed() {
+            // Its slot is freed at the end of the turn, its memory at once.
+            self.queue = None;
+            if let Some(input) = self.input.take() {
+                shared.spares.give_back(input);
+            }
+        }
+        let held_len = self.held_len();
         shared.held_len = shared.held_len - self.counted_len + held_len;
         self.counted_len = held_len;
     }
@@ -590,9 +597,6 @@ impl Connection {
         own.chain(set.map(|(_, timer)| timer)).for_each(|timer| {
             shared.timers.cancel(timer);
         });
-        if let Some(input) = self.input.take() {
-            shared.spares.give_back(input);
-        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use windlass::network::{PeerState, SimNetwork};
+use windlass::network::{Faults, PeerState, SimNetwork};
 use windlass::{Config, LengthPrefixed, Lines, Raw, Server};
 
 use crate::fixture::{
@@ -148,6 +148,48 @@ fn a_peer_that_takes_no_answers_is_closed_when_memory_is_short() {
     let reset = peers.iter().filter(|peer| world.net.state(**peer) == PeerState::Reset).count();
     assert_eq!(world.seen.reasons(), vec!["memory budget"; reset]);
     assert!((10..20).contains(&reset), "{reset} were closed");
+}
+
+#[test]
+fn several_can_be_closed_for_want_of_memory_in_one_turn() {
+    let codec = LengthPrefixed::default().max_len(64 * KIB);
+    let mut world = World::new(scarce(), codec, echo);
+    let hogs = (0..40).map(|_| world.connect()).collect::<Vec<_>>();
+    // The later ones hold less than those closed before them.
+    for (at, hog) in hogs.iter().enumerate() {
+        let len = if at < 10 { 60 * KIB } else { 30 * KIB };
+        world.net.send(*hog, &frame(&pattern(64 * KIB))[..len]);
+    }
+    world.turn_at_once();
+    assert!(world.seen.reasons().len() > 30);
+}
+
+#[test]
+fn memory_stays_within_its_budget_whatever_comes() {
+    for_each_seed(60, |seed| {
+        let mut net = SimNetwork::new(seed);
+        net.set_pipe_len(8 * KIB);
+        net.set_faults(Faults::random(seed));
+        let codec = LengthPrefixed::default().max_len(64 * KIB);
+        let mut world = World::on(net, scarce(), codec, Probe::new(echo).without_frames());
+        assert!(world.reactor.memory_bound() > 300 * KIB);
+        for number in 0..40_usize {
+            let len = (number * 7919 + usize::try_from(seed).expect("small") * 104_729) % 65_536;
+            let stream = frame(&pattern(len)).repeat(4);
+            world.net.after(Duration::from_micros(number as u64 * 300), move |net| {
+                let peer = net.connect(server());
+                if number % 3 == 0 {
+                    net.stall(peer);
+                }
+                net.send(peer, &stream);
+                if number % 2 == 0 {
+                    net.finish(peer);
+                }
+            });
+        }
+        // Each turn looks whether the budget is kept.
+        world.run_for(Duration::from_secs(10));
+    });
 }
 
 #[test]
