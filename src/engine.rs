@@ -6,7 +6,6 @@ use std::time::Duration;
 use crate::error::{DrainReport, Error};
 use crate::network::{Network, OsNetwork};
 use crate::reactor::Reactor;
-use crate::server::Server;
 use crate::shared::Counters;
 
 /// A server whose listeners are open, on the operating system's network.
@@ -46,11 +45,8 @@ pub struct Engine {
 }
 
 impl Engine {
-    pub(crate) fn new(server: Server) -> Result<Self, Error> {
-        let mut network = OsNetwork::new()
-            .map_err(|error| Error::with_source("cannot open the system's event queue", error))?;
-        let reactor = server.build_on(&mut network)?;
-        Ok(Self { reactor, network })
+    pub(crate) const fn new(reactor: Reactor, network: OsNetwork) -> Self {
+        Self { reactor, network }
     }
 
     /// Serves until a signal drains it, and says how that ended.

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use crate::config::Config;
 use crate::instant::Instant;
+use crate::network::Network;
 use crate::output::{Output, OutputMark};
 use crate::read_buffer::SpareBuffers;
 use crate::timers::Timers;
@@ -30,6 +31,14 @@ pub(crate) struct Shared {
     /// How many bytes the buffers of all connections hold together.
     pub(crate) held_len: usize,
     pub(crate) counters: Counters,
+}
+
+/// What an endpoint is lent for one turn of the loop.
+pub(crate) struct Turn<'a> {
+    pub(crate) network: &'a mut dyn Network,
+    pub(crate) shared: &'a mut Shared,
+    /// The buffer that everybody's input is read into.
+    pub(crate) buffer: &'a mut [u8],
 }
 
 /// Whose timer it is, and what for.
