@@ -10,7 +10,7 @@ use crate::endpoint::{Endpoint, StreamEndpoint};
 use crate::engine::Engine;
 use crate::error::{DrainReport, Error};
 use crate::handler::Handler;
-use crate::network::Network;
+use crate::network::{Network, OsNetwork};
 use crate::reactor::{Reactor, Service};
 use crate::token::Token;
 
@@ -28,7 +28,11 @@ const RESERVED_DESCRIPTORS: usize = 32;
 ///     type Codec = Raw;
 ///     type State = ();
 ///
-///     fn on_frame(&mut self, session: &mut Session<'_, Self>, bytes: &mut [u8]) -> Result<(), Error> {
+///     fn on_frame(
+///         &mut self,
+///         session: &mut Session<'_, Self>,
+///         bytes: &mut [u8],
+///     ) -> Result<(), Error> {
 ///         session.send(bytes)
 ///     }
 /// }
@@ -120,7 +124,10 @@ impl Server {
     /// Settings that do not fit together or not with the descriptor limit, an address that cannot
     /// be understood or bound.
     pub fn build(self) -> Result<Engine, Error> {
-        Engine::new(self)
+        let mut network = OsNetwork::new()
+            .map_err(|error| Error::with_source("cannot open the system's event queue", error))?;
+        let reactor = self.build_on(&mut network)?;
+        Ok(Engine::new(reactor, network))
     }
 
     /// Opens the listeners on `network`, which must be the one that every turn is given.
