@@ -69,8 +69,8 @@ pub struct Config {
     /// A connection that reaches this age is closed. Default: none, since many are meant to stay.
     pub lifetime: Option<Duration>,
     /// How long a closed connection is still read, and what comes is discarded, so that the answer
-    /// before the close is not destroyed by a reset. It ends when the peer closes too. Default: 1 s,
-    /// a few round trips of a far peer.
+    /// before the close is not destroyed by a reset. It ends when the peer closes too. Default:
+    /// 1 s, a few round trips of a far peer.
     pub linger_timeout: Duration,
     /// How many bytes are discarded for that at most. Default: 4 MiB.
     pub linger_limit: usize,

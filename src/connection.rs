@@ -371,8 +371,8 @@ impl Connection {
         self.arm(shared);
     }
 
-    /// Whether it is open with nothing held, nothing left to read, its deadline set and no drain, as
-    /// it is after nearly every event.
+    /// Whether it is open with nothing held, nothing left to read, its deadline set and no drain,
+    /// as it is after nearly every event.
     #[inline]
     const fn is_plain(&self) -> bool {
         self.is_idle()

@@ -39,8 +39,8 @@ const MAX_PAYLOAD_LEN: usize = 65_507;
 /// }
 /// ```
 pub trait DatagramHandler: 'static {
-    /// A datagram has come from `sender`. It may be empty. Who claims to have sent it need not have:
-    /// an answer that is longer than the question makes a weapon of the server.
+    /// A datagram has come from `sender`. It may be empty. Who claims to have sent it need not
+    /// have: an answer that is longer than the question makes a weapon of the server.
     ///
     /// # Errors
     ///

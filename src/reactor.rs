@@ -47,8 +47,8 @@ const HELD_UP: Duration = Duration::from_secs(1);
 
 /// The loop: all endpoints and what they share. It is lent a [`Network`] for each turn.
 ///
-/// Most programs use an [`Engine`](crate::Engine), which is this and the operating system's network.
-/// A test puts it on a simulated one:
+/// Most programs use an [`Engine`](crate::Engine), which is this and the operating system's
+/// network. A test puts it on a simulated one:
 ///
 /// ```
 /// use windlass::network::SimNetwork;
@@ -165,8 +165,8 @@ impl Reactor {
         Ok(self.drain.report().cloned())
     }
 
-    /// When [`turn`](Self::turn) must be called at the latest, events apart: at once if there is work
-    /// left; `None` if nothing is due, or the loop has ended.
+    /// When [`turn`](Self::turn) must be called at the latest, events apart: at once if there is
+    /// work left; `None` if nothing is due, or the loop has ended.
     pub fn next_deadline(&self) -> Option<Instant> {
         match self.has_work() {
             _ if self.drain.report().is_some() => None,

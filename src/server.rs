@@ -28,7 +28,11 @@ const RESERVED_DESCRIPTORS: usize = 32;
 ///     type Codec = Raw;
 ///     type State = ();
 ///
-///     fn on_frame(&mut self, session: &mut Session<'_, Self>, bytes: &mut [u8]) -> Result<(), Error> {
+///     fn on_frame(
+///         &mut self,
+///         session: &mut Session<'_, Self>,
+///         bytes: &mut [u8],
+///     ) -> Result<(), Error> {
 ///         session.send(bytes)
 ///     }
 /// }
