@@ -51,7 +51,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("codec/*", &["codec", "codec/scan", "codec/pattern", "output"]),
     ("write_queue", &["output"]),
     ("network", &["batch"]),
-    ("shared", &["timers", "output", "read_buffer"]),
+    ("shared", &["timers", "output", "read_buffer", "network"]),
     ("backoff", &["shared", "timers"]),
     ("config", &["error"]),
 ];
