@@ -114,7 +114,7 @@ impl<H: Handler> Connections<H> {
         if let Some(found) = self.longest_idle_noted() {
             return Some(found);
         }
-        let idle = self.iter().filter(|connection| connection.is_idle());
+        let idle = self.iter().filter(|connection| connection.has_nothing_to_do());
         let mut idle: Vec<_> = idle.map(|idle| (idle.last_active(), idle.token())).collect();
         if idle.len() > IDLE_BATCH_LEN {
             idle.select_nth_unstable(IDLE_BATCH_LEN);
@@ -128,7 +128,7 @@ impl<H: Handler> Connections<H> {
     fn longest_idle_noted(&mut self) -> Option<(Instant, Token)> {
         while let Some((since, token)) = self.idle.last().copied() {
             let is_still = |peer: &mut Peer<H>| {
-                peer.connection.is_idle() && peer.connection.last_active() == since
+                peer.connection.has_nothing_to_do() && peer.connection.last_active() == since
             };
             if self.get_mut(token).is_some_and(is_still) {
                 return Some((since, token));

@@ -6,11 +6,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::backoff::Backoff;
 use crate::batch::{Datagram, Incoming, Outgoing};
-use crate::endpoint::Turn;
 use crate::error::Error;
 use crate::instant::Instant;
 use crate::network::{Progress, Readiness};
-use crate::shared::Shared;
+use crate::shared::{Shared, Turn};
 use crate::token::Token;
 
 /// So many errors in a row, and the socket pauses.

@@ -106,7 +106,7 @@ impl ReadBuffer {
         }
         let mut fitted = spares.take();
         fitted.append(self.filled());
-        fitted.begun = self.begun;
+        fitted.expect(self.need, self.begun);
         fitted
     }
 

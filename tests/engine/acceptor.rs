@@ -1,0 +1,184 @@
+//! Letting peers in: the limit, the budget, the queue.
+
+use bytes::Bytes;
+use windlass::network::{PeerState, SimPeer};
+use windlass::{AtLimit, Config, SocketOptions};
+
+use super::journal::{Call, What};
+use super::world::{World, address, at_most, echo, millis, secs};
+
+#[test]
+fn whoever_is_over_the_limit_is_served_when_a_slot_frees_though_nobody_new_connects() {
+    let mut world = World::new(at_most(1), echo);
+    let peers: Vec<SimPeer> =
+        (0..5).map(|number| world.connect_with(format!("{number}\n").as_bytes())).collect();
+    for (number, peer) in peers.iter().enumerate() {
+        world.run_until("its turn", millis(1), |world| !world.received(*peer).is_empty());
+        assert_eq!(world.received(*peer), format!("{number}\n"));
+        assert_eq!(world.network.queue_len(address(0)), peers.len() - 1 - number);
+        world.network.finish(*peer);
+    }
+    world.settle();
+    assert_eq!(world.open_len(), 0);
+}
+
+#[test]
+fn a_slot_that_was_cut_is_used_again_in_the_same_turn() {
+    let mut world = World::new(at_most(1), echo);
+    let (first, second) = (world.join(), world.connect());
+    world.settle();
+    assert_eq!(world.network.state(second), PeerState::Connecting);
+    world.network.reset(first);
+    world.turn(secs(1));
+    assert_eq!(world.network.state(second), PeerState::Open);
+    assert_eq!(world.reason(first), Some("reset"));
+}
+
+#[test]
+fn a_full_house_with_peers_waiting_sleeps() {
+    let mut world = World::new(at_most(2), echo);
+    for _ in 0..5 {
+        world.connect();
+    }
+    world.settle();
+    let before = world.network.calls();
+    world.run_for(secs(20));
+    let calls = world.network.calls().since(before);
+    assert!(calls.polls <= 3 && calls.accepts == 0, "{calls:?}");
+    assert_eq!((world.open_len(), world.network.queue_len(address(0))), (2, 3));
+}
+
+#[test]
+fn the_limit_is_of_all_listeners_together() {
+    let mut world = World::with_listeners(3, at_most(4), echo);
+    let peers: Vec<SimPeer> =
+        (0..12).map(|number| world.network.connect(address(number % 3))).collect();
+    for peer in &peers {
+        world.network.send(*peer, b"hello\n");
+    }
+    world.settle();
+    assert_eq!(world.open_len(), 4);
+    let mut unserved: Vec<SimPeer> = peers;
+    while !unserved.is_empty() {
+        let before = unserved.len();
+        unserved.retain(|peer| {
+            let is_served = world.received(*peer) == "hello\n";
+            if is_served {
+                world.network.finish(*peer);
+            }
+            !is_served
+        });
+        assert!(unserved.len() < before, "each round serves somebody: {unserved:?}");
+        world.settle();
+    }
+    assert_eq!(world.open_len(), 0);
+}
+
+#[test]
+fn no_more_peers_are_let_in_in_a_turn_than_the_budget_and_others_go_on_meanwhile() {
+    let config = Config { accept_budget: 3, ..at_most(100) };
+    let mut world = World::new(config, echo);
+    let paced = world.join();
+    for _ in 0..20 {
+        world.connect();
+    }
+    for turn in 0..7_usize {
+        let line = format!("{turn}\n");
+        world.network.send(paced, line.as_bytes());
+        world.turn(secs(1));
+        assert_eq!(world.network.take_received(paced), line.as_bytes());
+        assert_eq!(world.open_len(), 1 + (3 * (turn + 1)).min(20));
+    }
+}
+
+#[test]
+fn whoever_is_over_the_limit_is_refused_with_the_farewell() {
+    let at_limit = AtLimit::Refuse(Bytes::from_static(b"come back later\n"));
+    let mut world = World::new(Config { at_limit, ..at_most(2) }, echo);
+    let peers = [world.join(), world.join()];
+    let refused: Vec<SimPeer> = (0..3).map(|_| world.connect()).collect();
+    world.settle();
+    for peer in refused {
+        assert_eq!(world.received(peer), "come back later\n");
+        assert_eq!(world.network.state(peer), PeerState::Finished);
+        assert_eq!(world.seen(peer), []);
+    }
+    assert_eq!(world.reactor.counters().refused, 3);
+    world.network.finish(peers[0]);
+    world.settle();
+    let late = world.connect_with(b"hello\n");
+    world.settle();
+    assert_eq!(world.received(late), "hello\n", "there is room again");
+}
+
+#[test]
+fn a_farewell_of_no_bytes_just_closes() {
+    let at_limit = AtLimit::Refuse(Bytes::new());
+    let mut world = World::new(Config { at_limit, ..at_most(1) }, echo);
+    world.join();
+    let refused = world.connect();
+    world.settle();
+    assert_eq!(world.network.state(refused), PeerState::Finished);
+    assert_eq!(world.received(refused), "");
+}
+
+#[test]
+fn refusing_a_flood_keeps_to_the_budget_and_serves_others_meanwhile() {
+    let at_limit = AtLimit::Refuse(Bytes::from_static(b"full\n"));
+    let mut world = World::new(Config { at_limit, accept_budget: 4, ..at_most(1) }, echo);
+    let paced = world.join();
+    let flood: Vec<SimPeer> = (0..40).map(|_| world.connect()).collect();
+    for turn in 1..=10 {
+        world.network.send(paced, b"x\n");
+        world.turn(secs(1));
+        assert_eq!(world.network.take_received(paced), b"x\n");
+        assert_eq!(world.reactor.counters().refused, 4 * turn);
+    }
+    assert!(flood.iter().all(|peer| world.received(*peer) == "full\n"));
+}
+
+#[test]
+fn peers_that_find_the_queue_full_get_in_when_they_try_again() {
+    let socket = SocketOptions { backlog: 2, ..SocketOptions::default() };
+    let mut world = World::new(Config { socket, ..at_most(2) }, |session, call| match call {
+        Call::Frame(line) => {
+            session.send(line)?;
+            session.close();
+            Ok(())
+        }
+        call => echo(session, call),
+    });
+    let peers: Vec<SimPeer> = (0..10).map(|_| world.connect_with(b"me too\n")).collect();
+    assert_eq!(world.network.queue_len(address(0)), 3);
+    peers.iter().for_each(|peer| world.network.finish(*peer));
+    world.run_for(secs(130));
+    for peer in peers {
+        assert_eq!(world.received(peer), "me too\n");
+        assert_eq!(world.network.state(peer), PeerState::Finished);
+    }
+}
+
+#[test]
+fn a_peer_that_was_there_before_the_loop_hears_from_it() {
+    let mut world = World::new(at_most(10), echo);
+    let peer = world.connect_with(b"early\nlast");
+    world.network.finish(peer);
+    world.settle();
+    assert_eq!(world.received(peer), "early\nlast\n");
+    assert_eq!(world.reason(peer), Some("peer finished"));
+}
+
+#[test]
+fn a_connection_of_which_nothing_is_announced_is_served_all_the_same() {
+    let mut world = World::new(at_most(10), echo);
+    let faults = windlass::network::Faults::none();
+    let faults = windlass::network::Faults { unannounced_connection: 1000, ..faults };
+    world.network.set_faults(faults);
+    let (early, late) = (world.connect_with(b"hello\n"), world.join());
+    world.settle();
+    assert_eq!(world.received(early), "hello\n");
+    world.network.send(late, b"hello\n");
+    world.settle();
+    assert_eq!(world.received(late), "hello\n");
+    assert_eq!(world.seen(late), [What::Opened, What::Frame("hello".to_owned())]);
+}
