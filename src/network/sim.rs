@@ -229,8 +229,8 @@ impl SimNetwork {
         self.at(self.moment(wait), action);
     }
 
-    /// Time passes while the loop does nothing: its process was stopped, or a callback was slow. What
-    /// was scheduled meanwhile happens at the next poll, all of it together.
+    /// Time passes while the loop does nothing: its process was stopped, or a callback was slow.
+    /// What was scheduled meanwhile happens at the next poll, all of it together.
     ///
     /// # Panics
     ///
