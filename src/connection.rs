@@ -1,4 +1,4 @@
-//! A TCP peer's state: the only place where it changes.
+//! A TCP peer's state: with the files of its folder, the only place where it changes.
 //!
 //! ```text
 //!            close(reason)            flushed              the peer finished,
@@ -15,12 +15,13 @@
 //! *Closed*: the loop frees the slot at the end of the turn. The first reason given stays, unless
 //! what was owed then could not be delivered.
 
-use std::net::SocketAddr;
-
 mod deadlines;
+mod ending;
 mod holds;
 mod input;
 mod output;
+
+use std::net::SocketAddr;
 
 use self::holds::Holds;
 use crate::error::CloseReason;
@@ -270,76 +271,11 @@ impl Connection {
     }
 }
 
-/// The way to the end.
+/// What is seen to after each event.
 impl Connection {
-    /// Ends it in good order: what was sent is flushed first.
-    pub(crate) fn close(&mut self, reason: CloseReason) {
-        if self.is_open() {
-            self.phase = Phase::Flushing;
-            self.holds.insert(Holds::CLOSING);
-            self.reason = Some(Box::new(reason));
-            self.input = None;
-        }
-    }
-
-    /// Ends it at once: what was sent may be lost.
-    pub(crate) fn cut(&mut self, reason: CloseReason) {
-        if self.is_closed() {
-            return;
-        }
-        // Whoever is owed something sees a reset and not what looks like the end.
-        self.is_aborted |= self.queue.is_some() || matches!(reason, CloseReason::WriteLimit);
-        if self.reason.is_none() || self.phase == Phase::Flushing {
-            self.reason = Some(Box::new(reason));
-        }
-        self.phase = Phase::Closed;
-        self.holds.insert(Holds::CLOSING);
-    }
-
-    /// Ends it at once, with a reset.
-    pub(crate) fn abort(&mut self) {
-        if self.is_open() {
-            self.is_aborted = true;
-            self.cut(CloseReason::Aborted);
-        }
-    }
-
-    /// Takes whatever step towards the end is due: called after each event, when its output has
-    /// been flushed.
-    fn advance(&mut self, shared: &Shared, network: &mut dyn Network) {
-        if self.drain == Drain::WhenIdle && self.has_nothing_to_do() {
-            self.close(CloseReason::Drained);
-        }
-        if self.phase == Phase::Flushing && self.queue.is_none() {
-            if self.has_peer_finished() {
-                self.phase = Phase::Closed;
-                return;
-            }
-            match network.shutdown_write(self.token) {
-                Ok(()) => {
-                    self.phase = Phase::Lingering;
-                    self.last_active = shared.now;
-                }
-                Err(error) => self.cut(CloseReason::Reset(error.kind())),
-            }
-        }
-    }
-
     /// Whether it waits for its peer, and for nothing else.
     pub(crate) const fn has_nothing_to_do(&self) -> bool {
         self.is_idle() && self.may_run() && !self.has_unread() && !self.is_end_due
-    }
-
-    /// The loop has begun to drain: it is looked once more whether something has arrived, then it
-    /// closes as soon as it has nothing left to do.
-    pub(crate) const fn drain(&mut self) {
-        self.drain = Drain::WhenIdle;
-        self.note(Readiness::READABLE);
-    }
-
-    /// It was let in while the loop began to drain.
-    pub(crate) const fn drain_newcomer(&mut self) {
-        self.drain = Drain::Newcomer;
     }
 
     /// After each event: steps towards the end, and sees to it that it is served again, looked at
@@ -397,18 +333,5 @@ impl Connection {
         let held_len = u32::try_from(held_len).unwrap_or(u32::MAX);
         shared.held_len = shared.held_len - self.counted_len as usize + held_len as usize;
         self.counted_len = held_len;
-    }
-
-    /// The slot is about to be freed: gives the socket and the timers back.
-    pub(crate) fn release(&mut self, shared: &mut Shared, network: &mut dyn Network) {
-        match self.is_aborted {
-            true => network.abort(self.token),
-            false => network.close(self.token),
-        }
-        let own = self.deadline.take().into_iter();
-        let set = self.timers.take().into_iter().flat_map(|timers| timers.into_iter());
-        own.chain(set.map(|(_, timer)| timer)).for_each(|timer| {
-            shared.timers.cancel(timer);
-        });
     }
 }

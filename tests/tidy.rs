@@ -44,7 +44,6 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("server", &["engine"]),
     ("reactor", &["acceptor", "drain"]),
     ("endpoint", &["connections", "connection", "handler"]),
-    ("datagram", &["endpoint"]),
     ("connections", &["connection", "handler"]),
     ("handler", &["connection"]),
     ("codec", &["output"]),
