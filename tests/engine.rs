@@ -29,6 +29,10 @@ mod panics;
 mod pausing;
 #[path = "engine/random.rs"]
 mod random;
+#[path = "engine/swarm.rs"]
+mod swarm;
+#[path = "engine/swarm_clients.rs"]
+mod swarm_clients;
 #[path = "engine/timers.rs"]
 mod timers;
 #[path = "engine/world.rs"]
