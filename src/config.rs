@@ -176,6 +176,12 @@ impl Config {
                 self.high_watermark, self.write_limit
             )));
         }
+        if self.write_limit > i32::MAX as usize {
+            return Err(Error::new(format!(
+                "write_limit ({}) must be 2 GiB less one byte at most: lower it",
+                self.write_limit
+            )));
+        }
         if self.max_datagram_len > 65_535 {
             return Err(Error::new(format!(
                 "max_datagram_len ({}) must be 65,535 at most: no datagram is longer",
@@ -300,6 +306,12 @@ mod tests {
         assert!(refusal(&config).starts_with("frame_budget must not be zero"));
         let config = Config { idle_timeout: Some(Duration::ZERO), ..Config::default() };
         assert!(refusal(&config).starts_with("idle_timeout must not be zero"));
+    }
+
+    #[test]
+    fn a_write_limit_that_cannot_be_counted_is_refused() {
+        let config = Config { write_limit: 1 << 31, ..Config::default() };
+        assert!(refusal(&config).contains("write_limit (2147483648)"));
     }
 
     #[test]

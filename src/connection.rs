@@ -41,7 +41,8 @@ pub(crate) struct Connection {
     opened: Instant,
     /// When bytes last came or went; while lingering, when that began.
     last_active: Instant,
-    reason: Option<CloseReason>,
+    /// Why it ends, once it does: far from here, since few of those that are open need it.
+    reason: Option<Box<CloseReason>>,
     /// Input that could not be used up at once.
     pub(crate) input: Option<Box<ReadBuffer>>,
     /// Output the kernel did not take yet.
@@ -50,9 +51,9 @@ pub(crate) struct Connection {
     #[expect(clippy::box_collection, reason = "few have any, and all have room for the pointer")]
     timers: Option<Box<Vec<(u32, TimerId)>>>,
     /// The memory of `input` and `queue` that the loop's sum knows of.
-    counted_len: usize,
+    counted_len: u32,
     /// The bytes discarded while lingering.
-    discarded_len: usize,
+    discarded_len: u32,
     /// When it is looked whether a deadline has passed: not after the earliest.
     deadline: Option<TimerId>,
     phase: Phase,
@@ -156,7 +157,7 @@ impl Connection {
     /// Why it was closed: asked once.
     pub(crate) fn take_reason(&mut self) -> CloseReason {
         assert!(self.is_closed(), "only a closed connection has a last word on why");
-        self.reason.take().expect("whoever closed it gave a reason")
+        *self.reason.take().expect("whoever closed it gave a reason")
     }
 
     /// How many bytes of output wait for the peer.
@@ -328,7 +329,9 @@ impl Connection {
             }
         }
         let held_len = self.held_len();
-        shared.held_len = shared.held_len - self.counted_len + held_len;
+        // No connection holds more: the configuration sees to that.
+        let held_len = u32::try_from(held_len).unwrap_or(u32::MAX);
+        shared.held_len = shared.held_len - self.counted_len as usize + held_len as usize;
         self.counted_len = held_len;
     }
 }

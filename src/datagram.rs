@@ -1,6 +1,7 @@
 //! One UDP socket and its handler.
 
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -261,7 +262,7 @@ impl DatagramEndpoint {
 
     /// A receive failed. One error or a few are those of earlier datagrams; one that does not end
     /// must not make the loop spin.
-    fn on_error(&mut self, turn: &mut Turn<'_>, error: &std::io::Error) {
+    fn on_error(&mut self, turn: &mut Turn<'_>, error: &io::Error) {
         turn.shared.counters.receive_errors += 1;
         log::debug!("UDP {}: {error}", self.address);
         self.errors += 1;
@@ -292,6 +293,7 @@ impl DatagramEndpoint {
 
     /// Sends as much of what waits as the network takes.
     fn send(&mut self, turn: &mut Turn<'_>) {
+        let mut refused_at = None;
         while !self.outgoing.is_empty() && self.readiness.contains(Readiness::WRITABLE) {
             let before = self.outgoing.len();
             let progress = turn.network.send(self.token, &mut self.outgoing);
@@ -299,6 +301,11 @@ impl DatagramEndpoint {
             match progress {
                 Ok(Progress::Done(())) if self.outgoing.is_empty() => {}
                 Ok(_) => self.readiness = self.readiness.without(Readiness::WRITABLE),
+                // Of a datagram sent before this one: that is tried once more.
+                Err(error)
+                    if error.kind() == io::ErrorKind::ConnectionRefused
+                        && refused_at.replace(self.outgoing.len()) != Some(self.outgoing.len()) => {
+                }
                 Err(error) => {
                     log::debug!("UDP {}: a datagram was not sent: {error}", self.address);
                     self.outgoing.pop();

@@ -172,7 +172,9 @@ pub trait Network {
     ///
     /// # Errors
     ///
-    /// That of the datagram now at the front, which the caller may drop; the socket goes on.
+    /// That of the datagram now at the front, which the caller may drop; or, if it is a
+    /// [refusal](std::io::ErrorKind::ConnectionRefused), perhaps of one sent before it. The socket
+    /// goes on.
     fn send(&mut self, socket: Token, batch: &mut Outgoing) -> io::Result<Progress<()>>;
 
     /// Closes any socket as the system does by itself: a connection with bytes unread resets its

@@ -41,9 +41,6 @@ const EVENTS_LEN: usize = 1024;
 /// A deadline this near is measured with a fresh look at the clock before the loop sleeps. For a
 /// later one the time of the turn will do, and the loop wakes this much too early to look again.
 const NEAR_NANOS: u64 = 100_000_000;
-/// A turn that comes this much after a deadline has been held up, by a slow callback or a stopped
-/// process: what waits in the network is looked at before anyone is expired.
-const HELD_UP: Duration = Duration::from_secs(1);
 
 /// The loop: all endpoints and what they share. It is lent a [`Network`] for each turn.
 ///
@@ -93,8 +90,8 @@ pub struct Reactor {
     may_accept: bool,
     /// The earliest deadline when the loop last went to sleep.
     expected: Instant,
-    /// Nobody is expired before this, unless all that waits in the network was looked at.
-    catches_up_until: Option<Instant>,
+    /// For how many turns deadlines were put off, since there were more events than fit.
+    put_off: usize,
 }
 
 /// What one of the loop's own sockets is for.
@@ -122,7 +119,7 @@ impl Reactor {
             events: Vec::with_capacity(EVENTS_LEN),
             may_accept: false,
             expected: Instant::END,
-            catches_up_until: None,
+            put_off: 0,
             shared: Shared::new(config, now),
         }
     }
@@ -273,9 +270,6 @@ impl Reactor {
     fn read_clock(&mut self, network: &mut dyn Network) {
         self.shared.now = network.now();
         self.shared.counters.turns += 1;
-        if self.shared.now >= self.expected && self.shared.now.since(self.expected) > HELD_UP {
-            self.catches_up_until = self.shared.now.after(HELD_UP);
-        }
     }
 
     fn serve_events(&mut self, network: &mut dyn Network) {
@@ -319,14 +313,15 @@ impl Reactor {
         }
     }
 
+    /// Not before all were looked at for whom something waited in the network, if the loop comes
+    /// late: after a slow callback, or because its process was stopped.
     fn fire_timers(&mut self, network: &mut dyn Network) {
-        if let Some(until) = self.catches_up_until {
-            let may_have_more = self.events.len() == self.events.capacity();
-            if may_have_more && self.shared.now < until {
-                return;
-            }
-            self.catches_up_until = None;
+        let may_have_more = self.events.len() == self.events.capacity();
+        if may_have_more && self.put_off <= self.connections_len() / EVENTS_LEN {
+            self.put_off += 1;
+            return;
         }
+        self.put_off = 0;
         for _ in 0..self.shared.config.timer_budget {
             let Some((_, key, _)) = self.shared.timers.pop_due(self.shared.now) else { break };
             let mut turn = Turn { network, shared: &mut self.shared, buffer: &mut self.buffer };

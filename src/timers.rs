@@ -9,6 +9,8 @@
 //! key of 16 bytes, 24 with one of 4. What was moved or cancelled leaves nothing behind, so there
 //! is only ever room for as many timers as were armed at one time. That room is kept.
 
+use std::num::NonZeroU32;
+
 use crate::instant::Instant;
 
 /// How many children each place of the heap has.
@@ -33,7 +35,18 @@ pub(crate) struct Timers<K: Copy> {
 
 /// Names an armed timer, until it is cancelled or was due: then another may get the same name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct TimerId(u32);
+pub(crate) struct TimerId(NonZeroU32);
+
+impl TimerId {
+    const fn new(slot: u32) -> Self {
+        // Slots are counted from 1 here, so that an `Option` of this takes no more room.
+        Self(NonZeroU32::MIN.saturating_add(slot))
+    }
+
+    const fn slot(self) -> u32 {
+        self.0.get() - 1
+    }
+}
 
 /// A place of the heap. The order of the fields is the order of the heap.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -72,7 +85,7 @@ impl<K: Copy> Timers<K> {
         let entry = Entry { deadline, order: self.next_order(), id };
         self.heap.push(entry);
         self.sift_up(self.heap.len() - 1, entry);
-        TimerId(id)
+        TimerId::new(id)
     }
 
     /// Gives an armed timer another deadline, earlier or later.
@@ -84,7 +97,7 @@ impl<K: Copy> Timers<K> {
         // The order first: giving it may move the timers.
         let order = self.next_order();
         let position = self.position(id);
-        self.settle(position, Entry { deadline, order, id: id.0 });
+        self.settle(position, Entry { deadline, order, id: id.slot() });
     }
 
     /// Removes a timer before it is due, and gives its key back.
@@ -119,15 +132,15 @@ impl<K: Copy> Timers<K> {
             return None;
         }
         self.remove(0);
-        let id = TimerId(id);
+        let id = TimerId::new(id);
         Some((id, self.free_slot(id), deadline))
     }
 
     /// The timer's place in the heap. Asserted in release too: acting on the wrong timer would
     /// close a connection that did nothing wrong.
     fn position(&self, id: TimerId) -> usize {
-        let position = self.slots[id.0 as usize].position as usize;
-        let is_armed = self.heap.get(position).is_some_and(|entry| entry.id == id.0);
+        let position = self.slots[id.slot() as usize].position as usize;
+        let is_armed = self.heap.get(position).is_some_and(|entry| entry.id == id.slot());
         assert!(is_armed, "a timer that is not armed");
         position
     }
@@ -148,9 +161,9 @@ impl<K: Copy> Timers<K> {
 
     /// The timer must be out of the heap.
     fn free_slot(&mut self, id: TimerId) -> K {
-        let slot = &mut self.slots[id.0 as usize];
+        let slot = &mut self.slots[id.slot() as usize];
         slot.position = self.free;
-        self.free = id.0;
+        self.free = id.slot();
         slot.key
     }
 

@@ -13,6 +13,12 @@ mod acceptor;
 mod callbacks;
 #[path = "engine/closing.rs"]
 mod closing;
+#[path = "engine/drain.rs"]
+mod drain;
+#[path = "engine/drain_datagrams.rs"]
+mod drain_datagrams;
+#[path = "engine/drain_signals.rs"]
+mod drain_signals;
 #[path = "engine/eviction.rs"]
 mod eviction;
 #[path = "engine/journal.rs"]
@@ -23,6 +29,10 @@ mod panics;
 mod pausing;
 #[path = "engine/random.rs"]
 mod random;
+#[path = "engine/swarm.rs"]
+mod swarm;
+#[path = "engine/swarm_clients.rs"]
+mod swarm_clients;
 #[path = "engine/timers.rs"]
 mod timers;
 #[path = "engine/world.rs"]

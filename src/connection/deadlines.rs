@@ -69,7 +69,8 @@ impl Connection {
             }
             Expiry::Frame => self.close(CloseReason::FrameTimeout),
             Expiry::FirstFrame => self.close(CloseReason::FirstFrameTimeout),
-            Expiry::Newcomer => self.close(CloseReason::Drained),
+            // It has begun to ask, or the handler is at work, or it closes right after this.
+            Expiry::Newcomer => self.drain = Drain::WhenIdle,
             Expiry::Lifetime => self.close(CloseReason::LifetimeOver),
             Expiry::Idle => self.close(CloseReason::IdleTimeout),
             Expiry::Linger => self.phase = Phase::Closed,

@@ -11,7 +11,7 @@ impl Connection {
         if self.is_open() {
             self.phase = Phase::Flushing;
             self.holds.insert(Holds::CLOSING);
-            self.reason = Some(reason);
+            self.reason = Some(Box::new(reason));
             self.input = None;
         }
     }
@@ -24,7 +24,7 @@ impl Connection {
         // Whoever is owed something sees a reset and not what looks like the end.
         self.is_aborted |= self.queue.is_some() || matches!(reason, CloseReason::WriteLimit);
         if self.reason.is_none() || self.phase == Phase::Flushing {
-            self.reason = Some(reason);
+            self.reason = Some(Box::new(reason));
         }
         self.phase = Phase::Closed;
         self.holds.insert(Holds::CLOSING);

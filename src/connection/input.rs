@@ -49,9 +49,9 @@ impl Connection {
             let since = self.last_active;
             let Some(len) = self.read(network, buffer, shared.now) else { break };
             self.last_active = since;
-            self.discarded_len += len;
+            self.discarded_len = self.discarded_len.saturating_add(narrow(len));
             budget = budget.saturating_sub(len);
-            if self.discarded_len > shared.config.linger_limit {
+            if self.discarded_len > narrow(shared.config.linger_limit) {
                 self.phase = Phase::Closed;
                 return;
             }
@@ -60,4 +60,9 @@ impl Connection {
             self.phase = Phase::Closed;
         }
     }
+}
+
+/// A number of bytes, which nothing here needs to know beyond 4 GiB.
+fn narrow(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(u32::MAX)
 }

@@ -15,6 +15,7 @@ use windlass::{
 pub(crate) const KIB: usize = 1024;
 pub(crate) const MIB: usize = 1024 * KIB;
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
+pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 pub(crate) const MILLISECOND: Duration = Duration::from_millis(1);
 /// More turns than anything here takes.
 const MANY_TURNS: usize = 2_000_000;
