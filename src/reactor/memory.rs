@@ -7,7 +7,7 @@ use crate::shared::Shared;
 
 impl Reactor {
     /// How many bytes the buffers of all connections hold now: never more than the
-    /// [memory budget](Config::memory_budget) from one event to the next.
+    /// [memory budget](crate::Config::memory_budget) from one event to the next.
     pub const fn held_len(&self) -> usize {
         self.shared.held_len
     }
