@@ -1,4 +1,4 @@
-//! A TCP peer's state: the only place where it changes.
+//! A TCP peer's state: with the files of its folder, the only place where it changes.
 //!
 //! ```text
 //!            close(reason)            flushed              the peer finished,
@@ -15,19 +15,23 @@
 //! *Closed*: the loop frees the slot at the end of the turn. The first reason given stays, unless
 //! what was owed then could not be delivered.
 
-use std::io::IoSlice;
-use std::net::SocketAddr;
-use std::time::Duration;
+mod deadlines;
+mod ending;
+mod holds;
+mod input;
+mod output;
 
-use crate::config::Config;
+use std::net::SocketAddr;
+
+use self::holds::Holds;
 use crate::error::CloseReason;
 use crate::instant::Instant;
-use crate::network::{Network, Progress, Readiness};
+use crate::network::{Network, Readiness};
 use crate::read_buffer::ReadBuffer;
-use crate::shared::{Purpose, Shared, TimerKey};
+use crate::shared::Shared;
 use crate::timers::TimerId;
 use crate::token::Token;
-use crate::write_queue::{MAX_PARTS, WriteQueue};
+use crate::write_queue::WriteQueue;
 
 /// A TCP peer: plain data, whose socket is in the network.
 #[derive(Debug)]
@@ -37,17 +41,19 @@ pub(crate) struct Connection {
     opened: Instant,
     /// When bytes last came or went; while lingering, when that began.
     last_active: Instant,
-    reason: Option<CloseReason>,
+    /// Why it ends, once it does: far from here, since few of those that are open need it.
+    reason: Option<Box<CloseReason>>,
     /// Input that could not be used up at once.
     pub(crate) input: Option<Box<ReadBuffer>>,
     /// Output the kernel did not take yet.
     queue: Option<Box<WriteQueue>>,
     /// Timers the handler set, by key.
+    #[expect(clippy::box_collection, reason = "few have any, and all have room for the pointer")]
     timers: Option<Box<Vec<(u32, TimerId)>>>,
     /// The memory of `input` and `queue` that the loop's sum knows of.
-    counted_len: usize,
+    counted_len: u32,
     /// The bytes discarded while lingering.
-    discarded_len: usize,
+    discarded_len: u32,
     /// When it is looked whether a deadline has passed: not after the earliest.
     deadline: Option<TimerId>,
     phase: Phase,
@@ -76,36 +82,6 @@ pub(crate) enum Phase {
     Flushing,
     Lingering,
     Closed,
-}
-
-/// Reasons not to run frames: a set.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Holds(u8);
-
-impl Holds {
-    const NONE: Self = Self(0);
-    /// Output waits above the high watermark.
-    const OUTPUT: Self = Self(1);
-    /// The handler said so.
-    const PAUSED: Self = Self(2);
-    /// It is not open any more.
-    const CLOSING: Self = Self(4);
-
-    const fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
-    const fn contains(self, other: Self) -> bool {
-        self.0 & other.0 != 0
-    }
-
-    const fn insert(&mut self, other: Self) {
-        self.0 |= other.0;
-    }
-
-    const fn remove(&mut self, other: Self) {
-        self.0 &= !other.0;
-    }
 }
 
 /// What a drain means for a connection.
@@ -181,7 +157,7 @@ impl Connection {
     /// Why it was closed: asked once.
     pub(crate) fn take_reason(&mut self) -> CloseReason {
         assert!(self.is_closed(), "only a closed connection has a last word on why");
-        self.reason.take().expect("whoever closed it gave a reason")
+        *self.reason.take().expect("whoever closed it gave a reason")
     }
 
     /// How many bytes of output wait for the peer.
@@ -295,238 +271,16 @@ impl Connection {
     }
 }
 
-/// Reading.
+/// What is seen to after each event.
 impl Connection {
-    /// Reads into `buffer`; says how many bytes came, if any. The end of the stream and a broken
-    /// connection are noted.
-    #[inline]
-    pub(crate) fn read(
-        &mut self,
-        network: &mut dyn Network,
-        buffer: &mut [u8],
-        now: Instant,
-    ) -> Option<usize> {
-        match network.read(self.token, buffer) {
-            Ok(Progress::Done(0)) => {
-                self.is_end_due = true;
-                self.possible = Readiness::WRITABLE;
-                self.readiness = self.readiness.and(self.possible);
-                None
-            }
-            Ok(Progress::Done(len)) => {
-                if len < buffer.len() && !self.readiness.contains(Readiness::HANGUP) {
-                    self.readiness = self.readiness.without(Readiness::READABLE);
-                }
-                self.last_active = now;
-                Some(len)
-            }
-            Ok(Progress::Blocked) => {
-                let blocked = Readiness::READABLE.with(Readiness::HANGUP);
-                self.readiness = self.readiness.without(blocked);
-                None
-            }
-            Err(error) => {
-                self.cut(CloseReason::Reset(error.kind()));
-                None
-            }
-        }
-    }
-
-    /// Reads and discards, until there is no more, or more than is put up with.
-    pub(crate) fn linger(&mut self, shared: &Shared, network: &mut dyn Network, buffer: &mut [u8]) {
-        let mut budget = shared.config.read_budget;
-        while self.has_unread() && budget > 0 {
-            let since = self.last_active;
-            let Some(len) = self.read(network, buffer, shared.now) else { break };
-            self.last_active = since;
-            self.discarded_len += len;
-            budget = budget.saturating_sub(len);
-            if self.discarded_len > shared.config.linger_limit {
-                self.phase = Phase::Closed;
-                return;
-            }
-        }
-        if self.has_peer_finished() {
-            self.phase = Phase::Closed;
-        }
-    }
-}
-
-/// Writing.
-impl Connection {
-    /// Moves what the callbacks sent towards the peer, and what waited before it.
-    pub(crate) fn flush(&mut self, shared: &mut Shared, network: &mut dyn Network) {
-        if self.is_closed() {
-            shared.output.clear();
-        } else if self.queue.is_some() {
-            self.flush_queue(shared, network);
-        } else if !shared.output.is_empty() {
-            self.flush_output(shared, network);
-        }
-    }
-
-    /// Writes the output at once, and queues what the kernel refuses or the budget forbids.
-    #[inline]
-    fn flush_output(&mut self, shared: &mut Shared, network: &mut dyn Network) {
-        let mut sent = 0;
-        if let Some(bytes) = shared.output.as_single()
-            && self.readiness.contains(Readiness::WRITABLE)
-            && shared.write_left > 0
-        {
-            let portion = &bytes[..bytes.len().min(shared.write_left)];
-            match network.write(self.token, portion) {
-                Ok(Progress::Done(len)) => {
-                    self.last_active = shared.now;
-                    if len == bytes.len() {
-                        shared.write_left -= len;
-                        shared.output.clear();
-                        return;
-                    }
-                    sent = len;
-                    if len < portion.len() {
-                        self.readiness = self.readiness.without(Readiness::WRITABLE);
-                    }
-                }
-                Ok(Progress::Blocked) => {
-                    self.readiness = self.readiness.without(Readiness::WRITABLE);
-                }
-                Err(error) => {
-                    self.cut(CloseReason::Reset(error.kind()));
-                    shared.output.clear();
-                    return;
-                }
-            }
-        }
-        shared.write_left -= sent;
-        let mut queue = WriteQueue::new(shared.now);
-        queue.append(&mut shared.output, sent);
-        self.queue = Some(Box::new(queue));
-        self.flush_queue(shared, network);
-    }
-
-    /// Queues the output and writes as much of the queue as the kernel takes.
-    fn flush_queue(&mut self, shared: &mut Shared, network: &mut dyn Network) {
-        let Some(queue) = &mut self.queue else { return };
-        if !shared.output.is_empty() {
-            queue.append(&mut shared.output, 0);
-        }
-        let can_write = |readiness: Readiness| readiness.contains(Readiness::WRITABLE);
-        while shared.write_left > 0 && queue.len() > 0 && can_write(self.readiness) {
-            let mut slices = [IoSlice::new(&[]); MAX_PARTS];
-            let count = queue.fill_slices(&mut slices, shared.write_left);
-            let offered: usize = slices[..count].iter().map(|slice| slice.len()).sum();
-            let sent = match network.write_vectored(self.token, &slices[..count]) {
-                Ok(Progress::Done(len)) => len,
-                Ok(Progress::Blocked) => 0,
-                Err(error) => {
-                    self.cut(CloseReason::Reset(error.kind()));
-                    return;
-                }
-            };
-            if sent < offered {
-                self.readiness = self.readiness.without(Readiness::WRITABLE);
-            }
-            if sent > 0 {
-                queue.consume(sent, shared.now);
-                self.last_active = shared.now;
-            }
-            shared.write_left -= sent;
-        }
-        self.weigh_queue(&shared.config, shared.now);
-    }
-
-    /// Holds the peer back or lets it go on, by the length of its queue.
-    fn weigh_queue(&mut self, config: &Config, now: Instant) {
-        let len = self.queued_len();
-        if len == 0 {
-            self.queue = None;
-        }
-        if len > config.write_limit {
-            self.cut(CloseReason::WriteLimit);
-        } else if len >= config.high_watermark {
-            self.holds.insert(Holds::OUTPUT);
-        } else if len <= config.low_watermark && self.holds.contains(Holds::OUTPUT) {
-            self.holds.remove(Holds::OUTPUT);
-            self.begin_again(now);
-        }
-    }
-}
-
-/// The way to the end.
-impl Connection {
-    /// Ends it in good order: what was sent is flushed first.
-    pub(crate) fn close(&mut self, reason: CloseReason) {
-        if self.is_open() {
-            self.phase = Phase::Flushing;
-            self.holds.insert(Holds::CLOSING);
-            self.reason = Some(reason);
-            self.input = None;
-        }
-    }
-
-    /// Ends it at once: what was sent may be lost.
-    pub(crate) fn cut(&mut self, reason: CloseReason) {
-        if self.is_closed() {
-            return;
-        }
-        // Whoever is owed something sees a reset and not what looks like the end.
-        self.is_aborted |= self.queue.is_some() || matches!(reason, CloseReason::WriteLimit);
-        if self.reason.is_none() || self.phase == Phase::Flushing {
-            self.reason = Some(reason);
-        }
-        self.phase = Phase::Closed;
-        self.holds.insert(Holds::CLOSING);
-    }
-
-    /// Ends it at once, with a reset.
-    pub(crate) fn abort(&mut self) {
-        if self.is_open() {
-            self.is_aborted = true;
-            self.cut(CloseReason::Aborted);
-        }
-    }
-
-    /// Takes whatever step towards the end is due: called after each event, when its output has
-    /// been flushed.
-    fn advance(&mut self, shared: &Shared, network: &mut dyn Network) {
-        if self.drain == Drain::WhenIdle && self.has_nothing_to_do() {
-            self.close(CloseReason::Drained);
-        }
-        if self.phase == Phase::Flushing && self.queue.is_none() {
-            if self.has_peer_finished() {
-                self.phase = Phase::Closed;
-                return;
-            }
-            match network.shutdown_write(self.token) {
-                Ok(()) => {
-                    self.phase = Phase::Lingering;
-                    self.last_active = shared.now;
-                }
-                Err(error) => self.cut(CloseReason::Reset(error.kind())),
-            }
-        }
-    }
-
     /// Whether it waits for its peer, and for nothing else.
     pub(crate) const fn has_nothing_to_do(&self) -> bool {
         self.is_idle() && self.may_run() && !self.has_unread() && !self.is_end_due
     }
 
-    /// The loop has begun to drain: it is looked once more whether something has arrived, then it
-    /// closes as soon as it has nothing left to do.
-    pub(crate) const fn drain(&mut self) {
-        self.drain = Drain::WhenIdle;
-        self.note(Readiness::READABLE);
-    }
-
-    /// It was let in while the loop began to drain.
-    pub(crate) const fn drain_newcomer(&mut self) {
-        self.drain = Drain::Newcomer;
-    }
-
     /// After each event: steps towards the end, and sees to it that it is served again, looked at
     /// again, or freed.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn settle(&mut self, shared: &mut Shared, network: &mut dyn Network) {
         if self.queue.is_none() && !shared.output.is_empty() && !self.is_closed() {
             self.flush_output(shared, network);
@@ -554,8 +308,8 @@ impl Connection {
         self.arm(shared);
     }
 
-    /// Whether it is open with nothing held, nothing left to read, its deadline set and no drain, as
-    /// it is after nearly every event.
+    /// Whether it is open with nothing held, nothing left to read, its deadline set and no drain,
+    /// as it is after nearly every event.
     #[inline]
     const fn is_plain(&self) -> bool {
         self.is_idle()
@@ -575,128 +329,9 @@ impl Connection {
             }
         }
         let held_len = self.held_len();
-        shared.held_len = shared.held_len - self.counted_len + held_len;
+        // No connection holds more: the configuration sees to that.
+        let held_len = u32::try_from(held_len).unwrap_or(u32::MAX);
+        shared.held_len = shared.held_len - self.counted_len as usize + held_len as usize;
         self.counted_len = held_len;
     }
-
-    /// The slot is about to be freed: gives the socket and the timers back.
-    pub(crate) fn release(&mut self, shared: &mut Shared, network: &mut dyn Network) {
-        match self.is_aborted {
-            true => network.abort(self.token),
-            false => network.close(self.token),
-        }
-        let own = self.deadline.take().into_iter();
-        let set = self.timers.take().into_iter().flat_map(|timers| timers.into_iter());
-        own.chain(set.map(|(_, timer)| timer)).for_each(|timer| {
-            shared.timers.cancel(timer);
-        });
-    }
-}
-
-/// Deadlines and timers.
-impl Connection {
-    /// When the earliest of its deadlines passes, and what that would mean.
-    fn next_deadline(&self, config: &Config) -> Option<(Instant, Expiry)> {
-        let in_time = |from: Instant, timeout: Option<Duration>, expiry| {
-            timeout.and_then(|timeout| from.after(timeout)).map(|deadline| (deadline, expiry))
-        };
-        let linger = Some(config.linger_timeout);
-        if self.phase == Phase::Lingering {
-            return in_time(self.last_active, linger, Expiry::Linger);
-        }
-        let queue = self.queue.as_ref();
-        let write = queue.and_then(|q| in_time(q.progress(), config.write_timeout, Expiry::Write));
-        if !self.is_open() {
-            return write;
-        }
-        let input = self.input.as_ref().filter(|input| input.missing() > 0 && self.may_run());
-        let first = (!self.has_run_frame).then_some(self.opened);
-        let newcomer = (self.drain == Drain::Newcomer).then_some(self.opened);
-        [
-            write,
-            input.and_then(|i| in_time(i.begun(), config.frame_timeout, Expiry::Frame)),
-            first.and_then(|f| in_time(f, config.first_frame_timeout, Expiry::FirstFrame)),
-            newcomer.and_then(|n| in_time(n, linger, Expiry::Newcomer)),
-            in_time(self.opened, config.lifetime, Expiry::Lifetime),
-            in_time(self.last_active, config.idle_timeout, Expiry::Idle),
-        ]
-        .into_iter()
-        .flatten()
-        .min_by_key(|(deadline, _)| *deadline)
-    }
-
-    /// Sees to it that it is looked at when the earliest deadline passes, or before. Deadlines that
-    /// move into the future, as nearly all do with each event, cost nothing: they are found out
-    /// when it is looked.
-    fn arm(&mut self, shared: &mut Shared) {
-        let Some((deadline, _)) = self.next_deadline(&shared.config) else { return };
-        match self.deadline {
-            Some(timer) if shared.timers.deadline_of(timer) <= deadline => {}
-            Some(timer) => shared.timers.move_to(timer, deadline),
-            None => {
-                let key = TimerKey { token: self.token, purpose: Purpose::Deadline };
-                self.deadline = Some(shared.timers.arm(deadline, key));
-            }
-        }
-    }
-
-    /// It is looked whether a deadline has passed, and done what that means.
-    pub(crate) fn expire(&mut self, shared: &Shared) {
-        self.deadline = None;
-        let Some((deadline, expiry)) = self.next_deadline(&shared.config) else { return };
-        if deadline > shared.now {
-            return;
-        }
-        match expiry {
-            Expiry::Write => {
-                self.is_aborted = true;
-                self.cut(CloseReason::WriteTimeout);
-            }
-            Expiry::Frame => self.close(CloseReason::FrameTimeout),
-            Expiry::FirstFrame => self.close(CloseReason::FirstFrameTimeout),
-            Expiry::Newcomer => self.close(CloseReason::Drained),
-            Expiry::Lifetime => self.close(CloseReason::LifetimeOver),
-            Expiry::Idle => self.close(CloseReason::IdleTimeout),
-            Expiry::Linger => self.phase = Phase::Closed,
-        }
-    }
-
-    pub(crate) fn set_timer(&mut self, shared: &mut Shared, key: u32, wait: Duration) {
-        self.cancel_timer(shared, key);
-        // Never due in the pass in which it was set, so that one that sets itself lets others run.
-        let wait = wait.max(Duration::from_nanos(1));
-        let Some(deadline) = shared.now.after(wait) else { return };
-        let purpose = Purpose::Handler(key);
-        let timer = shared.timers.arm(deadline, TimerKey { token: self.token, purpose });
-        self.timers.get_or_insert_default().push((key, timer));
-    }
-
-    pub(crate) fn cancel_timer(&mut self, shared: &mut Shared, key: u32) -> bool {
-        let Some(timer) = self.forget_timer(key) else { return false };
-        shared.timers.cancel(timer);
-        true
-    }
-
-    /// The timer under `key` is no more: it fired, or is about to be cancelled.
-    pub(crate) fn forget_timer(&mut self, key: u32) -> Option<TimerId> {
-        let timers = self.timers.as_mut()?;
-        let at = timers.iter().position(|(set, _)| *set == key)?;
-        let (_, timer) = timers.swap_remove(at);
-        if timers.is_empty() {
-            self.timers = None;
-        }
-        Some(timer)
-    }
-}
-
-/// The deadlines a connection can miss.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Expiry {
-    Write,
-    Frame,
-    FirstFrame,
-    Newcomer,
-    Lifetime,
-    Idle,
-    Linger,
 }

@@ -7,11 +7,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::backoff::Backoff;
 use crate::batch::{Datagram, Incoming, Outgoing};
-use crate::endpoint::Turn;
 use crate::error::Error;
 use crate::instant::Instant;
 use crate::network::{Progress, Readiness};
-use crate::shared::Shared;
+use crate::shared::{Shared, Turn};
 use crate::token::Token;
 
 /// So many errors in a row, and the socket pauses.
@@ -41,8 +40,8 @@ const MAX_PAYLOAD_LEN: usize = 65_507;
 /// }
 /// ```
 pub trait DatagramHandler: 'static {
-    /// A datagram has come from `sender`. It may be empty. Who claims to have sent it need not have:
-    /// an answer that is longer than the question makes a weapon of the server.
+    /// A datagram has come from `sender`. It may be empty. Who claims to have sent it need not
+    /// have: an answer that is longer than the question makes a weapon of the server.
     ///
     /// # Errors
     ///

@@ -1,30 +1,20 @@
 //! One listener's protocol: from bytes to frames to the handler, and back.
 
+mod frames;
+
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::codec::{Codec, Decoded};
-use crate::connection::{Connection, Phase};
+use self::frames::serve;
+use crate::codec::Codec;
+use crate::connection::Connection;
 use crate::connections::{Connections, Peer};
-use crate::error::{CloseReason, Error, FrameError, FrameFault};
+use crate::error::{CloseReason, Error};
 use crate::handler::{Handler, Session};
 use crate::instant::Instant;
-use crate::network::{Network, Readiness};
-use crate::read_buffer::ReadBuffer;
-use crate::shared::{Purpose, Shared};
+use crate::network::Readiness;
+use crate::shared::{Purpose, Turn};
 use crate::token::Token;
-
-/// A short beginning of a frame is put before what is read next, in the shared buffer; a longer one
-/// is read on where it is.
-const JOIN_LEN: usize = 4096;
-
-/// What an endpoint is lent for one turn of the loop.
-pub(crate) struct Turn<'a> {
-    pub(crate) network: &'a mut dyn Network,
-    pub(crate) shared: &'a mut Shared,
-    /// The buffer that everybody's input is read into.
-    pub(crate) buffer: &'a mut [u8],
-}
 
 /// The connections of one listener, whatever their protocol: the one place where the loop does not
 /// know what it calls.
@@ -81,8 +71,8 @@ pub(crate) struct StreamEndpoint<H: Handler> {
 }
 
 impl<H: Handler> StreamEndpoint<H> {
-    pub(crate) const fn new(endpoint: u8, codec: H::Codec, handler: H) -> Self {
-        Self { handler, codec, connections: Connections::new(endpoint) }
+    pub(crate) fn new(endpoint: u8, capacity: usize, codec: H::Codec, handler: H) -> Self {
+        Self { handler, codec, connections: Connections::new(endpoint, capacity) }
     }
 
     /// Lends the connection `token` to `call`, and settles what came of it.
@@ -135,7 +125,7 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
     fn on_turn(&mut self, turn: &mut Turn<'_>, token: Token) {
         let Some(peer) = self.connections.get_mut(token) else { return };
         if peer.connection.unqueue() {
-            lend(&mut self.handler, peer, turn, serve);
+            self.on_event(turn, token, Readiness::NONE);
         }
     }
 
@@ -160,8 +150,13 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
                 Ok(())
             });
         });
-        let mut peer = self.connections.remove(token)?;
-        peer.connection.release(turn.shared, turn.network);
+        let Peer { mut connection, codec, state } = self.connections.remove(token)?;
+        connection.release(turn.shared, turn.network);
+        // What the application keeps may panic when it is dropped.
+        if catch_unwind(AssertUnwindSafe(|| drop((codec, state)))).is_err() {
+            turn.shared.counters.panics += 1;
+            log::error!("the state of connection {token:?} panicked when it was dropped");
+        }
         Some(reason)
     }
 
@@ -204,7 +199,7 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
 }
 
 /// Lends `peer` to `call`, and settles what came of it.
-#[inline]
+#[inline(always)]
 fn lend<H: Handler>(
     handler: &mut H,
     peer: &mut Peer<H>,
@@ -240,234 +235,4 @@ fn panicked<H: Handler>(session: &mut Session<'_, H>) {
     session.shared.output.truncate(mark);
     session.connection.close(CloseReason::Panicked);
     log::error!("a callback panicked: connection {} of {} is closed", session.id(), session.peer());
-}
-
-/// Does for a connection whatever is possible, within its budgets.
-#[inline]
-fn serve<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, buffer: &mut [u8]) {
-    match session.connection.phase() {
-        Phase::Open => {
-            if session.connection.queued_len() > 0 {
-                session.connection.flush(session.shared, session.network);
-            }
-            if catch_unwind(AssertUnwindSafe(|| run(handler, session, buffer))).is_err() {
-                panicked(session);
-            }
-        }
-        Phase::Lingering => session.connection.linger(session.shared, session.network, buffer),
-        // What waits is flushed when the event is settled.
-        Phase::Flushing | Phase::Closed => {}
-    }
-}
-
-/// What a connection may still do in this turn.
-struct Budget {
-    bytes: usize,
-    frames: usize,
-}
-
-/// Runs the frames that wait, then reads and runs more.
-#[inline]
-fn run<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, buffer: &mut [u8]) {
-    let config = &session.shared.config;
-    let mut budget = Budget { bytes: config.read_budget, frames: config.frame_budget };
-    loop {
-        let (mut kept, len) = match session.connection.input.take() {
-            None if may_read(session, &budget) => match read(session, buffer, &mut budget) {
-                Some(len) => (None, len),
-                None => break,
-            },
-            None => break,
-            Some(kept) => match read_on(session, buffer, kept, &mut budget) {
-                Some((kept, len)) => (Some(kept), len),
-                None => break,
-            },
-        };
-        let in_place = kept.as_mut().filter(|_| len == 0);
-        let input = in_place.map_or(&mut buffer[..len], |kept| kept.filled());
-        let ran = run_frames(handler, session, input, &mut budget);
-        if ran.consumed < input.len() || kept.is_some() {
-            keep(session, buffer, kept, len, ran);
-        }
-    }
-    if session.connection.is_end_due() && session.connection.may_run() {
-        run_end(handler, session);
-    }
-}
-
-#[inline]
-fn may_read<H: Handler>(session: &Session<'_, H>, budget: &Budget) -> bool {
-    budget.bytes > 0 && budget.frames > 0 && session.connection.may_read()
-}
-
-/// Reads into `buffer`, within the budget; says how many bytes came, if any.
-#[inline]
-fn read<H: Handler>(
-    session: &mut Session<'_, H>,
-    buffer: &mut [u8],
-    budget: &mut Budget,
-) -> Option<usize> {
-    let room = buffer.len().min(budget.bytes);
-    let len = session.connection.read(session.network, &mut buffer[..room], session.shared.now)?;
-    budget.bytes -= len;
-    Some(len)
-}
-
-/// Makes input that was kept worth decoding, if possible: at the beginning of the shared buffer,
-/// whose first bytes it then is, as many as this says; or, if it says zero, where it was kept.
-#[inline(never)]
-fn read_on<H: Handler>(
-    session: &mut Session<'_, H>,
-    buffer: &mut [u8],
-    mut kept: Box<ReadBuffer>,
-    budget: &mut Budget,
-) -> Option<(Box<ReadBuffer>, usize)> {
-    let mut len = 0;
-    while kept.missing() > 0 {
-        if !may_read(session, budget) {
-            session.connection.input = Some(kept);
-            return None;
-        }
-        let before = kept.len();
-        let is_short = kept.is_short(JOIN_LEN, buffer.len());
-        let space = if is_short {
-            buffer[..before].copy_from_slice(kept.filled());
-            &mut buffer[before..]
-        } else {
-            kept.space()
-        };
-        let Some(read) = read(session, space, budget) else {
-            session.connection.input = Some(kept);
-            return None;
-        };
-        if !is_short {
-            kept.fill(read);
-        } else if read < kept.missing() {
-            kept.append(&buffer[before..before + read]);
-        } else {
-            len = before + read;
-            break;
-        }
-    }
-    let may_run = budget.frames > 0 && session.connection.may_run();
-    if !may_run && len == 0 {
-        session.connection.input = Some(kept);
-        return None;
-    }
-    Some((kept, len))
-}
-
-/// How far the frames of an input were run.
-#[derive(Clone, Copy)]
-struct Ran {
-    consumed: usize,
-    /// How many bytes there must be of the rest before it is worth decoding again; zero if it is
-    /// now.
-    need: usize,
-}
-
-/// Decodes and runs the frames in `input`, until there is no whole one, or something stops it.
-#[inline]
-fn run_frames<H: Handler>(
-    handler: &mut H,
-    session: &mut Session<'_, H>,
-    input: &mut [u8],
-    budget: &mut Budget,
-) -> Ran {
-    let frames = budget.frames;
-    let mut room = session.output_room();
-    let input_len = input.len();
-    let mut consumed = 0;
-    let mut need = 0;
-    while consumed < input_len && budget.frames > 0 && session.connection.may_run() {
-        session.shared.mark = session.shared.output.mark();
-        match session.codec.decode(&mut input[consumed..]) {
-            Ok(Decoded::Frame { frame, consumed: len }) => {
-                budget.frames -= 1;
-                if let Err(error) = handler.on_frame(session, frame) {
-                    session.connection.close(CloseReason::Failed(error));
-                }
-                consumed += len;
-                if len == 0 || consumed > input_len {
-                    close_malformed(session, IMPOSSIBLE_FRAME);
-                }
-                if session.shared.output.len() >= room {
-                    session.connection.flush(session.shared, session.network);
-                    room = session.output_room();
-                }
-            }
-            Ok(Decoded::Incomplete { need: asked }) => {
-                need = asked.max(input_len - consumed + 1);
-                break;
-            }
-            Err(error) => close_malformed(session, error),
-        }
-    }
-    if budget.frames < frames {
-        session.connection.ran_frames();
-    }
-    Ran { consumed: consumed.min(input_len), need }
-}
-
-/// What a codec is told that claims a frame of no bytes, or of more than there are.
-const IMPOSSIBLE_FRAME: FrameError =
-    FrameError::new(FrameFault::Malformed("the codec's frame has an impossible length"), 0);
-
-#[cold]
-fn close_malformed<H: Handler>(session: &mut Session<'_, H>, error: FrameError) {
-    session.connection.close(CloseReason::Malformed(Box::new(error)));
-}
-
-/// Keeps what was not consumed with the connection. The input was the first `len` bytes of the
-/// shared buffer or, if that is zero, what was kept before.
-#[inline(never)]
-fn keep<H: Handler>(
-    session: &mut Session<'_, H>,
-    buffer: &[u8],
-    kept: Option<Box<ReadBuffer>>,
-    len: usize,
-    ran: Ran,
-) {
-    let spares = &mut session.shared.spares;
-    let mut kept = kept.unwrap_or_else(|| spares.take());
-    // The frame that was the first is not the first any more, or never was.
-    let is_new = ran.consumed > 0 || kept.len() == 0;
-    if len == 0 {
-        kept.consume(ran.consumed);
-    } else if is_new {
-        kept.clear();
-        kept.append(&buffer[ran.consumed..len]);
-    } else {
-        let known = kept.len();
-        kept.append(&buffer[known..len]);
-    }
-    if kept.len() == 0 || !session.connection.is_open() {
-        spares.give_back(kept);
-        return;
-    }
-    let begun = if is_new { session.shared.now } else { kept.begun() };
-    kept.expect(ran.need, begun);
-    session.connection.input = Some(kept.fitted(spares));
-}
-
-/// The peer has finished, and all its whole frames have been run: is there a last one, and what
-/// does the handler make of it?
-#[inline(never)]
-fn run_end<H: Handler>(handler: &mut H, session: &mut Session<'_, H>) {
-    if session.connection.has_frames_waiting() {
-        return;
-    }
-    session.connection.run_end();
-    let mut input = session.connection.input.take().unwrap_or_default();
-    match session.codec.decode_end(input.filled()) {
-        Ok(Some(frame)) => {
-            session.connection.ran_frames();
-            guard(session, |session| handler.on_frame(session, frame));
-        }
-        Ok(None) => {}
-        Err(error) => close_malformed(session, error),
-    }
-    if session.connection.is_open() {
-        guard(session, |session| handler.on_end(session));
-    }
 }

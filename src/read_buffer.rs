@@ -136,6 +136,7 @@ impl ReadBuffer {
 
 /// Emptied buffers, for the next connections that need one.
 #[derive(Debug, Default)]
+#[expect(clippy::vec_box, reason = "a connection takes it over as it is, by its pointer")]
 pub(crate) struct SpareBuffers(Vec<Box<ReadBuffer>>);
 
 impl SpareBuffers {

@@ -9,9 +9,33 @@
 mod accept_errors;
 #[path = "engine/acceptor.rs"]
 mod acceptor;
+#[path = "engine/callbacks.rs"]
+mod callbacks;
+#[path = "engine/closing.rs"]
+mod closing;
+#[path = "engine/drain.rs"]
+mod drain;
+#[path = "engine/drain_datagrams.rs"]
+mod drain_datagrams;
+#[path = "engine/drain_signals.rs"]
+mod drain_signals;
 #[path = "engine/eviction.rs"]
 mod eviction;
+#[path = "engine/histories.rs"]
+mod histories;
 #[path = "engine/journal.rs"]
 mod journal;
+#[path = "engine/panics.rs"]
+mod panics;
+#[path = "engine/pausing.rs"]
+mod pausing;
+#[path = "engine/random.rs"]
+mod random;
+#[path = "engine/swarm.rs"]
+mod swarm;
+#[path = "engine/swarm_clients.rs"]
+mod swarm_clients;
+#[path = "engine/timers.rs"]
+mod timers;
 #[path = "engine/world.rs"]
 mod world;

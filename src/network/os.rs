@@ -20,7 +20,7 @@ use mio::{Interest, Poll};
 use socket2::SockRef;
 
 use self::clock::Clock;
-use self::errors::{accept_error, not_found, progress};
+use self::errors::{accept_error, not_found, progress, retry};
 use self::signals::Signals;
 use self::slots::Slots;
 use super::{AcceptError, Event, Network, Progress, Readiness, SocketOptions};
@@ -254,13 +254,19 @@ impl Network for OsNetwork {
     #[inline]
     fn read(&mut self, connection: Token, buffer: &mut [u8]) -> io::Result<Progress<usize>> {
         let mut stream = self.connections.find(connection)?;
-        progress(|| stream.read(buffer))
+        match stream.read(buffer) {
+            Ok(len) => Ok(Progress::Done(len)),
+            Err(error) => retry(error, || stream.read(buffer)),
+        }
     }
 
     #[inline]
     fn write(&mut self, connection: Token, bytes: &[u8]) -> io::Result<Progress<usize>> {
         let mut stream = self.connections.find(connection)?;
-        progress(|| stream.write(bytes))
+        match stream.write(bytes) {
+            Ok(len) => Ok(Progress::Done(len)),
+            Err(error) => retry(error, || stream.write(bytes)),
+        }
     }
 
     fn write_vectored(

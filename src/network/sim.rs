@@ -15,6 +15,8 @@ mod random;
 mod schedule;
 mod seam;
 #[cfg(test)]
+mod swarm;
+#[cfg(test)]
 mod tests;
 mod trace;
 
@@ -227,8 +229,8 @@ impl SimNetwork {
         self.at(self.moment(wait), action);
     }
 
-    /// Time passes while the loop does nothing: its process was stopped, or a callback was slow. What
-    /// was scheduled meanwhile happens at the next poll, all of it together.
+    /// Time passes while the loop does nothing: its process was stopped, or a callback was slow.
+    /// What was scheduled meanwhile happens at the next poll, all of it together.
     ///
     /// # Panics
     ///

@@ -33,6 +33,12 @@ impl Random {
         of[self.below(of.len())]
     }
 
+    /// A number below one of these.
+    pub(crate) fn below_one_of(&mut self, ends: &[usize]) -> usize {
+        let end = self.pick(ends);
+        self.below(end)
+    }
+
     /// A time shorter than so many microseconds.
     pub(crate) fn micros_below(&mut self, end: usize) -> Duration {
         Duration::from_micros(self.below(end) as u64)

@@ -8,14 +8,27 @@ use crate::network::{AcceptError, Progress};
 /// value.
 #[inline]
 pub(super) fn progress<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<Progress<T>> {
+    match call() {
+        Ok(value) => Ok(Progress::Done(value)),
+        Err(error) => retry(error, call),
+    }
+}
+
+/// Sorts the `error` of a call, which is made again if it was interrupted.
+#[cold]
+pub(super) fn retry<T>(
+    mut error: io::Error,
+    mut call: impl FnMut() -> io::Result<T>,
+) -> io::Result<Progress<T>> {
     loop {
+        match error.kind() {
+            ErrorKind::WouldBlock => return Ok(Progress::Blocked),
+            ErrorKind::Interrupted => {}
+            _ => return Err(error),
+        }
         match call() {
             Ok(value) => return Ok(Progress::Done(value)),
-            Err(error) => match error.kind() {
-                ErrorKind::WouldBlock => return Ok(Progress::Blocked),
-                ErrorKind::Interrupted => {}
-                _ => return Err(error),
-            },
+            Err(again) => error = again,
         }
     }
 }

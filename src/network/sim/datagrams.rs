@@ -533,6 +533,23 @@ mod tests {
     }
 
     #[test]
+    fn a_socket_for_all_addresses_has_one_and_sees_other_families_mapped() {
+        let mut world = World::new();
+        let options = SocketOptions { v6_only: false, ..SocketOptions::default() };
+        world.net.bind(SOCKET, address("[::]:5300"), &options).unwrap();
+        world.net.send_datagram(peer(), here(), b"a");
+        let mut batch = Incoming::new(1, 8);
+        world.net.receive(SOCKET, &mut batch).unwrap();
+        let sender = address("[::ffff:192.0.2.1]:99");
+        assert_eq!(batch.iter().next().unwrap().sender, sender);
+        let mut answers = Outgoing::new();
+        answers.push(sender, b"b");
+        send(&mut world, &mut answers).unwrap();
+        let local = address("[::1]:5300");
+        assert_eq!(world.net.take_datagrams(sender), [(local, b"b".to_vec())]);
+    }
+
+    #[test]
     fn two_sockets_of_the_loop_reach_each_other() {
         let mut world = world();
         let other = Token::endpoint(2);

@@ -1,0 +1,283 @@
+//! Which callbacks a handler gets, in which order, and what becomes of their errors.
+
+use std::collections::BTreeSet;
+
+use windlass::network::PeerState;
+use windlass::{CloseReason, Config, Error, Session};
+
+use super::journal::{Call, What};
+use super::world::{Scripted, World, at_most, echo, millis, secs};
+
+/// What a test does at one kind of callback.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum At {
+    Open,
+    Frame,
+    End,
+    Timer,
+    Drain,
+    Close,
+}
+
+impl At {
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Open, Self::Frame, Self::End, Self::Timer, Self::Drain, Self::Close];
+
+    /// Whether this is the call: of frames, it is the line `now`.
+    pub(crate) fn is(self, call: &Call<'_>) -> bool {
+        match call {
+            Call::Open => self == Self::Open,
+            Call::Frame(line) => self == Self::Frame && *line == "now",
+            Call::End => self == Self::End,
+            Call::Timer(_) => self == Self::Timer,
+            Call::Drain => self == Self::Drain,
+            Call::Close(_) => self == Self::Close,
+        }
+    }
+
+    /// Lets a connection live up to this callback: returns what its peer was answered before.
+    pub(crate) fn provoke(self, world: &mut World) -> (windlass::network::SimPeer, &'static str) {
+        let peer = world.connect();
+        if self != Self::Open {
+            world.network.send(peer, b"one\n");
+            world.settle();
+            world.network.send(peer, b"two\nnow\nlost\n");
+        }
+        match self {
+            Self::End => world.network.finish(peer),
+            Self::Drain => {
+                world.settle();
+                world.reactor.drain();
+            }
+            Self::Close => world.network.finish(peer),
+            Self::Open | Self::Frame | Self::Timer => {}
+        }
+        world.run_for(millis(100));
+        let before = match self {
+            Self::Open => "",
+            Self::Frame => "one\ntwo\n",
+            _ => "one\ntwo\nnow\nlost\n",
+        };
+        (peer, before)
+    }
+}
+
+/// Echo, with a timer that is set at the opening.
+pub(crate) fn echo_with_timer(
+    session: &mut Session<'_, Scripted>,
+    call: Call<'_>,
+) -> Result<(), Error> {
+    if let Call::Open = call {
+        session.set_timer(1, millis(50));
+    }
+    echo(session, call)
+}
+
+#[test]
+fn an_error_of_any_callback_closes_its_connection_after_what_was_sent() {
+    for at in [At::Open, At::Frame, At::End, At::Timer, At::Drain] {
+        let mut world = World::new(at_most(10), move |session, call| {
+            if at.is(&call) {
+                session.send("sorry")?;
+                return Err(Error::new("I cannot"));
+            }
+            echo_with_timer(session, call)
+        });
+        let (peer, before) = at.provoke(&mut world);
+        assert_eq!(world.received(peer), format!("{before}sorry\n"), "{at:?}");
+        assert_eq!(world.network.state(peer), PeerState::Finished, "{at:?}");
+        world.run_for(secs(2));
+        assert_eq!(world.reason(peer), Some("handler failed"), "{at:?}");
+        assert_eq!(world.open_len(), 0, "{at:?}");
+    }
+}
+
+#[test]
+fn the_callbacks_come_in_the_order_of_what_happened() {
+    let mut world = World::new(at_most(10), echo);
+    let peer = world.connect_with(b"a\nb\nlast");
+    world.network.finish(peer);
+    world.settle();
+    let frame = |line: &str| What::Frame(line.to_owned());
+    let expected = [
+        What::Opened,
+        frame("a"),
+        frame("b"),
+        frame("last"),
+        What::Ended,
+        What::Closed("peer finished"),
+    ];
+    assert_eq!(world.seen(peer), expected);
+    assert_eq!(world.received(peer), "a\nb\nlast\n", "whatever was asked before the end");
+    assert_eq!(world.network.state(peer), PeerState::Finished);
+}
+
+#[test]
+fn the_close_tells_the_handler_the_error_it_gave() {
+    let mut world = World::new(at_most(10), |_, call| match call {
+        Call::Frame(_) => Err(Error::new("no such room")),
+        Call::Close(CloseReason::Failed(error)) => {
+            assert_eq!(error.to_string(), "no such room");
+            Ok(())
+        }
+        Call::Close(reason) => panic!("{reason}"),
+        _ => Ok(()),
+    });
+    let peer = world.connect_with(b"enter\n");
+    world.run_for(secs(2));
+    assert_eq!(world.reason(peer), Some("handler failed"));
+    assert_eq!(world.reactor.counters().panics, 0);
+}
+
+#[test]
+fn no_frame_is_run_after_a_close() {
+    for ending in ["quit", "fail", "abort", "\u{1}too long\u{1}"] {
+        let mut world = World::new(at_most(10), |session, call| match call {
+            Call::Frame("quit") => {
+                session.close();
+                assert!(session.send("more").is_err(), "nothing can be sent after a close");
+                Ok(())
+            }
+            Call::Frame("fail") => Err(Error::new("as you wish")),
+            Call::Frame("abort") => {
+                session.abort();
+                assert!(session.send("more").is_err(), "nothing can be sent after an abort");
+                Ok(())
+            }
+            Call::Frame(line) if line.starts_with('\u{1}') => {
+                session.send(&"x".repeat(1 << 20)).expect_err("too long for the codec");
+                session.close();
+                Ok(())
+            }
+            call => echo(session, call),
+        });
+        let peer = world.connect_with(format!("a\n{ending}\nb\nc\n").as_bytes());
+        world.settle();
+        world.network.send(peer, b"d\ne\n");
+        world.settle();
+        assert_eq!(world.frames(peer), ["a", ending]);
+        let expected = if ending == "abort" { "" } else { "a\n" };
+        assert_eq!(world.received(peer), expected, "{ending}");
+    }
+}
+
+#[test]
+fn bytes_that_are_no_frame_close_the_connection_after_earlier_answers() {
+    for bad in [b"\xff\xfe\n".to_vec(), vec![b'x'; 70_000]] {
+        let mut world = World::new(at_most(10), echo);
+        let neighbour = world.join();
+        let peer = world.connect_with(b"a\nb\n");
+        world.network.send(peer, &bad);
+        world.network.send(peer, b"\nc\n");
+        world.settle();
+        assert_eq!(world.received(peer), "a\nb\n");
+        assert_eq!(world.network.state(peer), PeerState::Finished);
+        world.run_for(secs(2));
+        assert_eq!(world.reason(peer), Some("malformed frame"));
+        assert_eq!(world.frames(peer), ["a", "b"]);
+        world.network.send(neighbour, b"still here\n");
+        world.settle();
+        assert_eq!(world.received(neighbour), "still here\n");
+    }
+}
+
+#[test]
+fn a_handler_that_does_not_close_at_the_end_can_answer_later() {
+    let mut world = World::new(at_most(10), |session, call| match call {
+        Call::End => {
+            session.set_timer(7, secs(3));
+            Ok(())
+        }
+        Call::Timer(7) => {
+            session.send("at last")?;
+            session.close();
+            Ok(())
+        }
+        call => echo(session, call),
+    });
+    let peer = world.connect_with(b"a\n");
+    world.network.finish(peer);
+    world.settle();
+    assert_eq!(world.network.state(peer), PeerState::Open);
+    let before = world.network.calls();
+    world.run_for(millis(2999));
+    assert!(world.network.calls().since(before).polls < 10, "nothing is polled for");
+    assert_eq!(world.received(peer), "a\n");
+    world.run_for(millis(1));
+    assert_eq!(world.received(peer), "a\nat last\n");
+    assert_eq!(world.reason(peer), Some("peer finished"));
+    assert_eq!(world.open_len(), 0, "there is nobody to linger for");
+}
+
+#[test]
+fn a_greeting_comes_before_anything_was_asked() {
+    let mut world = World::new(at_most(10), |session, call| {
+        if let Call::Open = call {
+            session.send("welcome")?;
+        }
+        echo(session, call)
+    });
+    let peer = world.connect_with(b"a\n");
+    world.turn(secs(1));
+    assert_eq!(world.received(peer), "welcome\n", "in the turn that let it in");
+    world.settle();
+    assert_eq!(world.received(peer), "welcome\na\n");
+}
+
+#[test]
+fn a_connection_can_be_closed_as_it_opens() {
+    let mut world = World::new(at_most(10), |session, call| {
+        if let Call::Open = call {
+            session.send("we are closed")?;
+            session.close();
+        }
+        echo(session, call)
+    });
+    let peer = world.connect_with(b"a\nb\n");
+    world.settle();
+    assert_eq!(world.received(peer), "we are closed\n");
+    world.network.finish(peer);
+    world.settle();
+    assert_eq!(world.seen(peer), [What::Opened, What::Closed("closed")]);
+}
+
+#[test]
+fn a_kept_id_names_nobody_later() {
+    let mut world = World::new(at_most(3), echo);
+    for round in 0..40 {
+        let peer = world.connect_with(b"a\n");
+        world.settle();
+        match round % 2 {
+            0 => world.network.finish(peer),
+            _ => world.network.reset(peer),
+        }
+        world.settle();
+    }
+    let entries = world.entries();
+    let ids: BTreeSet<_> = entries.iter().map(|entry| entry.id).collect();
+    assert_eq!(ids.len(), 40, "no id was given twice, which each turn checked too");
+    let slots: BTreeSet<_> = ids.iter().map(|id| id.to_string()).collect();
+    assert!(slots.iter().all(|name| name.starts_with("0:0#")), "the slot was the same: {slots:?}");
+}
+
+#[test]
+fn budgets_without_an_end_are_budgets_too() {
+    let config = Config {
+        read_budget: usize::MAX,
+        frame_budget: usize::MAX,
+        write_budget: usize::MAX,
+        accept_budget: usize::MAX,
+        timer_budget: usize::MAX,
+        linger_limit: usize::MAX,
+        ..at_most(10)
+    };
+    let mut world = World::new(config, echo_with_timer);
+    let peer = world.connect_with(b"one\ntw");
+    world.settle();
+    world.network.send(peer, b"o\nthree\nfour");
+    world.run_for(millis(100));
+    world.network.finish(peer);
+    world.settle();
+    assert_eq!(world.received(peer), "one\ntwo\nthree\nfour\n");
+    assert_eq!(world.reason(peer), Some("peer finished"));
+}
