@@ -71,8 +71,8 @@ pub(crate) struct StreamEndpoint<H: Handler> {
 }
 
 impl<H: Handler> StreamEndpoint<H> {
-    pub(crate) const fn new(endpoint: u8, codec: H::Codec, handler: H) -> Self {
-        Self { handler, codec, connections: Connections::new(endpoint) }
+    pub(crate) fn new(endpoint: u8, capacity: usize, codec: H::Codec, handler: H) -> Self {
+        Self { handler, codec, connections: Connections::new(endpoint, capacity) }
     }
 
     /// Lends the connection `token` to `call`, and settles what came of it.

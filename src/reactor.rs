@@ -120,7 +120,7 @@ impl Reactor {
             may_accept: false,
             expected: Instant::END,
             put_off: 0,
-            shared: Shared::new(config, now),
+            shared: Shared::new(config, capacity(max_connections), now),
         }
     }
 
@@ -212,6 +212,11 @@ impl Reactor {
             Service::Datagram(endpoint) => endpoint.address(),
         })
     }
+}
+
+/// For how many connections tables are made at the start; beyond it they grow.
+pub(crate) fn capacity(max_connections: usize) -> usize {
+    max_connections.min(65_536)
 }
 
 impl fmt::Debug for Reactor {

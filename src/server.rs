@@ -11,7 +11,7 @@ use crate::engine::Engine;
 use crate::error::{DrainReport, Error};
 use crate::handler::Handler;
 use crate::network::{Network, OsNetwork};
-use crate::reactor::{Reactor, Service};
+use crate::reactor::{Reactor, Service, capacity};
 use crate::token::Token;
 
 /// Descriptors that are left to the rest of the program.
@@ -52,8 +52,8 @@ pub struct Server {
 
 /// A listener or UDP socket to be.
 enum Planned {
-    /// What makes the endpoint once its number is known.
-    Stream(Box<dyn FnOnce(u8) -> Box<dyn Endpoint>>),
+    /// What makes the endpoint once its number is known, and for how many connections.
+    Stream(Box<dyn FnOnce(u8, usize) -> Box<dyn Endpoint>>),
     Datagram(Box<dyn DatagramHandler>),
 }
 
@@ -95,8 +95,8 @@ impl Server {
         codec: H::Codec,
         handler: H,
     ) -> Self {
-        let make = move |endpoint| -> Box<dyn Endpoint> {
-            Box::new(StreamEndpoint::new(endpoint, codec, handler))
+        let make = move |endpoint, capacity| -> Box<dyn Endpoint> {
+            Box::new(StreamEndpoint::new(endpoint, capacity, codec, handler))
         };
         self.planned.push((address.to_string(), Planned::Stream(Box::new(make))));
         self
@@ -150,9 +150,9 @@ impl Server {
             .map_err(|error| Error::with_source("cannot watch for signals", error))?;
         let max_connections = max_connections(&config, planned.len(), network)?;
         let mut services = Vec::with_capacity(planned.len());
-        for (index, (address, planned)) in planned.into_iter().enumerate() {
+        for (index, planned) in planned.into_iter().enumerate() {
             let index = u8::try_from(index).expect("their number was checked");
-            services.push(open(network, &config, index, &address, planned)?);
+            services.push(open(network, &config, max_connections, index, planned)?);
         }
         let now = network.now();
         let reactor = Reactor::new(config, services, max_connections, now);
@@ -192,15 +192,15 @@ fn max_connections(
 fn open(
     network: &mut dyn Network,
     config: &Config,
+    max_connections: usize,
     index: u8,
-    address: &str,
-    planned: Planned,
+    (address, planned): (String, Planned),
 ) -> Result<Service, Error> {
     let token = Token::endpoint(index);
-    let wanted = resolve(address)?;
+    let wanted = resolve(&address)?;
     match planned {
         Planned::Stream(make) => {
-            let endpoint = make(index);
+            let endpoint = make(index, capacity(max_connections));
             config.check_budget(endpoint.max_frame_len())?;
             let bound = network.listen(token, wanted, &config.socket).map_err(|error| {
                 Error::with_source(format!("cannot listen on tcp {address}"), error)

@@ -96,14 +96,14 @@ impl Shared {
     /// lists of those that have work and of those that closed.
     pub(crate) const CONNECTION_LEN: usize = 64;
 
-    pub(crate) fn new(config: Config, now: Instant) -> Self {
+    pub(crate) fn new(config: Config, capacity: usize, now: Instant) -> Self {
         Self {
             config,
             now,
             output: Output::new(),
             write_left: 0,
             mark: OutputMark::default(),
-            timers: Timers::new(),
+            timers: Timers::with_capacity(capacity),
             ready: VecDeque::new(),
             closed: Vec::new(),
             spares: SpareBuffers::default(),

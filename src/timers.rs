@@ -69,9 +69,10 @@ struct Slot<K> {
 const _: () = assert!(size_of::<Entry>() + size_of::<Slot<[u64; 2]>>() == 40);
 
 impl<K: Copy> Timers<K> {
-    /// No timers.
-    pub(crate) const fn new() -> Self {
-        Self { heap: Vec::new(), slots: Vec::new(), free: NONE, order: 0 }
+    /// No timers yet, and room for `capacity` of them.
+    pub(crate) fn with_capacity(capacity: usize) -> Self {
+        let (heap, slots) = (Vec::with_capacity(capacity), Vec::with_capacity(capacity));
+        Self { heap, slots, free: NONE, order: 0 }
     }
 
     /// Starts a timer. A deadline that has passed already is due at once: whoever arms timers
@@ -323,7 +324,7 @@ mod tests {
 
     impl History {
         fn new(seed: u64) -> Self {
-            let mut timers = Timers::new();
+            let mut timers = Timers::with_capacity(0);
             // Every other history meets the end of the order's numbers on its way.
             timers.order = if seed.is_multiple_of(2) { 0 } else { u32::MAX - 200 };
             Self { timers, model: BTreeMap::new(), order: 0, now: 0, numbers: Numbers(seed) }
@@ -410,7 +411,7 @@ mod tests {
 
     #[test]
     fn equal_deadlines_are_due_in_the_order_they_were_armed() {
-        let mut timers = Timers::new();
+        let mut timers = Timers::with_capacity(0);
         let first = timers.arm(at(5), 'a');
         timers.arm(at(5), 'b');
         timers.arm(at(5), 'c');
@@ -422,7 +423,7 @@ mod tests {
     #[test]
     fn the_order_survives_the_wrap_of_its_number() {
         let mut numbers = Numbers(1);
-        let mut timers = Timers::new();
+        let mut timers = Timers::with_capacity(0);
         timers.order = u32::MAX - 500;
         let mut expected = Vec::new();
         for key in 0..1_000 {
@@ -441,7 +442,7 @@ mod tests {
 
     #[test]
     fn a_timer_is_due_at_its_deadline_and_not_before() {
-        let mut timers = Timers::new();
+        let mut timers = Timers::with_capacity(0);
         let id = timers.arm(at(7), "key");
         assert_eq!(timers.pop_due(at(6)), None);
         assert_eq!(timers.pop_due(at(7)), Some((id, "key", at(7))));
@@ -451,7 +452,7 @@ mod tests {
 
     #[test]
     fn the_ends_of_the_clock_are_deadlines_too() {
-        let mut timers = Timers::new();
+        let mut timers = Timers::with_capacity(0);
         timers.arm(at(u64::MAX), 'z');
         timers.arm(Instant::START, 'a');
         assert_eq!(timers.pop_due(Instant::START).map(|due| due.1), Some('a'));
@@ -461,7 +462,7 @@ mod tests {
 
     #[test]
     fn a_million_rearmed_timers_leave_memory_as_it_was() {
-        let mut timers = Timers::new();
+        let mut timers = Timers::with_capacity(0);
         let mut ids: Vec<_> = (0..1_000).map(|key| timers.arm(at(key), key)).collect();
         let room = (timers.heap.capacity(), timers.slots.capacity());
         for turn in 1..=1_000 {
@@ -483,7 +484,7 @@ mod tests {
     #[test]
     fn a_hundred_thousand_timers_at_once_are_due_in_order() {
         let mut numbers = Numbers(1);
-        let mut timers = Timers::new();
+        let mut timers = Timers::with_capacity(0);
         let mut deadlines: Vec<_> = (0..100_000).map(|_| at(numbers.below(1 << 40))).collect();
         for deadline in &deadlines {
             timers.arm(*deadline, ());
@@ -499,7 +500,7 @@ mod tests {
 
     #[test]
     fn a_later_deadline_than_all_others_stays_where_it_is_put() {
-        let mut timers = Timers::new();
+        let mut timers = Timers::with_capacity(0);
         for deadline in 0..1_000 {
             let id = timers.arm(at(deadline), ());
             assert_eq!(timers.position(id), timers.len() - 1, "nothing else was moved");
@@ -509,7 +510,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "a timer that is not armed")]
     fn cancelling_a_timer_that_was_due_panics() {
-        let mut timers = Timers::new();
+        let mut timers = Timers::with_capacity(0);
         let id = timers.arm(at(1), ());
         timers.arm(at(2), ());
         timers.pop_due(at(1));
@@ -519,7 +520,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "a timer that is not armed")]
     fn moving_a_cancelled_timer_panics() {
-        let mut timers = Timers::new();
+        let mut timers = Timers::with_capacity(0);
         let id = timers.arm(at(1), ());
         timers.cancel(id);
         timers.move_to(id, at(2));

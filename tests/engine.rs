@@ -21,6 +21,8 @@ mod drain_datagrams;
 mod drain_signals;
 #[path = "engine/eviction.rs"]
 mod eviction;
+#[path = "engine/histories.rs"]
+mod histories;
 #[path = "engine/journal.rs"]
 mod journal;
 #[path = "engine/panics.rs"]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use windlass::network::PeerState;
-use windlass::{CloseReason, Error, Session};
+use windlass::{CloseReason, Config, Error, Session};
 
 use super::journal::{Call, What};
 use super::world::{Scripted, World, at_most, echo, millis, secs};
@@ -257,4 +257,26 @@ fn a_kept_id_names_nobody_later() {
     assert_eq!(ids.len(), 40, "no id was given twice, which each turn checked too");
     let slots: BTreeSet<_> = ids.iter().map(ToString::to_string).collect();
     assert!(slots.iter().all(|name| name.starts_with("0:0#")), "the slot was the same: {slots:?}");
+}
+
+#[test]
+fn budgets_without_an_end_are_budgets_too() {
+    let config = Config {
+        read_budget: usize::MAX,
+        frame_budget: usize::MAX,
+        write_budget: usize::MAX,
+        accept_budget: usize::MAX,
+        timer_budget: usize::MAX,
+        linger_limit: usize::MAX,
+        ..at_most(10)
+    };
+    let mut world = World::new(config, echo_with_timer);
+    let peer = world.connect_with(b"one\ntw");
+    world.settle();
+    world.network.send(peer, b"o\nthree\nfour");
+    world.run_for(millis(100));
+    world.network.finish(peer);
+    world.settle();
+    assert_eq!(world.received(peer), "one\ntwo\nthree\nfour\n");
+    assert_eq!(world.reason(peer), Some("peer finished"));
 }

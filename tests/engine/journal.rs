@@ -1,6 +1,6 @@
 //! What a handler was called for, and whether it was called as it was promised.
 
-use std::cell::{Ref, RefCell};
+use std::cell::{Cell, Ref, RefCell};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -54,15 +54,23 @@ impl From<Call<'_>> for What {
 
 /// All callbacks in the order they were made; the handlers and the test hold the same one.
 #[derive(Clone, Default)]
-pub(crate) struct Journal(Rc<RefCell<Vec<Entry>>>);
+pub(crate) struct Journal {
+    entries: Rc<RefCell<Vec<Entry>>>,
+    unwritten: Rc<Cell<usize>>,
+}
 
 impl Journal {
     pub(crate) fn write(&self, entry: Entry) {
-        self.0.borrow_mut().push(entry);
+        self.entries.borrow_mut().push(entry);
+    }
+
+    /// A callback was made that is not worth writing down.
+    pub(crate) fn count(&self) {
+        self.unwritten.set(self.unwritten.get() + 1);
     }
 
     pub(crate) fn entries(&self) -> Ref<'_, [Entry]> {
-        Ref::map(self.0.borrow(), Vec::as_slice)
+        Ref::map(self.entries.borrow(), Vec::as_slice)
     }
 }
 
@@ -71,13 +79,14 @@ impl Journal {
 #[derive(Default)]
 pub(crate) struct Lifecycles {
     read_len: usize,
+    unwritten: usize,
     /// Whether each connection there ever was is open.
     are_open: BTreeMap<ConnectionId, bool>,
     open_len: usize,
 }
 
 impl Lifecycles {
-    /// Reads what was written since the last time; says whether there was anything.
+    /// Reads what was written since the last time; says whether there was any callback.
     pub(crate) fn follow(&mut self, journal: &Journal) -> bool {
         let read_len = self.read_len;
         for Entry { id, what, .. } in &journal.entries()[self.read_len..] {
@@ -92,7 +101,8 @@ impl Lifecycles {
             }
             self.are_open.insert(*id, !matches!(what, What::Closed(_)));
         }
-        self.read_len > read_len
+        let unwritten = std::mem::replace(&mut self.unwritten, journal.unwritten.get());
+        self.read_len > read_len || self.unwritten > unwritten
     }
 
     /// How many connections were opened and not closed.

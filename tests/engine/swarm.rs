@@ -73,6 +73,7 @@ impl<C: Echoing> Handler for Echo<C> {
         session: &mut Session<'_, Self>,
         frame: <C as Codec>::Frame<'_>,
     ) -> Result<(), Error> {
+        self.journal.count();
         C::echo(session, frame)
     }
 
@@ -122,11 +123,13 @@ impl Swarm {
         let protocol = random.pick(&[Protocol::Raw, Protocol::Lines, Protocol::LengthPrefixed]);
         let config = any_config(&mut random);
         let mut network = SimNetwork::new(seed);
-        network.set_pipe_len(random.pick(&[1, 2, 10, 100, 1000, 65_536]));
+        let pipe_len = random.pick(&[1, 2, 10, 100, 1000, 65_536]);
+        network.set_pipe_len(pipe_len);
         let faults = Faults::random(seed);
         let is_lossless = random.chance(60);
         network.set_faults(if is_lossless { faults.lossless() } else { faults });
-        let most = random.pick(&[100, 1000, 4000]);
+        // Much takes long where little fits.
+        let most = random.pick(&[50, 500, 4000]).min(200 * pipe_len);
         let clients: Vec<Client> =
             (0..1 + random.below(12)).map(|_| Client::new(&mut random, protocol, most)).collect();
         let journal = Journal::default();

@@ -206,7 +206,7 @@ impl fmt::Debug for Client {
 }
 
 fn add_frame(random: &mut Random, protocol: Protocol, bytes: &mut Vec<u8>, owed: &mut Vec<u8>) {
-    let len = random.below_one_of(&[1, 2, 20, 20, 2000]);
+    let len = random.below_one_of(&[1, 2, 20, 20, 20, 1000]);
     let payload: Vec<u8> = (0..len).map(|_| random.pick(b"abcdefghijklmnopqrstuvwxyz")).collect();
     let mut frame = payload;
     match protocol {

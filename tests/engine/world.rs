@@ -285,7 +285,7 @@ impl World {
         let calls = self.network.calls().since(before);
         assert_eq!(calls.unknown_tokens, 0, "only sockets that are open are named");
         let own = self.reactor.local_addrs().count();
-        let most = (own * self.config.accept_budget) as u64;
+        let most = (own.saturating_mul(self.config.accept_budget)) as u64;
         let is_ending = self.own_len() < own;
         assert!(is_ending || calls.adopts + calls.refusals <= most, "{calls:?}");
         let is_idle = calls.idle_polls > 0 && !has_called;
