@@ -9,7 +9,7 @@
 //! It shows how a configuration is made, how one handler serves several framings, and how a drain
 //! is reported: stop it with SIGTERM while a client is slow.
 
-mod common;
+pub(crate) mod common;
 
 use std::marker::PhantomData;
 use std::net::SocketAddr;
@@ -48,6 +48,11 @@ The first SIGINT or SIGTERM drains, the second stops now. Exit status: 0 if ever
 finished, 3 if something was cut, 1 on an error, 2 on bad usage.
 ";
 
+/// The most that the codecs and the options take as a size, in bytes: just under 2 GiB.
+const MAX_SIZE: usize = i32::MAX as usize;
+/// The longest frame of any framing without `--max-frame`, in bytes.
+const DEFAULT_MAX_FRAME: usize = 1 << 20;
+
 /// Sends every frame back, whatever the framing.
 struct Echo<C>(PhantomData<C>);
 
@@ -82,25 +87,27 @@ impl DatagramHandler for EchoDatagrams {
     }
 }
 
-#[derive(Clone, Copy)]
-enum Framing {
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) enum Framing {
     Raw,
     Lines,
     Length,
 }
 
-struct Settings {
-    addresses: Addresses,
-    framing: Framing,
-    max_frame: Option<usize>,
-    config: Config,
+/// What the options ask for.
+#[derive(PartialEq, Debug)]
+pub(crate) struct Settings {
+    pub(crate) addresses: Addresses,
+    pub(crate) framing: Framing,
+    pub(crate) max_frame: Option<usize>,
+    pub(crate) config: Config,
 }
 
 fn main() -> ExitCode {
     common::run(HELP, read, serve)
 }
 
-fn read(options: &mut Options) -> Result<Settings, Stop> {
+pub(crate) fn read(options: &mut Options) -> Result<Settings, Stop> {
     let mut addresses = Addresses::default();
     let (mut framing, mut max_frame) = (Framing::Raw, None);
     let mut config = Config::default();
@@ -114,8 +121,12 @@ fn read(options: &mut Options) -> Result<Settings, Stop> {
             "--max-connections" => config.max_connections = Some(options.number(1..=16_777_215)?),
             "--at-limit" => config.at_limit = read_at_limit(options)?,
             "--backlog" => config.socket.backlog = options.number(1..=u32::MAX)?,
-            "--max-frame" => max_frame = Some(options.size()?),
-            "--high-watermark" => set_high_watermark(&mut config, options.size()?),
+            "--max-frame" => max_frame = Some(options.size(1..=MAX_SIZE)?),
+            "--high-watermark" => {
+                config.high_watermark = options.size(1..=MAX_SIZE)?;
+                // Reading goes on at a quarter of where it stops.
+                config.low_watermark = config.high_watermark / 4;
+            }
             "--idle-timeout" => config.idle_timeout = Some(options.duration()?),
             "--frame-timeout" => config.frame_timeout = Some(options.duration()?),
             "--write-timeout" => config.write_timeout = Some(options.duration()?),
@@ -139,21 +150,18 @@ fn read_at_limit(options: &mut Options) -> Result<AtLimit, Stop> {
     ])
 }
 
-/// Reading goes on at a quarter of where it stops.
-fn set_high_watermark(config: &mut Config, high_watermark: usize) {
-    config.high_watermark = high_watermark;
-    config.low_watermark = high_watermark / 4;
+/// Makes room for frames as long, and for their answers.
+fn make_room(config: &mut Config, max_frame: usize) {
+    // A frame is answered by one as long, on top of what may wait already.
+    let answer = max_frame.saturating_add(config.high_watermark).saturating_add(64);
+    config.write_limit = config.write_limit.max(answer);
+    let most = config.write_limit.saturating_add(max_frame.max(config.read_buffer_len));
+    config.memory_budget = config.memory_budget.max(most.saturating_add(64));
 }
 
 fn serve(settings: Settings) -> Result<Ending, Error> {
     let Settings { addresses, framing, max_frame, mut config } = settings;
-    if let Some(max_frame) = max_frame {
-        // A frame is answered by one as long, on top of what may wait already.
-        let answer = max_frame.saturating_add(config.high_watermark).saturating_add(64);
-        config.write_limit = config.write_limit.max(answer);
-        let most = config.write_limit.saturating_add(max_frame).saturating_add(64);
-        config.memory_budget = config.memory_budget.max(most);
-    }
+    make_room(&mut config, max_frame.unwrap_or(DEFAULT_MAX_FRAME));
     let mut server = Server::with_config(config);
     for address in &addresses.tcp {
         server = match framing {

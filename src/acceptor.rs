@@ -3,10 +3,9 @@
 use std::net::SocketAddr;
 
 use crate::backoff::Backoff;
-use crate::endpoint::Turn;
 use crate::error::Error;
 use crate::network::{AcceptError, Progress};
-use crate::shared::Shared;
+use crate::shared::{Shared, Turn};
 use crate::token::Token;
 
 /// A listener, as the loop sees it.

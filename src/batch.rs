@@ -212,11 +212,11 @@ mod tests {
         let mut queue = Outgoing::new();
         queue.push(address(0), &[0; 1000]);
         for port in 1..10_000 {
-            queue.push(address(port), &[port as u8; 1000]);
+            queue.push(address(port), &[port.to_le_bytes()[0]; 1000]);
             let (receiver, payload) = queue.front().unwrap();
             assert_eq!(
                 (receiver, payload),
-                (address(port - 1), [(port - 1) as u8; 1000].as_slice())
+                (address(port - 1), [(port - 1).to_le_bytes()[0]; 1000].as_slice())
             );
             queue.pop();
             assert_eq!(queue.waiting_len(), 1000 + DATAGRAM_LEN);

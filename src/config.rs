@@ -69,8 +69,8 @@ pub struct Config {
     /// A connection that reaches this age is closed. Default: none, since many are meant to stay.
     pub lifetime: Option<Duration>,
     /// How long a closed connection is still read, and what comes is discarded, so that the answer
-    /// before the close is not destroyed by a reset. It ends when the peer closes too. Default: 1 s,
-    /// a few round trips of a far peer.
+    /// before the close is not destroyed by a reset. It ends when the peer closes too. Default:
+    /// 1 s, a few round trips of a far peer.
     pub linger_timeout: Duration,
     /// How many bytes are discarded for that at most. Default: 4 MiB.
     pub linger_limit: usize,
@@ -84,8 +84,8 @@ pub struct Config {
     /// How many frames of one connection are run in one turn before others are served. Default:
     /// 1,024.
     pub frame_budget: usize,
-    /// How many bytes of waiting output one connection may take in one turn before others are
-    /// served. Default: 1 MiB.
+    /// How many bytes of output one connection may take in one turn before others are served.
+    /// Default: 1 MiB.
     pub write_budget: usize,
     /// How many peers one listener accepts in one turn. Default: 64.
     pub accept_budget: usize,
@@ -174,6 +174,12 @@ impl Config {
                 "high_watermark ({}) must not be above write_limit ({}): lower the one or raise \
                  the other",
                 self.high_watermark, self.write_limit
+            )));
+        }
+        if self.write_limit > i32::MAX as usize {
+            return Err(Error::new(format!(
+                "write_limit ({}) must be 2 GiB less one byte at most: lower it",
+                self.write_limit
             )));
         }
         if self.max_datagram_len > 65_535 {
@@ -300,6 +306,12 @@ mod tests {
         assert!(refusal(&config).starts_with("frame_budget must not be zero"));
         let config = Config { idle_timeout: Some(Duration::ZERO), ..Config::default() };
         assert!(refusal(&config).starts_with("idle_timeout must not be zero"));
+    }
+
+    #[test]
+    fn a_write_limit_that_cannot_be_counted_is_refused() {
+        let config = Config { write_limit: 1 << 31, ..Config::default() };
+        assert!(refusal(&config).contains("write_limit (2147483648)"));
     }
 
     #[test]

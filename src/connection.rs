@@ -1,4 +1,4 @@
-//! A TCP peer's state: the only place where it changes.
+//! A TCP peer's state: with the files of its folder, the only place where it changes.
 //!
 //! ```text
 //!            close(reason)            flushed              the peer finished,
@@ -15,19 +15,23 @@
 //! *Closed*: the loop frees the slot at the end of the turn. The first reason given stays, unless
 //! what was owed then could not be delivered.
 
-use std::io::IoSlice;
-use std::net::SocketAddr;
-use std::time::Duration;
+mod deadlines;
+mod ending;
+mod holds;
+mod input;
+mod output;
 
-use crate::config::Config;
+use std::net::SocketAddr;
+
+use self::holds::Holds;
 use crate::error::CloseReason;
 use crate::instant::Instant;
-use crate::network::{Network, Progress, Readiness};
+use crate::network::{Network, Readiness};
 use crate::read_buffer::ReadBuffer;
-use crate::shared::{Purpose, Shared, TimerKey};
+use crate::shared::Shared;
 use crate::timers::TimerId;
 use crate::token::Token;
-use crate::write_queue::{MAX_PARTS, WriteQueue};
+use crate::write_queue::WriteQueue;
 
 /// A TCP peer: plain data, whose socket is in the network.
 #[derive(Debug)]
@@ -37,31 +41,32 @@ pub(crate) struct Connection {
     opened: Instant,
     /// When bytes last came or went; while lingering, when that began.
     last_active: Instant,
-    reason: Option<CloseReason>,
+    /// Why it ends, once it does: far from here, since few of those that are open need it.
+    reason: Option<Box<CloseReason>>,
     /// Input that could not be used up at once.
     pub(crate) input: Option<Box<ReadBuffer>>,
     /// Output the kernel did not take yet.
     queue: Option<Box<WriteQueue>>,
     /// Timers the handler set, by key.
+    #[expect(clippy::box_collection, reason = "few have any, and all have room for the pointer")]
     timers: Option<Box<Vec<(u32, TimerId)>>>,
     /// The memory of `input` and `queue` that the loop's sum knows of.
-    counted_len: usize,
+    counted_len: u32,
     /// The bytes discarded while lingering.
-    discarded_len: usize,
+    discarded_len: u32,
     /// When it is looked whether a deadline has passed: not after the earliest.
     deadline: Option<TimerId>,
     phase: Phase,
     drain: Drain,
     /// What was said to be ready and not found blocked since.
     readiness: Readiness,
-    has_peer_finished: bool,
-    /// Whether the handler was told that the peer finished.
-    has_run_end: bool,
+    /// What can be ready at all: nothing to read after the end.
+    possible: Readiness,
+    /// Why frames are not run now.
+    holds: Holds,
+    /// The peer finished, and the handler was not told yet.
+    is_end_due: bool,
     has_run_frame: bool,
-    /// Reading stopped because output waits above the high watermark.
-    is_held_back: bool,
-    /// Reading stopped because the handler said so.
-    is_paused: bool,
     /// On the loop's list of those that have work left.
     is_queued: bool,
     /// On the loop's list of those that closed.
@@ -106,11 +111,10 @@ impl Connection {
             phase: Phase::Open,
             drain: Drain::No,
             readiness: Readiness::WRITABLE,
-            has_peer_finished: false,
-            has_run_end: false,
+            possible: Readiness::ALL,
+            holds: Holds::NONE,
+            is_end_due: false,
             has_run_frame: false,
-            is_held_back: false,
-            is_paused: false,
             is_queued: false,
             is_listed_closed: false,
             is_aborted: false,
@@ -139,7 +143,7 @@ impl Connection {
 
     #[inline]
     pub(crate) const fn is_open(&self) -> bool {
-        matches!(self.phase, Phase::Open)
+        !self.holds.contains(Holds::CLOSING)
     }
 
     pub(crate) const fn is_closed(&self) -> bool {
@@ -147,13 +151,13 @@ impl Connection {
     }
 
     pub(crate) const fn has_peer_finished(&self) -> bool {
-        self.has_peer_finished
+        !self.possible.contains(Readiness::READABLE)
     }
 
     /// Why it was closed: asked once.
     pub(crate) fn take_reason(&mut self) -> CloseReason {
         assert!(self.is_closed(), "only a closed connection has a last word on why");
-        self.reason.take().expect("whoever closed it gave a reason")
+        *self.reason.take().expect("whoever closed it gave a reason")
     }
 
     /// How many bytes of output wait for the peer.
@@ -178,7 +182,7 @@ impl Connection {
 impl Connection {
     #[inline]
     pub(crate) const fn note(&mut self, readiness: Readiness) {
-        self.readiness = self.readiness.with(readiness);
+        self.readiness = self.readiness.with(readiness.and(self.possible));
     }
 
     /// Takes it off the list of those that have work left, on which it is if this says so.
@@ -195,7 +199,7 @@ impl Connection {
     /// Whether frames may be run now.
     #[inline]
     pub(crate) const fn may_run(&self) -> bool {
-        self.is_open() && !self.is_held_back && !self.is_paused
+        self.holds.is_empty()
     }
 
     /// Whether reading now may bring something.
@@ -211,7 +215,7 @@ impl Connection {
             Phase::Open => {
                 (self.queue.is_some() && writable)
                     || self.may_read()
-                    || (self.may_run() && (self.has_frames_waiting() || self.is_end_due()))
+                    || (self.may_run() && (self.has_frames_waiting() || self.is_end_due))
             }
             Phase::Flushing => writable,
             Phase::Lingering => self.has_unread(),
@@ -222,17 +226,18 @@ impl Connection {
     /// Whether the kernel may have input for it that was not read.
     #[inline]
     const fn has_unread(&self) -> bool {
-        self.readiness.contains(Readiness::READABLE) && !self.has_peer_finished
+        self.readiness.contains(Readiness::READABLE)
     }
 
     /// Whether the handler is still to be told that the peer finished.
+    #[inline]
     pub(crate) const fn is_end_due(&self) -> bool {
-        self.has_peer_finished && !self.has_run_end
+        self.is_end_due
     }
 
     /// The handler is about to be told that the peer finished.
     pub(crate) const fn run_end(&mut self) {
-        self.has_run_end = true;
+        self.is_end_due = false;
     }
 
     /// Whether input waits that is worth decoding.
@@ -244,17 +249,17 @@ impl Connection {
     #[inline]
     pub(crate) const fn ran_frames(&mut self) {
         self.has_run_frame = true;
-        if let Drain::Newcomer = self.drain {
+        if matches!(self.drain, Drain::Newcomer) {
             self.drain = Drain::WhenIdle;
         }
     }
 
     pub(crate) const fn pause(&mut self) {
-        self.is_paused = true;
+        self.holds.insert(Holds::PAUSED);
     }
 
     pub(crate) fn resume(&mut self, now: Instant) {
-        self.is_paused = false;
+        self.holds.remove(Holds::PAUSED);
         self.begin_again(now);
     }
 
@@ -266,241 +271,29 @@ impl Connection {
     }
 }
 
-/// Reading.
+/// What is seen to after each event.
 impl Connection {
-    /// Reads into `buffer`; says how many bytes came, if any. The end of the stream and a broken
-    /// connection are noted.
-    #[inline]
-    pub(crate) fn read(
-        &mut self,
-        network: &mut dyn Network,
-        buffer: &mut [u8],
-        now: Instant,
-    ) -> Option<usize> {
-        match network.read(self.token, buffer) {
-            Ok(Progress::Done(0)) => {
-                self.has_peer_finished = true;
-                self.readiness = self.readiness.without(Readiness::READABLE);
-                None
-            }
-            Ok(Progress::Done(len)) => {
-                if len < buffer.len() && !self.readiness.contains(Readiness::HANGUP) {
-                    self.readiness = self.readiness.without(Readiness::READABLE);
-                }
-                self.last_active = now;
-                Some(len)
-            }
-            Ok(Progress::Blocked) => {
-                let blocked = Readiness::READABLE.with(Readiness::HANGUP);
-                self.readiness = self.readiness.without(blocked);
-                None
-            }
-            Err(error) => {
-                self.cut(CloseReason::Reset(error.kind()));
-                None
-            }
-        }
-    }
-
-    /// Reads and discards, until there is no more, or more than is put up with.
-    pub(crate) fn linger(&mut self, shared: &Shared, network: &mut dyn Network, buffer: &mut [u8]) {
-        let mut budget = shared.config.read_budget;
-        while self.has_unread() && budget > 0 {
-            let since = self.last_active;
-            let Some(len) = self.read(network, buffer, shared.now) else { break };
-            self.last_active = since;
-            self.discarded_len += len;
-            budget = budget.saturating_sub(len);
-            if self.discarded_len > shared.config.linger_limit {
-                self.phase = Phase::Closed;
-                return;
-            }
-        }
-        if self.has_peer_finished {
-            self.phase = Phase::Closed;
-        }
-    }
-}
-
-/// Writing.
-impl Connection {
-    /// Moves what the callbacks sent towards the peer, and what waited before it.
-    #[inline]
-    pub(crate) fn flush(&mut self, shared: &mut Shared, network: &mut dyn Network) {
-        if self.is_closed() {
-            shared.output.clear();
-        } else if self.queue.is_some() {
-            self.flush_queue(shared, network);
-        } else if !shared.output.is_empty() {
-            self.flush_output(shared, network);
-        }
-    }
-
-    /// Writes the output at once, and queues what the kernel refuses.
-    #[inline]
-    fn flush_output(&mut self, shared: &mut Shared, network: &mut dyn Network) {
-        let mut sent = 0;
-        if let Some(bytes) = shared.output.as_single()
-            && self.readiness.contains(Readiness::WRITABLE)
-        {
-            match network.write(self.token, bytes) {
-                Ok(Progress::Done(len)) => {
-                    self.last_active = shared.now;
-                    if len == bytes.len() {
-                        shared.output.clear();
-                        return;
-                    }
-                    sent = len;
-                    self.readiness = self.readiness.without(Readiness::WRITABLE);
-                }
-                Ok(Progress::Blocked) => {
-                    self.readiness = self.readiness.without(Readiness::WRITABLE);
-                }
-                Err(error) => {
-                    self.cut(CloseReason::Reset(error.kind()));
-                    shared.output.clear();
-                    return;
-                }
-            }
-        }
-        let mut queue = WriteQueue::new(shared.now);
-        queue.append(&mut shared.output, sent);
-        self.queue = Some(Box::new(queue));
-        self.flush_queue(shared, network);
-    }
-
-    /// Queues the output and writes as much of the queue as the kernel takes.
-    fn flush_queue(&mut self, shared: &mut Shared, network: &mut dyn Network) {
-        let Some(queue) = &mut self.queue else { return };
-        if !shared.output.is_empty() {
-            queue.append(&mut shared.output, 0);
-        }
-        let mut budget = shared.config.write_budget;
-        while budget > 0 && queue.len() > 0 && self.readiness.contains(Readiness::WRITABLE) {
-            let mut slices = [IoSlice::new(&[]); MAX_PARTS];
-            let count = queue.fill_slices(&mut slices, budget);
-            let offered: usize = slices[..count].iter().map(|slice| slice.len()).sum();
-            let sent = match network.write_vectored(self.token, &slices[..count]) {
-                Ok(Progress::Done(len)) => len,
-                Ok(Progress::Blocked) => 0,
-                Err(error) => {
-                    self.cut(CloseReason::Reset(error.kind()));
-                    return;
-                }
-            };
-            if sent < offered {
-                self.readiness = self.readiness.without(Readiness::WRITABLE);
-            }
-            if sent > 0 {
-                queue.consume(sent, shared.now);
-                self.last_active = shared.now;
-            }
-            budget -= sent;
-        }
-        self.weigh_queue(&shared.config, shared.now);
-    }
-
-    /// Holds the peer back or lets it go on, by the length of its queue.
-    fn weigh_queue(&mut self, config: &Config, now: Instant) {
-        let len = self.queued_len();
-        if len == 0 {
-            self.queue = None;
-        }
-        if len > config.write_limit {
-            self.cut(CloseReason::WriteLimit);
-        } else if len >= config.high_watermark {
-            self.is_held_back = true;
-        } else if len <= config.low_watermark && self.is_held_back {
-            self.is_held_back = false;
-            self.begin_again(now);
-        }
-    }
-}
-
-/// The way to the end.
-impl Connection {
-    /// Ends it in good order: what was sent is flushed first.
-    pub(crate) fn close(&mut self, reason: CloseReason) {
-        if self.is_open() {
-            self.phase = Phase::Flushing;
-            self.reason = Some(reason);
-            self.input = None;
-        }
-    }
-
-    /// Ends it at once: what was sent may be lost.
-    pub(crate) fn cut(&mut self, reason: CloseReason) {
-        if self.is_closed() {
-            return;
-        }
-        // Whoever is owed something sees a reset and not what looks like the end.
-        self.is_aborted |= self.queue.is_some();
-        if self.reason.is_none() || self.phase == Phase::Flushing {
-            self.reason = Some(reason);
-        }
-        self.phase = Phase::Closed;
-    }
-
-    /// Ends it at once, with a reset.
-    pub(crate) fn abort(&mut self) {
-        if self.is_open() {
-            self.is_aborted = true;
-            self.cut(CloseReason::Aborted);
-        }
-    }
-
-    /// Takes whatever step towards the end is due: called after each event, when its output has
-    /// been flushed.
-    #[inline]
-    fn advance(&mut self, shared: &Shared, network: &mut dyn Network) {
-        if self.is_open() {
-            if self.drain == Drain::WhenIdle && self.has_nothing_to_do() {
-                self.close(CloseReason::Drained);
-            } else {
-                return;
-            }
-        }
-        if self.phase == Phase::Flushing && self.queue.is_none() {
-            if self.has_peer_finished {
-                self.phase = Phase::Closed;
-                return;
-            }
-            match network.shutdown_write(self.token) {
-                Ok(()) => {
-                    self.phase = Phase::Lingering;
-                    self.last_active = shared.now;
-                }
-                Err(error) => self.cut(CloseReason::Reset(error.kind())),
-            }
-        }
-    }
-
     /// Whether it waits for its peer, and for nothing else.
     pub(crate) const fn has_nothing_to_do(&self) -> bool {
-        self.is_idle() && !self.is_paused && !self.has_unread() && !self.is_end_due()
-    }
-
-    /// The loop has begun to drain: it is looked once more whether something has arrived, then it
-    /// closes as soon as it has nothing left to do.
-    pub(crate) const fn drain(&mut self) {
-        self.drain = Drain::WhenIdle;
-        self.note(Readiness::READABLE);
-    }
-
-    /// It was let in while the loop began to drain.
-    pub(crate) const fn drain_newcomer(&mut self) {
-        self.drain = Drain::Newcomer;
+        self.is_idle() && self.may_run() && !self.has_unread() && !self.is_end_due
     }
 
     /// After each event: steps towards the end, and sees to it that it is served again, looked at
     /// again, or freed.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn settle(&mut self, shared: &mut Shared, network: &mut dyn Network) {
+        if self.queue.is_none() && !shared.output.is_empty() && !self.is_closed() {
+            self.flush_output(shared, network);
+        }
+        if !self.is_plain() {
+            self.settle_fully(shared, network);
+        }
+    }
+
+    #[inline(never)]
+    fn settle_fully(&mut self, shared: &mut Shared, network: &mut dyn Network) {
         self.flush(shared, network);
         self.advance(shared, network);
-        if self.is_plain() {
-            return;
-        }
         self.count_memory(shared);
         if self.is_closed() {
             if !std::mem::replace(&mut self.is_listed_closed, true) {
@@ -515,145 +308,30 @@ impl Connection {
         self.arm(shared);
     }
 
-    /// Whether it is open with nothing held, nothing left to read and its deadline set, as it is
-    /// after nearly every event.
+    /// Whether it is open with nothing held, nothing left to read, its deadline set and no drain,
+    /// as it is after nearly every event.
     #[inline]
     const fn is_plain(&self) -> bool {
         self.is_idle()
             && self.counted_len == 0
             && !self.has_unread()
-            && !self.is_end_due()
+            && !self.is_end_due
             && self.deadline.is_some()
+            && matches!(self.drain, Drain::No)
     }
 
     fn count_memory(&mut self, shared: &mut Shared) {
-        let held_len = if self.is_closed() { 0 } else { self.held_len() };
-        shared.held_len = shared.held_len - self.counted_len + held_len;
+        if self.is_closed() {
+            // Its slot is freed at the end of the turn, its memory at once.
+            self.queue = None;
+            if let Some(input) = self.input.take() {
+                shared.spares.give_back(input);
+            }
+        }
+        let held_len = self.held_len();
+        // No connection holds more: the configuration sees to that.
+        let held_len = u32::try_from(held_len).unwrap_or(u32::MAX);
+        shared.held_len = shared.held_len - self.counted_len as usize + held_len as usize;
         self.counted_len = held_len;
     }
-
-    /// The slot is about to be freed: gives the socket and the timers back.
-    pub(crate) fn release(&mut self, shared: &mut Shared, network: &mut dyn Network) {
-        match self.is_aborted {
-            true => network.abort(self.token),
-            false => network.close(self.token),
-        }
-        let own = self.deadline.take().into_iter();
-        let set = self.timers.take().into_iter().flat_map(|timers| timers.into_iter());
-        own.chain(set.map(|(_, timer)| timer)).for_each(|timer| {
-            shared.timers.cancel(timer);
-        });
-        if let Some(input) = self.input.take() {
-            shared.spares.give_back(input);
-        }
-    }
-}
-
-/// Deadlines and timers.
-impl Connection {
-    /// When the earliest of its deadlines passes, and what that would mean.
-    fn next_deadline(&self, config: &Config) -> Option<(Instant, Expiry)> {
-        let in_time = |from: Instant, timeout: Option<Duration>, expiry| {
-            timeout.and_then(|timeout| from.after(timeout)).map(|deadline| (deadline, expiry))
-        };
-        let linger = Some(config.linger_timeout);
-        if self.phase == Phase::Lingering {
-            return in_time(self.last_active, linger, Expiry::Linger);
-        }
-        let queue = self.queue.as_ref();
-        let write = queue.and_then(|q| in_time(q.progress(), config.write_timeout, Expiry::Write));
-        if !self.is_open() {
-            return write;
-        }
-        let input = self.input.as_ref().filter(|input| input.missing() > 0 && self.may_run());
-        let first = (!self.has_run_frame).then_some(self.opened);
-        let newcomer = (self.drain == Drain::Newcomer).then_some(self.opened);
-        [
-            write,
-            input.and_then(|i| in_time(i.begun(), config.frame_timeout, Expiry::Frame)),
-            first.and_then(|f| in_time(f, config.first_frame_timeout, Expiry::FirstFrame)),
-            newcomer.and_then(|n| in_time(n, linger, Expiry::Newcomer)),
-            in_time(self.opened, config.lifetime, Expiry::Lifetime),
-            in_time(self.last_active, config.idle_timeout, Expiry::Idle),
-        ]
-        .into_iter()
-        .flatten()
-        .min_by_key(|(deadline, _)| *deadline)
-    }
-
-    /// Sees to it that it is looked at when the earliest deadline passes, or before. Deadlines that
-    /// move into the future, as nearly all do with each event, cost nothing: they are found out
-    /// when it is looked.
-    fn arm(&mut self, shared: &mut Shared) {
-        let Some((deadline, _)) = self.next_deadline(&shared.config) else { return };
-        match self.deadline {
-            Some(timer) if shared.timers.deadline_of(timer) <= deadline => {}
-            Some(timer) => shared.timers.move_to(timer, deadline),
-            None => {
-                let key = TimerKey { token: self.token, purpose: Purpose::Deadline };
-                self.deadline = Some(shared.timers.arm(deadline, key));
-            }
-        }
-    }
-
-    /// It is looked whether a deadline has passed, and done what that means.
-    pub(crate) fn expire(&mut self, shared: &Shared) {
-        self.deadline = None;
-        let Some((deadline, expiry)) = self.next_deadline(&shared.config) else { return };
-        if deadline > shared.now {
-            return;
-        }
-        match expiry {
-            Expiry::Write => {
-                self.is_aborted = true;
-                self.cut(CloseReason::WriteTimeout);
-            }
-            Expiry::Frame => self.close(CloseReason::FrameTimeout),
-            Expiry::FirstFrame => self.close(CloseReason::FirstFrameTimeout),
-            // It has begun to ask, or the handler is at work, or it closes right after this.
-            Expiry::Newcomer => self.drain = Drain::WhenIdle,
-            Expiry::Lifetime => self.close(CloseReason::LifetimeOver),
-            Expiry::Idle => self.close(CloseReason::IdleTimeout),
-            Expiry::Linger => self.phase = Phase::Closed,
-        }
-    }
-
-    pub(crate) fn set_timer(&mut self, shared: &mut Shared, key: u32, wait: Duration) {
-        self.cancel_timer(shared, key);
-        // Never due in the pass in which it was set, so that one that sets itself lets others run.
-        let wait = wait.max(Duration::from_nanos(1));
-        let Some(deadline) = shared.now.after(wait) else { return };
-        let purpose = Purpose::Handler(key);
-        let timer = shared.timers.arm(deadline, TimerKey { token: self.token, purpose });
-        self.timers.get_or_insert_default().push((key, timer));
-    }
-
-    pub(crate) fn cancel_timer(&mut self, shared: &mut Shared, key: u32) -> bool {
-        let Some(timer) = self.forget_timer(key) else { return false };
-        shared.timers.cancel(timer);
-        true
-    }
-
-    /// The timer under `key` is no more: it fired, or is about to be cancelled.
-    pub(crate) fn forget_timer(&mut self, key: u32) -> Option<TimerId> {
-        let timers = self.timers.as_mut()?;
-        let at = timers.iter().position(|(set, _)| *set == key)?;
-        let (_, timer) = timers.swap_remove(at);
-        if timers.is_empty() {
-            self.timers = None;
-        }
-        Some(timer)
-    }
-}
-
-/// The deadlines a connection can miss.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Expiry {
-    Write,
-    Frame,
-    FirstFrame,
-    Newcomer,
-    Lifetime,
-    Idle,
-    Linger,
 }

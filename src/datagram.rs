@@ -1,16 +1,16 @@
 //! One UDP socket and its handler.
 
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::backoff::Backoff;
 use crate::batch::{Datagram, Incoming, Outgoing};
-use crate::endpoint::Turn;
 use crate::error::Error;
 use crate::instant::Instant;
 use crate::network::{Progress, Readiness};
-use crate::shared::Shared;
+use crate::shared::{Shared, Turn};
 use crate::token::Token;
 
 /// So many errors in a row, and the socket pauses.
@@ -40,8 +40,8 @@ const MAX_PAYLOAD_LEN: usize = 65_507;
 /// }
 /// ```
 pub trait DatagramHandler: 'static {
-    /// A datagram has come from `sender`. It may be empty. Who claims to have sent it need not have:
-    /// an answer that is longer than the question makes a weapon of the server.
+    /// A datagram has come from `sender`. It may be empty. Who claims to have sent it need not
+    /// have: an answer that is longer than the question makes a weapon of the server.
     ///
     /// # Errors
     ///
@@ -262,7 +262,7 @@ impl DatagramEndpoint {
 
     /// A receive failed. One error or a few are those of earlier datagrams; one that does not end
     /// must not make the loop spin.
-    fn on_error(&mut self, turn: &mut Turn<'_>, error: &std::io::Error) {
+    fn on_error(&mut self, turn: &mut Turn<'_>, error: &io::Error) {
         turn.shared.counters.receive_errors += 1;
         log::debug!("UDP {}: {error}", self.address);
         self.errors += 1;
@@ -293,6 +293,7 @@ impl DatagramEndpoint {
 
     /// Sends as much of what waits as the network takes.
     fn send(&mut self, turn: &mut Turn<'_>) {
+        let mut refused_at = None;
         while !self.outgoing.is_empty() && self.readiness.contains(Readiness::WRITABLE) {
             let before = self.outgoing.len();
             let progress = turn.network.send(self.token, &mut self.outgoing);
@@ -300,6 +301,11 @@ impl DatagramEndpoint {
             match progress {
                 Ok(Progress::Done(())) if self.outgoing.is_empty() => {}
                 Ok(_) => self.readiness = self.readiness.without(Readiness::WRITABLE),
+                // Of a datagram sent before this one: that is tried once more.
+                Err(error)
+                    if error.kind() == io::ErrorKind::ConnectionRefused
+                        && refused_at.replace(self.outgoing.len()) != Some(self.outgoing.len()) => {
+                }
                 Err(error) => {
                     log::debug!("UDP {}: a datagram was not sent: {error}", self.address);
                     self.outgoing.pop();

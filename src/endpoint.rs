@@ -1,30 +1,20 @@
 //! One listener's protocol: from bytes to frames to the handler, and back.
 
+mod frames;
+
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::codec::{Codec, Decoded};
-use crate::connection::{Connection, Phase};
+use self::frames::serve;
+use crate::codec::Codec;
+use crate::connection::Connection;
 use crate::connections::{Connections, Peer};
-use crate::error::{CloseReason, Error, FrameError, FrameFault};
+use crate::error::{CloseReason, Error};
 use crate::handler::{Handler, Session};
 use crate::instant::Instant;
-use crate::network::{Network, Readiness};
-use crate::read_buffer::ReadBuffer;
-use crate::shared::{Purpose, Shared};
+use crate::network::Readiness;
+use crate::shared::{Purpose, Turn};
 use crate::token::Token;
-
-/// A short beginning of a frame is put before what is read next, in the shared buffer; a longer one
-/// is read on where it is.
-const JOIN_LEN: usize = 4096;
-
-/// What an endpoint is lent for one turn of the loop.
-pub(crate) struct Turn<'a> {
-    pub(crate) network: &'a mut dyn Network,
-    pub(crate) shared: &'a mut Shared,
-    /// The buffer that everybody's input is read into.
-    pub(crate) buffer: &'a mut [u8],
-}
 
 /// The connections of one listener, whatever their protocol: the one place where the loop does not
 /// know what it calls.
@@ -81,8 +71,8 @@ pub(crate) struct StreamEndpoint<H: Handler> {
 }
 
 impl<H: Handler> StreamEndpoint<H> {
-    pub(crate) const fn new(endpoint: u8, codec: H::Codec, handler: H) -> Self {
-        Self { handler, codec, connections: Connections::new(endpoint) }
+    pub(crate) fn new(endpoint: u8, capacity: usize, codec: H::Codec, handler: H) -> Self {
+        Self { handler, codec, connections: Connections::new(endpoint, capacity) }
     }
 
     /// Lends the connection `token` to `call`, and settles what came of it.
@@ -135,7 +125,7 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
     fn on_turn(&mut self, turn: &mut Turn<'_>, token: Token) {
         let Some(peer) = self.connections.get_mut(token) else { return };
         if peer.connection.unqueue() {
-            lend(&mut self.handler, peer, turn, serve);
+            self.on_event(turn, token, Readiness::NONE);
         }
     }
 
@@ -209,7 +199,7 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
 }
 
 /// Lends `peer` to `call`, and settles what came of it.
-#[inline]
+#[inline(always)]
 fn lend<H: Handler>(
     handler: &mut H,
     peer: &mut Peer<H>,
@@ -218,6 +208,7 @@ fn lend<H: Handler>(
 ) {
     let Peer { connection, codec, state } = peer;
     let (shared, network) = (&mut *turn.shared, &mut *turn.network);
+    shared.write_left = shared.config.write_budget;
     let mut session = Session { connection, codec, state, shared, network };
     call(handler, &mut session, turn.buffer);
     session.connection.settle(session.shared, session.network);
@@ -244,240 +235,4 @@ fn panicked<H: Handler>(session: &mut Session<'_, H>) {
     session.shared.output.truncate(mark);
     session.connection.close(CloseReason::Panicked);
     log::error!("a callback panicked: connection {} of {} is closed", session.id(), session.peer());
-}
-
-/// Does for a connection whatever is possible, within its budgets.
-#[inline]
-fn serve<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, buffer: &mut [u8]) {
-    match session.connection.phase() {
-        Phase::Open => {
-            if session.connection.queued_len() > 0 {
-                session.connection.flush(session.shared, session.network);
-            }
-            if catch_unwind(AssertUnwindSafe(|| run(handler, session, buffer))).is_err() {
-                panicked(session);
-            }
-        }
-        Phase::Lingering => session.connection.linger(session.shared, session.network, buffer),
-        // What waits is flushed when the event is settled.
-        Phase::Flushing | Phase::Closed => {}
-    }
-}
-
-/// What a connection may still do in this turn.
-struct Budget {
-    bytes: usize,
-    frames: usize,
-}
-
-/// Runs the frames that wait, then reads and runs more.
-#[inline]
-fn run<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, buffer: &mut [u8]) {
-    let config = &session.shared.config;
-    let mut budget = Budget { bytes: config.read_budget, frames: config.frame_budget };
-    if session.connection.has_frames_waiting() {
-        run_waiting(handler, session, &mut budget);
-    }
-    while session.connection.may_read() && budget.bytes > 0 && budget.frames > 0 {
-        if session.connection.has_frames_waiting() {
-            break;
-        }
-        let has_read = match session.connection.input.take() {
-            None => read_fresh(handler, session, buffer, &mut budget),
-            Some(input) if input.is_short(JOIN_LEN, buffer.len()) => {
-                read_joined(handler, session, buffer, input, &mut budget)
-            }
-            Some(input) => read_in_place(handler, session, input, &mut budget),
-        };
-        if !has_read {
-            break;
-        }
-    }
-    if session.connection.is_end_due() && session.connection.may_run() {
-        run_end(handler, session);
-    }
-}
-
-/// Runs frames that were left when a budget or the peer's slowness stopped them.
-fn run_waiting<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, budget: &mut Budget) {
-    let Some(mut input) = session.connection.input.take() else { return };
-    let ran = run_frames(handler, session, input.filled(), budget);
-    input.consume(ran.consumed);
-    keep(session, input, ran, true);
-}
-
-/// Reads into the shared buffer, as is done when nothing was left of what was read before.
-#[inline]
-fn read_fresh<H: Handler>(
-    handler: &mut H,
-    session: &mut Session<'_, H>,
-    buffer: &mut [u8],
-    budget: &mut Budget,
-) -> bool {
-    let now = session.shared.now;
-    let room = buffer.len().min(budget.bytes);
-    let Some(len) = session.connection.read(session.network, &mut buffer[..room], now) else {
-        return false;
-    };
-    budget.bytes = budget.bytes.saturating_sub(len);
-    let ran = run_frames(handler, session, &mut buffer[..len], budget);
-    if ran.consumed < len && session.connection.is_open() {
-        let mut input = session.shared.spares.take();
-        input.append(&buffer[ran.consumed..len]);
-        keep(session, input, ran, true);
-    }
-    true
-}
-
-/// Puts the short beginning of a frame into the shared buffer, and reads behind it.
-fn read_joined<H: Handler>(
-    handler: &mut H,
-    session: &mut Session<'_, H>,
-    buffer: &mut [u8],
-    mut input: Box<ReadBuffer>,
-    budget: &mut Budget,
-) -> bool {
-    let before = input.len();
-    buffer[..before].copy_from_slice(input.filled());
-    let now = session.shared.now;
-    let room = buffer.len().min(before.saturating_add(budget.bytes));
-    let Some(len) = session.connection.read(session.network, &mut buffer[before..room], now) else {
-        session.connection.input = Some(input);
-        return false;
-    };
-    budget.bytes = budget.bytes.saturating_sub(len);
-    let all = before + len;
-    if len < input.missing() {
-        input.append(&buffer[before..all]);
-        session.connection.input = Some(input);
-        return true;
-    }
-    let ran = run_frames(handler, session, &mut buffer[..all], budget);
-    if ran.consumed == 0 {
-        input.append(&buffer[before..all]);
-    } else {
-        input.consume(before);
-        input.append(&buffer[ran.consumed..all]);
-    }
-    keep(session, input, ran, ran.consumed > 0);
-    true
-}
-
-/// Reads on where the beginning of a long frame is, so that it is not moved.
-fn read_in_place<H: Handler>(
-    handler: &mut H,
-    session: &mut Session<'_, H>,
-    mut input: Box<ReadBuffer>,
-    budget: &mut Budget,
-) -> bool {
-    let now = session.shared.now;
-    let Some(len) = session.connection.read(session.network, input.space(budget.bytes), now) else {
-        session.connection.input = Some(input);
-        return false;
-    };
-    budget.bytes = budget.bytes.saturating_sub(len);
-    input.fill(len);
-    if input.missing() > 0 {
-        session.connection.input = Some(input);
-        return true;
-    }
-    let ran = run_frames(handler, session, input.filled(), budget);
-    input.consume(ran.consumed);
-    keep(session, input, ran, ran.consumed > 0);
-    true
-}
-
-/// How far the frames of an input were run.
-#[derive(Clone, Copy)]
-struct Ran {
-    consumed: usize,
-    /// How many bytes there must be of the rest before it is worth decoding again; zero if it is
-    /// now.
-    need: usize,
-}
-
-/// Decodes and runs the frames in `input`, until there is no whole one, or something stops it.
-#[inline]
-fn run_frames<H: Handler>(
-    handler: &mut H,
-    session: &mut Session<'_, H>,
-    input: &mut [u8],
-    budget: &mut Budget,
-) -> Ran {
-    let frames = budget.frames;
-    let high_watermark = session.shared.config.high_watermark;
-    let input_len = input.len();
-    let mut consumed = 0;
-    let mut need = 0;
-    while consumed < input_len && budget.frames > 0 && session.connection.may_run() {
-        session.shared.mark = session.shared.output.mark();
-        match session.codec.decode(&mut input[consumed..]) {
-            Ok(Decoded::Frame { frame, consumed: len }) => {
-                budget.frames -= 1;
-                if let Err(error) = handler.on_frame(session, frame) {
-                    session.connection.close(CloseReason::Failed(error));
-                }
-                consumed += len;
-                if len == 0 || consumed > input_len {
-                    close_malformed(session, IMPOSSIBLE_FRAME);
-                }
-                let waiting = session.shared.output.len() + session.connection.queued_len();
-                if waiting >= high_watermark {
-                    session.connection.flush(session.shared, session.network);
-                }
-            }
-            Ok(Decoded::Incomplete { need: asked }) => {
-                need = asked.max(input_len - consumed + 1);
-                break;
-            }
-            Err(error) => close_malformed(session, error),
-        }
-    }
-    if budget.frames < frames {
-        session.connection.ran_frames();
-    }
-    Ran { consumed: consumed.min(input_len), need }
-}
-
-/// What a codec is told that claims a frame of no bytes, or of more than there are.
-const IMPOSSIBLE_FRAME: FrameError =
-    FrameError::new(FrameFault::Malformed("the codec's frame has an impossible length"), 0);
-
-#[cold]
-fn close_malformed<H: Handler>(session: &mut Session<'_, H>, error: FrameError) {
-    session.connection.close(CloseReason::Malformed(Box::new(error)));
-}
-
-/// Keeps what is left of the input with the connection; a frame that `is_new` begins now.
-fn keep<H: Handler>(session: &mut Session<'_, H>, input: Box<ReadBuffer>, ran: Ran, is_new: bool) {
-    if input.len() == 0 || !session.connection.is_open() {
-        session.shared.spares.give_back(input);
-        return;
-    }
-    let mut input = input.fitted(&mut session.shared.spares);
-    let begun = if is_new { session.shared.now } else { input.begun() };
-    input.expect(ran.need, begun);
-    session.connection.input = Some(input);
-}
-
-/// The peer has finished, and all its whole frames have been run: is there a last one, and what
-/// does the handler make of it?
-fn run_end<H: Handler>(handler: &mut H, session: &mut Session<'_, H>) {
-    if session.connection.has_frames_waiting() {
-        return;
-    }
-    session.connection.run_end();
-    session.shared.mark = session.shared.output.mark();
-    let mut input = session.connection.input.take().unwrap_or_default();
-    match session.codec.decode_end(input.filled()) {
-        Ok(Some(frame)) => {
-            session.connection.ran_frames();
-            guard(session, |session| handler.on_frame(session, frame));
-        }
-        Ok(None) => {}
-        Err(error) => close_malformed(session, error),
-    }
-    if session.connection.is_open() {
-        guard(session, |session| handler.on_end(session));
-    }
 }

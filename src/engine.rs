@@ -1,18 +1,18 @@
 //! A loop on the operating system's network: to be run, or to be driven by a loop of one's own.
 
 use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use crate::error::{DrainReport, Error};
 use crate::network::{Network, OsNetwork};
 use crate::reactor::Reactor;
-use crate::server::Server;
 use crate::shared::Counters;
 
 /// A server whose listeners are open, on the operating system's network.
 ///
-/// [`run`](Self::run) it, or own the loop: call [`turn`](Self::turn) again and again, with a timeout
-/// or, in another event loop, whenever its descriptor is readable or
+/// [`run`](Self::run) it, or own the loop: call [`turn`](Self::turn) again and again, with a
+/// timeout or, in another event loop, whenever its descriptor is readable or
 /// [`next_timeout`](Self::next_timeout) has passed.
 ///
 /// ```no_run
@@ -22,7 +22,11 @@ use crate::shared::Counters;
 /// # impl Handler for Echo {
 /// #     type Codec = Raw;
 /// #     type State = ();
-/// #     fn on_frame(&mut self, session: &mut Session<'_, Self>, bytes: &mut [u8]) -> Result<(), Error> {
+/// #     fn on_frame(
+/// #         &mut self,
+/// #         session: &mut Session<'_, Self>,
+/// #         bytes: &mut [u8],
+/// #     ) -> Result<(), Error> {
 /// #         session.send(bytes)
 /// #     }
 /// # }
@@ -46,11 +50,9 @@ pub struct Engine {
 }
 
 impl Engine {
-    pub(crate) fn new(server: Server) -> Result<Self, Error> {
-        let mut network = OsNetwork::new()
-            .map_err(|error| Error::with_source("cannot open the system's event queue", error))?;
-        let reactor = server.build_on(&mut network)?;
-        Ok(Self { reactor, network })
+    /// The loop, and the network its sockets are in.
+    pub(crate) const fn new(reactor: Reactor, network: OsNetwork) -> Self {
+        Self { reactor, network }
     }
 
     /// Serves until a signal drains it, and says how that ended.
@@ -117,5 +119,13 @@ impl Engine {
     /// What has happened so far.
     pub const fn counters(&self) -> Counters {
         self.reactor.counters()
+    }
+}
+
+impl AsFd for Engine {
+    /// The descriptor of the loop's event queue, which is readable while there are events: for
+    /// another loop to watch.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.network.as_fd()
     }
 }

@@ -199,6 +199,12 @@ impl<H: Handler> Session<'_, H> {
         self.connection.cancel_timer(self.shared, key)
     }
 
+    /// How much output takes the queue to the high watermark.
+    #[inline]
+    pub(crate) fn output_room(&self) -> usize {
+        self.shared.config.high_watermark.saturating_sub(self.connection.queued_len())
+    }
+
     /// What the handler keeps for this connection.
     #[inline]
     pub const fn state(&mut self) -> &mut H::State {

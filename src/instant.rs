@@ -22,6 +22,8 @@ pub struct Instant(u64);
 impl Instant {
     /// The moment the network began.
     pub const START: Self = Self(0);
+    /// A moment that is never reached.
+    pub const END: Self = Self(u64::MAX);
 
     /// The moment `nanos` nanoseconds after the network began.
     pub const fn from_nanos(nanos: u64) -> Self {
@@ -41,6 +43,11 @@ impl Instant {
 
     /// How long after `earlier` this moment is; zero if it is not after it.
     pub const fn since(self, earlier: Self) -> Duration {
-        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+        Duration::from_nanos(self.nanos_since(earlier))
+    }
+
+    /// As [`since`](Self::since), in nanoseconds.
+    pub const fn nanos_since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
     }
 }

@@ -1,28 +1,44 @@
-//! Windlass.
+#![doc = include_str!("../README.md")]
 
-mod acceptor;
-mod backoff;
-mod batch;
-pub mod codec;
-mod config;
-mod connection;
-mod connections;
-mod datagram;
-mod drain;
-mod endpoint;
-mod engine;
-mod error;
-mod handler;
-mod instant;
-pub mod network;
-mod output;
-mod reactor;
-mod read_buffer;
-mod server;
-mod shared;
-mod timers;
-mod token;
-mod write_queue;
+// The files in the order in which bytes go through them. Each is named after the one thing it
+// introduces, and opens with its role. tests/tidy.rs says who may import whom.
+
+// The ground: what everybody may name.
+mod instant; // a point on the loop's own clock
+mod token; // names of sockets
+mod error; // what went wrong, sorted by whose fault it is
+mod config; // every limit and timeout, with its default
+
+// The outside world, lent to the loop for each turn.
+pub mod network; // the seam and its contract; below it the system's network and the simulated one
+mod batch; // datagrams, in and out
+
+// From bytes to frames and back.
+pub mod codec; // where frames begin and end; below it a file for each framing
+mod read_buffer; // what a connection keeps of its input
+mod output; // what the callbacks of one event have sent
+mod write_queue; // what the kernel did not take yet of it
+
+// What all endpoints share.
+mod timers; // which deadline is next
+mod shared; // time, buffers, timers, and who is to be served
+mod backoff; // pauses before something that failed is tried again
+
+// The machines.
+mod connection; // one TCP peer: the only place where its state changes
+mod handler; // the application's side of a connection
+mod connections; // all connections of a listener, in slots
+mod endpoint; // a listener's protocol: from bytes to frames to the handler
+mod datagram; // a UDP socket and its handler
+
+// The loop.
+mod acceptor; // takes peers off a listener's queue
+mod drain; // coming to an end
+mod reactor; // one turn of the loop
+
+// The doors.
+mod engine; // a loop on the system's network
+mod server; // configure, listen, run
 
 pub use batch::{Datagram, Incoming, Outgoing};
 pub use codec::{Codec, Decoded, Delimited, Endian, Fixed, LengthPrefixed, Lines, Raw, Varint};

@@ -10,8 +10,8 @@
 //! `tests/network_contract.rs` states each of these once and runs it on both networks.
 //!
 //! *Time.* `now` never goes back. `poll` with a timeout returns when something has happened or the
-//! timeout has passed: never earlier without an event, and no more than a millisecond late because
-//! of rounding.
+//! timeout has passed, no more than a millisecond late because of rounding. Only when it is
+//! interrupted does it return early, with whatever has happened by then, perhaps nothing.
 //!
 //! *Readiness is an edge.* An event says that something has become possible since it was last found
 //! impossible, and it is said once. It must be used until the call answers
@@ -172,7 +172,9 @@ pub trait Network {
     ///
     /// # Errors
     ///
-    /// That of the datagram now at the front, which the caller may drop; the socket goes on.
+    /// That of the datagram now at the front, which the caller may drop; or, if it is a
+    /// [refusal](std::io::ErrorKind::ConnectionRefused), perhaps of one sent before it. The socket
+    /// goes on.
     fn send(&mut self, socket: Token, batch: &mut Outgoing) -> io::Result<Progress<()>>;
 
     /// Closes any socket as the system does by itself: a connection with bytes unread resets its
@@ -224,6 +226,8 @@ impl Readiness {
     pub const WRITABLE: Self = Self(2);
     /// The end of the stream, or an error, is among what reading will find.
     pub const HANGUP: Self = Self(4);
+    /// Everything.
+    pub const ALL: Self = Self(7);
 
     /// Whether everything in `other` is in this set.
     #[inline]
@@ -236,6 +240,13 @@ impl Readiness {
     #[must_use]
     pub const fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)
+    }
+
+    /// What is in this set and in `other`.
+    #[inline]
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
     }
 
     /// This set with `other` taken out.

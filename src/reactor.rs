@@ -16,6 +16,10 @@
 //! expired, and slots are freed after the last event was looked at and before anyone is let in, so
 //! that no event meets a stranger in its slot, and a freed slot is used in the same turn.
 
+mod accept;
+mod ending;
+mod memory;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -25,26 +29,23 @@ use crate::batch::Incoming;
 use crate::config::{AtLimit, Config};
 use crate::datagram::DatagramEndpoint;
 use crate::drain::{Drain, Wish};
-use crate::endpoint::{Endpoint, Turn};
+use crate::endpoint::Endpoint;
 use crate::error::{CloseReason, DrainReport, Error};
 use crate::instant::Instant;
 use crate::network::{Event, Network};
-use crate::shared::{Counters, Purpose, Shared};
+use crate::shared::{Counters, Purpose, Shared, Turn};
 use crate::token::Token;
 
 /// How many events are taken from the network at a time.
 const EVENTS_LEN: usize = 1024;
 /// A deadline this near is measured with a fresh look at the clock before the loop sleeps. For a
 /// later one the time of the turn will do, and the loop wakes this much too early to look again.
-const NEAR: Duration = Duration::from_millis(100);
-/// A turn that comes this much later than it was to come has been held up, by a slow callback or a
-/// stopped process: what waits in the network is looked at before anyone is expired.
-const HELD_UP: Duration = Duration::from_secs(1);
+const NEAR_NANOS: u64 = 100_000_000;
 
 /// The loop: all endpoints and what they share. It is lent a [`Network`] for each turn.
 ///
-/// Most programs use an [`Engine`](crate::Engine), which is this and the operating system's network.
-/// A test puts it on a simulated one:
+/// Most programs use an [`Engine`](crate::Engine), which is this and the operating system's
+/// network. A test puts it on a simulated one:
 ///
 /// ```
 /// use windlass::network::SimNetwork;
@@ -87,8 +88,10 @@ pub struct Reactor {
     events: Vec<Event>,
     /// Whether trying to accept on one of the listeners may bring somebody.
     may_accept: bool,
-    /// Nobody is expired before this, unless all that waits in the network was looked at.
-    catches_up_until: Option<Instant>,
+    /// The earliest deadline when the loop last went to sleep.
+    expected: Instant,
+    /// For how many turns deadlines were put off, since there were more events than fit.
+    put_off: usize,
 }
 
 /// What one of the loop's own sockets is for.
@@ -115,8 +118,9 @@ impl Reactor {
             incoming: Incoming::new(batch_len, datagram_len),
             events: Vec::with_capacity(EVENTS_LEN),
             may_accept: false,
-            catches_up_until: None,
-            shared: Shared::new(config, now),
+            expected: Instant::END,
+            put_off: 0,
+            shared: Shared::new(config, capacity(max_connections), now),
         }
     }
 
@@ -139,10 +143,13 @@ impl Reactor {
         let wait = self.wait(network, timeout);
         let poll = network.poll(&mut self.events, wait);
         poll.map_err(|error| Error::with_source("cannot wait for events any more", error))?;
-        self.read_clock(network, wait);
+        self.read_clock(network);
+        let waiting_len = self.shared.ready.len();
         self.serve_events(network);
-        self.serve_ready(network);
-        self.fire_timers(network);
+        self.serve_ready(network, waiting_len);
+        if self.shared.now >= self.expected {
+            self.fire_timers(network);
+        }
         if self.drain.is_under_way() {
             self.advance_drain(network)?;
         }
@@ -155,8 +162,8 @@ impl Reactor {
         Ok(self.drain.report().cloned())
     }
 
-    /// When [`turn`](Self::turn) must be called at the latest, events apart: at once if there is work
-    /// left; `None` if nothing is due, or the loop has ended.
+    /// When [`turn`](Self::turn) must be called at the latest, events apart: at once if there is
+    /// work left; `None` if nothing is due, or the loop has ended.
     pub fn next_deadline(&self) -> Option<Instant> {
         match self.has_work() {
             _ if self.drain.report().is_some() => None,
@@ -193,12 +200,6 @@ impl Reactor {
         self.max_connections
     }
 
-    /// How many bytes the buffers of all connections hold now: never more than the
-    /// [memory budget](Config::memory_budget) from one event to the next.
-    pub const fn held_len(&self) -> usize {
-        self.shared.held_len
-    }
-
     /// What has happened so far.
     pub const fn counters(&self) -> Counters {
         self.shared.counters
@@ -211,41 +212,40 @@ impl Reactor {
             Service::Datagram(endpoint) => endpoint.address(),
         })
     }
+}
 
-    /// The most bytes of memory that the loop will ever take, by its configuration: the budget for
-    /// all connections' buffers, what every connection takes besides, and the loop's own buffers.
-    /// What handlers keep is theirs.
-    pub fn memory_bound(&self) -> usize {
-        let config = &self.shared.config;
-        let own = config.read_buffer_len + self.incoming.capacity_len() + Shared::SPARES_LEN;
-        // The output of one event may come to the write limit, in a buffer that grows by doubling.
-        let output = config.write_limit.saturating_mul(2);
-        let slots = self.services.iter().map(|service| match service {
-            // A table that grows by doubling may have twice the room.
-            Service::Stream(_, endpoint) => (endpoint.slot_len() + Shared::CONNECTION_LEN)
-                .saturating_mul(2 * self.max_connections),
-            Service::Datagram(_) => config.datagram_queue_limit.saturating_mul(4),
-        });
-        slots
-            .fold(own.saturating_add(output), usize::saturating_add)
-            .saturating_add(config.memory_budget)
+/// For how many connections tables are made at the start; beyond it they grow.
+pub(crate) fn capacity(max_connections: usize) -> usize {
+    max_connections.min(65_536)
+}
+
+impl fmt::Debug for Reactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reactor")
+            .field("connections", &self.connections_len())
+            .field("max_connections", &self.max_connections)
+            .finish_non_exhaustive()
     }
 }
 
 /// The steps of a turn.
 impl Reactor {
     /// How long to sleep.
-    fn wait(&self, network: &mut dyn Network, timeout: Option<Duration>) -> Option<Duration> {
+    fn wait(&mut self, network: &mut dyn Network, timeout: Option<Duration>) -> Option<Duration> {
+        self.expected = self.next_timer().unwrap_or(Instant::END);
         if self.has_work() {
             return Some(Duration::ZERO);
         }
-        let Some(deadline) = self.next_timer() else { return timeout };
-        let mut wait = deadline.since(self.shared.now);
-        if wait < NEAR {
-            wait = deadline.since(network.now());
-        } else {
-            wait -= NEAR / 2;
+        if self.expected == Instant::END {
+            return timeout;
         }
+        let mut wait = self.expected.nanos_since(self.shared.now);
+        if wait < NEAR_NANOS {
+            wait = self.expected.nanos_since(network.now());
+        } else {
+            wait -= NEAR_NANOS / 2;
+        }
+        let wait = Duration::from_nanos(wait);
         Some(timeout.map_or(wait, |timeout| timeout.min(wait)))
     }
 
@@ -272,14 +272,9 @@ impl Reactor {
         }
     }
 
-    fn read_clock(&mut self, network: &mut dyn Network, wait: Option<Duration>) {
-        let before = self.shared.now;
+    fn read_clock(&mut self, network: &mut dyn Network) {
         self.shared.now = network.now();
         self.shared.counters.turns += 1;
-        let expected = wait.unwrap_or(Duration::MAX).saturating_add(HELD_UP);
-        if self.shared.now.since(before) > expected {
-            self.catches_up_until = self.shared.now.after(HELD_UP);
-        }
     }
 
     fn serve_events(&mut self, network: &mut dyn Network) {
@@ -309,8 +304,10 @@ impl Reactor {
         }
     }
 
-    fn serve_ready(&mut self, network: &mut dyn Network) {
-        for _ in 0..self.shared.ready.len() {
+    /// Serves the first `waiting_len` of those that have work left: those of earlier turns. Whoever
+    /// used up his budget in this one waits for the next.
+    fn serve_ready(&mut self, network: &mut dyn Network, waiting_len: usize) {
+        for _ in 0..waiting_len {
             let Some(token) = self.shared.ready.pop_front() else { break };
             let mut turn = Turn { network, shared: &mut self.shared, buffer: &mut self.buffer };
             match &mut self.services[token.endpoint_index()] {
@@ -321,14 +318,15 @@ impl Reactor {
         }
     }
 
+    /// Not before all were looked at for whom something waited in the network, if the loop comes
+    /// late: after a slow callback, or because its process was stopped.
     fn fire_timers(&mut self, network: &mut dyn Network) {
-        if let Some(until) = self.catches_up_until {
-            let may_have_more = self.events.len() == self.events.capacity();
-            if may_have_more && self.shared.now < until {
-                return;
-            }
-            self.catches_up_until = None;
+        let may_have_more = self.events.len() == self.events.capacity();
+        if may_have_more && self.put_off <= self.connections_len() / EVENTS_LEN {
+            self.put_off += 1;
+            return;
         }
+        self.put_off = 0;
         for _ in 0..self.shared.config.timer_budget {
             let Some((_, key, _)) = self.shared.timers.pop_due(self.shared.now) else { break };
             let mut turn = Turn { network, shared: &mut self.shared, buffer: &mut self.buffer };
@@ -345,26 +343,6 @@ impl Reactor {
                 }
             }
             self.keep_budget(network);
-        }
-    }
-
-    /// Closes whoever holds most, as long as all together hold more than they may.
-    #[inline]
-    fn keep_budget(&mut self, network: &mut dyn Network) {
-        if self.shared.held_len > self.shared.config.memory_budget {
-            self.close_largest(network);
-        }
-    }
-
-    #[cold]
-    fn close_largest(&mut self, network: &mut dyn Network) {
-        while self.shared.held_len > self.shared.config.memory_budget {
-            let largest = self.streams().filter_map(|endpoint| endpoint.largest()).max();
-            let Some((held_len, token)) = largest.filter(|(held_len, _)| *held_len > 0) else {
-                return;
-            };
-            log::warn!("the memory budget is used up: {token:?} held {held_len} bytes");
-            self.cut(network, token, CloseReason::MemoryBudget);
         }
     }
 
@@ -402,166 +380,5 @@ impl Reactor {
                 self.may_accept |= acceptor.may_accept();
             }
         }
-    }
-}
-
-/// Letting peers in.
-impl Reactor {
-    fn accept(&mut self, network: &mut dyn Network) -> Result<(), Error> {
-        for index in 0..self.services.len() {
-            let mut budget = self.shared.config.accept_budget;
-            while budget > 0 && self.accept_one(network, index)? {
-                budget -= 1;
-            }
-        }
-        self.may_accept = self.services.iter().any(|service| match service {
-            Service::Stream(acceptor, _) => acceptor.may_accept(),
-            Service::Datagram(_) => false,
-        });
-        Ok(())
-    }
-
-    /// Lets the next peer of a listener in; says whether there may be another.
-    fn accept_one(&mut self, network: &mut dyn Network, index: usize) -> Result<bool, Error> {
-        let Service::Stream(acceptor, _) = &self.services[index] else { return Ok(false) };
-        if !acceptor.may_accept() {
-            return Ok(false);
-        }
-        let is_full = self.connections_len() >= self.max_connections;
-        let victim = match &self.shared.config.at_limit {
-            AtLimit::Wait if is_full => return Ok(false),
-            AtLimit::EvictIdle if is_full => match self.longest_idle() {
-                None => return Ok(false),
-                victim => victim,
-            },
-            _ => None,
-        };
-        let mut turn = Turn { network, shared: &mut self.shared, buffer: &mut self.buffer };
-        let Service::Stream(acceptor, _) = &mut self.services[index] else { return Ok(false) };
-        let Some(peer) = acceptor.take(&mut turn)? else { return Ok(false) };
-        match victim {
-            Some(victim) => {
-                self.cut(network, victim, CloseReason::Evicted);
-                self.free_closed(network);
-            }
-            None if is_full => {
-                self.refuse(network, peer);
-                return Ok(true);
-            }
-            None => {}
-        }
-        Ok(self.admit(network, index, peer))
-    }
-
-    fn longest_idle(&mut self) -> Option<Token> {
-        let idle = self.streams().filter_map(|endpoint| endpoint.longest_idle());
-        idle.min().map(|(_, token)| token)
-    }
-
-    fn refuse(&mut self, network: &mut dyn Network, peer: SocketAddr) {
-        self.shared.counters.refused += 1;
-        log::debug!("{peer} was refused: there are {} connections", self.max_connections);
-        let farewell = match &self.shared.config.at_limit {
-            AtLimit::Refuse(farewell) => farewell.clone(),
-            AtLimit::Wait | AtLimit::EvictIdle => Default::default(),
-        };
-        network.refuse(&farewell);
-    }
-
-    /// Makes the peer in the network's hand a connection; says whether the next may be tried.
-    fn admit(&mut self, network: &mut dyn Network, index: usize, peer: SocketAddr) -> bool {
-        let Service::Stream(acceptor, endpoint) = &mut self.services[index] else { return false };
-        let Some(token) = endpoint.next_token() else {
-            self.refuse(network, peer);
-            return true;
-        };
-        let adopted = network.adopt(token);
-        let mut turn = Turn { network, shared: &mut self.shared, buffer: &mut self.buffer };
-        match adopted {
-            Ok(()) => {
-                turn.shared.counters.accepted += 1;
-                endpoint.open(&mut turn, peer, self.drain.is_draining());
-                self.keep_budget(network);
-                true
-            }
-            Err(error) => {
-                acceptor.fail(&mut turn, &error);
-                false
-            }
-        }
-    }
-}
-
-/// Coming to an end.
-impl Reactor {
-    fn advance_drain(&mut self, network: &mut dyn Network) -> Result<(), Error> {
-        match self.drain.take_wish() {
-            None => {}
-            Some(Wish::Drain) => self.begin_drain(network)?,
-            Some(Wish::Stop) => {
-                self.begin_drain(network)?;
-                self.stop_all(network, || CloseReason::Stopped);
-            }
-        }
-        if self.drain.take_expiry(self.shared.now) {
-            self.stop_all(network, || CloseReason::DrainTimeout);
-        }
-        self.free_closed(network);
-        let is_open = self.services.iter().any(|service| match service {
-            Service::Stream(_, endpoint) => endpoint.len() > 0,
-            Service::Datagram(endpoint) => !endpoint.is_closed(),
-        });
-        if !is_open {
-            self.drain.finish(self.shared.now);
-        }
-        Ok(())
-    }
-
-    /// Accepts who has already arrived, then nobody; tells everyone.
-    fn begin_drain(&mut self, network: &mut dyn Network) -> Result<(), Error> {
-        if !self.drain.begin(self.shared.now, &self.shared.config) {
-            return Ok(());
-        }
-        log::info!("draining {} connections", self.connections_len());
-        for service in &mut self.services {
-            let mut turn = Turn { network, shared: &mut self.shared, buffer: &mut self.buffer };
-            match service {
-                Service::Stream(_, endpoint) => endpoint.drain(&mut turn),
-                Service::Datagram(endpoint) => endpoint.drain(&mut turn, &mut self.incoming),
-            }
-        }
-        self.free_closed(network);
-        for index in 0..self.services.len() {
-            if let Service::Stream(acceptor, _) = &mut self.services[index] {
-                acceptor.on_event();
-            }
-            while self.accept_one(network, index)? {}
-            let mut turn = Turn { network, shared: &mut self.shared, buffer: &mut self.buffer };
-            if let Service::Stream(acceptor, _) = &mut self.services[index] {
-                acceptor.close(&mut turn);
-            }
-        }
-        Ok(())
-    }
-
-    /// Ends everything that is left.
-    fn stop_all(&mut self, network: &mut dyn Network, reason: fn() -> CloseReason) {
-        self.drain.stop();
-        for service in &mut self.services {
-            let mut turn = Turn { network, shared: &mut self.shared, buffer: &mut self.buffer };
-            match service {
-                Service::Stream(_, endpoint) => endpoint.cut_all(&mut turn, reason),
-                Service::Datagram(endpoint) => self.drain.count_datagrams(endpoint.stop(&mut turn)),
-            }
-        }
-    }
-}
-
-impl fmt::Debug for Reactor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reactor")
-            .field("connections", &self.connections_len())
-            .field("max_connections", &self.max_connections)
-            .finish_non_exhaustive()
     }
 }

@@ -10,8 +10,8 @@ use crate::endpoint::{Endpoint, StreamEndpoint};
 use crate::engine::Engine;
 use crate::error::{DrainReport, Error};
 use crate::handler::Handler;
-use crate::network::Network;
-use crate::reactor::{Reactor, Service};
+use crate::network::{Network, OsNetwork};
+use crate::reactor::{Reactor, Service, capacity};
 use crate::token::Token;
 
 /// Descriptors that are left to the rest of the program.
@@ -28,7 +28,11 @@ const RESERVED_DESCRIPTORS: usize = 32;
 ///     type Codec = Raw;
 ///     type State = ();
 ///
-///     fn on_frame(&mut self, session: &mut Session<'_, Self>, bytes: &mut [u8]) -> Result<(), Error> {
+///     fn on_frame(
+///         &mut self,
+///         session: &mut Session<'_, Self>,
+///         bytes: &mut [u8],
+///     ) -> Result<(), Error> {
 ///         session.send(bytes)
 ///     }
 /// }
@@ -48,8 +52,8 @@ pub struct Server {
 
 /// A listener or UDP socket to be.
 enum Planned {
-    /// What makes the endpoint once its number is known.
-    Stream(Box<dyn FnOnce(u8) -> Box<dyn Endpoint>>),
+    /// What makes the endpoint once its number is known, and for how many connections.
+    Stream(Box<dyn FnOnce(u8, usize) -> Box<dyn Endpoint>>),
     Datagram(Box<dyn DatagramHandler>),
 }
 
@@ -91,8 +95,8 @@ impl Server {
         codec: H::Codec,
         handler: H,
     ) -> Self {
-        let make = move |endpoint| -> Box<dyn Endpoint> {
-            Box::new(StreamEndpoint::new(endpoint, codec, handler))
+        let make = move |endpoint, capacity| -> Box<dyn Endpoint> {
+            Box::new(StreamEndpoint::new(endpoint, capacity, codec, handler))
         };
         self.planned.push((address.to_string(), Planned::Stream(Box::new(make))));
         self
@@ -120,7 +124,10 @@ impl Server {
     /// Settings that do not fit together or not with the descriptor limit, an address that cannot
     /// be understood or bound.
     pub fn build(self) -> Result<Engine, Error> {
-        Engine::new(self)
+        let mut network = OsNetwork::new()
+            .map_err(|error| Error::with_source("cannot open the system's event queue", error))?;
+        let reactor = self.build_on(&mut network)?;
+        Ok(Engine::new(reactor, network))
     }
 
     /// Opens the listeners on `network`, which must be the one that every turn is given.
@@ -143,9 +150,9 @@ impl Server {
             .map_err(|error| Error::with_source("cannot watch for signals", error))?;
         let max_connections = max_connections(&config, planned.len(), network)?;
         let mut services = Vec::with_capacity(planned.len());
-        for (index, (address, planned)) in planned.into_iter().enumerate() {
+        for (index, planned) in planned.into_iter().enumerate() {
             let index = u8::try_from(index).expect("their number was checked");
-            services.push(open(network, &config, index, &address, planned)?);
+            services.push(open(network, &config, max_connections, index, planned)?);
         }
         let now = network.now();
         let reactor = Reactor::new(config, services, max_connections, now);
@@ -185,15 +192,15 @@ fn max_connections(
 fn open(
     network: &mut dyn Network,
     config: &Config,
+    max_connections: usize,
     index: u8,
-    address: &str,
-    planned: Planned,
+    (address, planned): (String, Planned),
 ) -> Result<Service, Error> {
     let token = Token::endpoint(index);
-    let wanted = resolve(address)?;
+    let wanted = resolve(&address)?;
     match planned {
         Planned::Stream(make) => {
-            let endpoint = make(index);
+            let endpoint = make(index, capacity(max_connections));
             config.check_budget(endpoint.max_frame_len())?;
             let bound = network.listen(token, wanted, &config.socket).map_err(|error| {
                 Error::with_source(format!("cannot listen on tcp {address}"), error)

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use crate::config::Config;
 use crate::instant::Instant;
+use crate::network::Network;
 use crate::output::{Output, OutputMark};
 use crate::read_buffer::SpareBuffers;
 use crate::timers::Timers;
@@ -17,6 +18,8 @@ pub(crate) struct Shared {
     pub(crate) now: Instant,
     /// What the callbacks of the current event have sent; empty between events.
     pub(crate) output: Output,
+    /// How many bytes the connection that is served may still write.
+    pub(crate) write_left: usize,
     /// Where in `output` the current callback began.
     pub(crate) mark: OutputMark,
     pub(crate) timers: Timers<TimerKey>,
@@ -28,6 +31,14 @@ pub(crate) struct Shared {
     /// How many bytes the buffers of all connections hold together.
     pub(crate) held_len: usize,
     pub(crate) counters: Counters,
+}
+
+/// What an endpoint is lent for one turn of the loop.
+pub(crate) struct Turn<'a> {
+    pub(crate) network: &'a mut dyn Network,
+    pub(crate) shared: &'a mut Shared,
+    /// The buffer that everybody's input is read into.
+    pub(crate) buffer: &'a mut [u8],
 }
 
 /// Whose timer it is, and what for.
@@ -85,13 +96,14 @@ impl Shared {
     /// lists of those that have work and of those that closed.
     pub(crate) const CONNECTION_LEN: usize = 64;
 
-    pub(crate) fn new(config: Config, now: Instant) -> Self {
+    pub(crate) fn new(config: Config, capacity: usize, now: Instant) -> Self {
         Self {
             config,
             now,
             output: Output::new(),
+            write_left: 0,
             mark: OutputMark::default(),
-            timers: Timers::new(),
+            timers: Timers::with_capacity(capacity),
             ready: VecDeque::new(),
             closed: Vec::new(),
             spares: SpareBuffers::default(),

@@ -9,6 +9,8 @@
 //! key of 16 bytes, 24 with one of 4. What was moved or cancelled leaves nothing behind, so there
 //! is only ever room for as many timers as were armed at one time. That room is kept.
 
+use std::num::NonZeroU32;
+
 use crate::instant::Instant;
 
 /// How many children each place of the heap has.
@@ -33,7 +35,18 @@ pub(crate) struct Timers<K: Copy> {
 
 /// Names an armed timer, until it is cancelled or was due: then another may get the same name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct TimerId(u32);
+pub(crate) struct TimerId(NonZeroU32);
+
+impl TimerId {
+    const fn new(slot: u32) -> Self {
+        // Slots are counted from 1 here, so that an `Option` of this takes no more room.
+        Self(NonZeroU32::MIN.saturating_add(slot))
+    }
+
+    const fn slot(self) -> u32 {
+        self.0.get() - 1
+    }
+}
 
 /// A place of the heap. The order of the fields is the order of the heap.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -56,9 +69,10 @@ struct Slot<K> {
 const _: () = assert!(size_of::<Entry>() + size_of::<Slot<[u64; 2]>>() == 40);
 
 impl<K: Copy> Timers<K> {
-    /// No timers.
-    pub(crate) const fn new() -> Self {
-        Self { heap: Vec::new(), slots: Vec::new(), free: NONE, order: 0 }
+    /// No timers yet, and room for `capacity` of them.
+    pub(crate) fn with_capacity(capacity: usize) -> Self {
+        let (heap, slots) = (Vec::with_capacity(capacity), Vec::with_capacity(capacity));
+        Self { heap, slots, free: NONE, order: 0 }
     }
 
     /// Starts a timer. A deadline that has passed already is due at once: whoever arms timers
@@ -72,7 +86,7 @@ impl<K: Copy> Timers<K> {
         let entry = Entry { deadline, order: self.next_order(), id };
         self.heap.push(entry);
         self.sift_up(self.heap.len() - 1, entry);
-        TimerId(id)
+        TimerId::new(id)
     }
 
     /// Gives an armed timer another deadline, earlier or later.
@@ -84,7 +98,7 @@ impl<K: Copy> Timers<K> {
         // The order first: giving it may move the timers.
         let order = self.next_order();
         let position = self.position(id);
-        self.settle(position, Entry { deadline, order, id: id.0 });
+        self.settle(position, Entry { deadline, order, id: id.slot() });
     }
 
     /// Removes a timer before it is due, and gives its key back.
@@ -107,15 +121,6 @@ impl<K: Copy> Timers<K> {
         self.heap[self.position(id)].deadline
     }
 
-    /// What the timer is for.
-    ///
-    /// # Panics
-    ///
-    /// If it is not armed.
-    pub(crate) fn key(&self, id: TimerId) -> K {
-        self.slots[self.heap[self.position(id)].id as usize].key
-    }
-
     /// The earliest deadline of all.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         self.heap.first().map(|entry| entry.deadline)
@@ -128,25 +133,15 @@ impl<K: Copy> Timers<K> {
             return None;
         }
         self.remove(0);
-        let id = TimerId(id);
+        let id = TimerId::new(id);
         Some((id, self.free_slot(id), deadline))
-    }
-
-    /// How many timers are armed.
-    pub(crate) const fn len(&self) -> usize {
-        self.heap.len()
-    }
-
-    /// Whether no timer is armed.
-    pub(crate) const fn is_empty(&self) -> bool {
-        self.heap.is_empty()
     }
 
     /// The timer's place in the heap. Asserted in release too: acting on the wrong timer would
     /// close a connection that did nothing wrong.
     fn position(&self, id: TimerId) -> usize {
-        let position = self.slots[id.0 as usize].position as usize;
-        let is_armed = self.heap.get(position).is_some_and(|entry| entry.id == id.0);
+        let position = self.slots[id.slot() as usize].position as usize;
+        let is_armed = self.heap.get(position).is_some_and(|entry| entry.id == id.slot());
         assert!(is_armed, "a timer that is not armed");
         position
     }
@@ -167,9 +162,9 @@ impl<K: Copy> Timers<K> {
 
     /// The timer must be out of the heap.
     fn free_slot(&mut self, id: TimerId) -> K {
-        let slot = &mut self.slots[id.0 as usize];
+        let slot = &mut self.slots[id.slot() as usize];
         slot.position = self.free;
-        self.free = id.0;
+        self.free = id.slot();
         slot.key
     }
 
@@ -283,6 +278,21 @@ mod tests {
     }
 
     impl<K: Copy> Timers<K> {
+        /// How many timers are armed.
+        fn len(&self) -> usize {
+            self.heap.len()
+        }
+
+        /// Whether no timer is armed.
+        pub(crate) fn is_empty(&self) -> bool {
+            self.heap.is_empty()
+        }
+
+        /// What an armed timer is for.
+        fn key(&self, id: TimerId) -> K {
+            self.slots[self.heap[self.position(id)].id as usize].key
+        }
+
         /// Everything that is always true of the heap and the slots.
         fn check(&self) {
             for (position, entry) in self.heap.iter().enumerate() {
@@ -314,7 +324,7 @@ mod tests {
 
     impl History {
         fn new(seed: u64) -> Self {
-            let mut timers = Timers::new();
+            let mut timers = Timers::with_capacity(0);
             // Every other history meets the end of the order's numbers on its way.
             timers.order = if seed.is_multiple_of(2) { 0 } else { u32::MAX - 200 };
             Self { timers, model: BTreeMap::new(), order: 0, now: 0, numbers: Numbers(seed) }
@@ -401,7 +411,7 @@ mod tests {
 
     #[test]
     fn equal_deadlines_are_due_in_the_order_they_were_armed() {
-        let mut timers = Timers::new();
+        let mut timers = Timers::with_capacity(0);
         let first = timers.arm(at(5), 'a');
         timers.arm(at(5), 'b');
         timers.arm(at(5), 'c');
@@ -413,7 +423,7 @@ mod tests {
     #[test]
     fn the_order_survives_the_wrap_of_its_number() {
         let mut numbers = Numbers(1);
-        let mut timers = Timers::new();
+        let mut timers = Timers::with_capacity(0);
         timers.order = u32::MAX - 500;
         let mut expected = Vec::new();
         for key in 0..1_000 {
@@ -432,7 +442,7 @@ mod tests {
 
     #[test]
     fn a_timer_is_due_at_its_deadline_and_not_before() {
-        let mut timers = Timers::new();
+        let mut timers = Timers::with_capacity(0);
         let id = timers.arm(at(7), "key");
         assert_eq!(timers.pop_due(at(6)), None);
         assert_eq!(timers.pop_due(at(7)), Some((id, "key", at(7))));
@@ -442,7 +452,7 @@ mod tests {
 
     #[test]
     fn the_ends_of_the_clock_are_deadlines_too() {
-        let mut timers = Timers::new();
+        let mut timers = Timers::with_capacity(0);
         timers.arm(at(u64::MAX), 'z');
         timers.arm(Instant::START, 'a');
         assert_eq!(timers.pop_due(Instant::START).map(|due| due.1), Some('a'));
@@ -452,7 +462,7 @@ mod tests {
 
     #[test]
     fn a_million_rearmed_timers_leave_memory_as_it_was() {
-        let mut timers = Timers::new();
+        let mut timers = Timers::with_capacity(0);
         let mut ids: Vec<_> = (0..1_000).map(|key| timers.arm(at(key), key)).collect();
         let room = (timers.heap.capacity(), timers.slots.capacity());
         for turn in 1..=1_000 {
@@ -474,7 +484,7 @@ mod tests {
     #[test]
     fn a_hundred_thousand_timers_at_once_are_due_in_order() {
         let mut numbers = Numbers(1);
-        let mut timers = Timers::new();
+        let mut timers = Timers::with_capacity(0);
         let mut deadlines: Vec<_> = (0..100_000).map(|_| at(numbers.below(1 << 40))).collect();
         for deadline in &deadlines {
             timers.arm(*deadline, ());
@@ -490,7 +500,7 @@ mod tests {
 
     #[test]
     fn a_later_deadline_than_all_others_stays_where_it_is_put() {
-        let mut timers = Timers::new();
+        let mut timers = Timers::with_capacity(0);
         for deadline in 0..1_000 {
             let id = timers.arm(at(deadline), ());
             assert_eq!(timers.position(id), timers.len() - 1, "nothing else was moved");
@@ -500,7 +510,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "a timer that is not armed")]
     fn cancelling_a_timer_that_was_due_panics() {
-        let mut timers = Timers::new();
+        let mut timers = Timers::with_capacity(0);
         let id = timers.arm(at(1), ());
         timers.arm(at(2), ());
         timers.pop_due(at(1));
@@ -510,7 +520,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "a timer that is not armed")]
     fn moving_a_cancelled_timer_panics() {
-        let mut timers = Timers::new();
+        let mut timers = Timers::with_capacity(0);
         let id = timers.arm(at(1), ());
         timers.cancel(id);
         timers.move_to(id, at(2));

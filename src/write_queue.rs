@@ -109,8 +109,8 @@ impl WriteQueue {
         }
     }
 
-    /// Fills `slices` with the beginning of what waits, `budget` bytes at most; says how many slices
-    /// that took.
+    /// Fills `slices` with the beginning of what waits, `budget` bytes at most; says how many
+    /// slices that took.
     pub(crate) fn fill_slices<'a>(
         &'a mut self,
         slices: &mut [IoSlice<'a>; MAX_PARTS],

@@ -1,30 +1,19 @@
 //! The examples' contract: their options, what they print, and how they end.
 
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
-use std::process::Command;
-use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::{Arc, Mutex};
+use std::process::{self, Child, Command, Stdio};
+use std::thread;
 use std::time::Duration;
 
-#[path = "../examples/common/mod.rs"]
-mod common;
+#[path = "../examples/echo.rs"]
+#[allow(dead_code, reason = "the options are tested here, the server elsewhere")]
+mod echo;
 
-use common::{Addresses, Ending, LogQueue, Options, Stop};
-
-/// All that `examples/echo.rs` is to understand.
-#[derive(PartialEq, Debug, Default)]
-struct Echo {
-    addresses: Addresses,
-    framing: char,
-    at_limit: char,
-    max_connections: usize,
-    backlog: u32,
-    max_frame: usize,
-    high_watermark: usize,
-    timeouts: [Duration; 4],
-}
+use echo::common::{self, Addresses, Ending, Options, Stop};
+use echo::{Framing, Settings};
+use windlass::{AtLimit, Config};
 
 fn address(text: &str) -> SocketAddr {
     text.parse().expect("the test's own address")
@@ -34,39 +23,8 @@ fn words(line: &str) -> Vec<OsString> {
     line.split_whitespace().map(OsString::from).collect()
 }
 
-fn read_echo(options: &mut Options) -> Result<Echo, Stop> {
-    let mut echo = Echo::default();
-    while let Some(option) = options.next()? {
-        match option.as_str() {
-            "--framing" => {
-                let choices = [("raw", 'r'), ("lines", 'l'), ("length", 'n')];
-                echo.framing = options.choice(&choices)?;
-            }
-            "--at-limit" => {
-                let choices = [("wait", 'w'), ("refuse", 'r'), ("evict", 'e')];
-                echo.at_limit = options.choice(&choices)?;
-            }
-            "--max-connections" => echo.max_connections = options.number(1..=16_777_215)?,
-            "--backlog" => echo.backlog = options.number(1..=u32::MAX)?,
-            "--max-frame" => echo.max_frame = options.size()?,
-            "--high-watermark" => echo.high_watermark = options.size()?,
-            "--idle-timeout" => echo.timeouts[0] = options.duration()?,
-            "--frame-timeout" => echo.timeouts[1] = options.duration()?,
-            "--write-timeout" => echo.timeouts[2] = options.duration()?,
-            "--drain-timeout" => echo.timeouts[3] = options.duration()?,
-            other => {
-                if !echo.addresses.read(other, options)? {
-                    return Err(options.unknown());
-                }
-            }
-        }
-    }
-    echo.addresses = echo.addresses.or_both_on(address("127.0.0.1:7000"));
-    Ok(echo)
-}
-
-fn echo(line: &str) -> Result<Echo, Stop> {
-    read_echo(&mut Options::new(words(line)))
+fn echo(line: &str) -> Result<Settings, Stop> {
+    echo::read(&mut Options::new(words(line)))
 }
 
 #[track_caller]
@@ -81,19 +39,24 @@ fn every_option_of_the_echo_server_is_understood() {
          --max-connections 7 --backlog 8 --max-frame 64KiB --high-watermark=1MiB \
          --idle-timeout 30s --frame-timeout 500ms --write-timeout 2m --drain-timeout 1h",
     );
-    let expected = Echo {
-        addresses: Addresses {
-            tcp: vec![address("127.0.0.1:0"), address("0.0.0.0:80")],
-            udp: vec![address("[::1]:53")],
-        },
-        framing: 'n',
-        at_limit: 'e',
-        max_connections: 7,
-        backlog: 8,
-        max_frame: 65_536,
-        high_watermark: 1_048_576,
-        timeouts: [30_000, 500, 120_000, 3_600_000].map(Duration::from_millis),
+    let mut config = Config {
+        max_connections: Some(7),
+        at_limit: AtLimit::EvictIdle,
+        high_watermark: 1 << 20,
+        low_watermark: 1 << 18,
+        idle_timeout: Some(Duration::from_secs(30)),
+        frame_timeout: Some(Duration::from_millis(500)),
+        write_timeout: Some(Duration::from_secs(120)),
+        drain_timeout: Duration::from_secs(3600),
+        ..Config::default()
     };
+    config.socket.backlog = 8;
+    let addresses = Addresses {
+        tcp: vec![address("127.0.0.1:0"), address("0.0.0.0:80")],
+        udp: vec![address("[::1]:53")],
+    };
+    let expected =
+        Settings { addresses, framing: Framing::Length, max_frame: Some(65_536), config };
     assert_eq!(read, Ok(expected));
 }
 
@@ -107,38 +70,39 @@ fn without_an_address_both_protocols_have_the_usual_one() {
 
 #[test]
 fn sizes_are_bytes_or_have_a_unit() {
-    let largest = usize::MAX.to_string();
     for (text, bytes) in [
-        ("0", 0),
+        ("1", 1),
         ("65536", 65_536),
         ("1KiB", 1_024),
         ("3MiB", 3 << 20),
-        ("2GiB", 2 << 30),
-        (&largest, usize::MAX),
+        ("1GiB", 1 << 30),
+        ("2147483647", (1 << 31) - 1),
     ] {
-        assert_eq!(echo(&format!("--max-frame {text}")).unwrap().max_frame, bytes, "{text}");
+        assert_eq!(echo(&format!("--max-frame {text}")).unwrap().max_frame, Some(bytes), "{text}");
     }
-    for bad in ["", "KiB", "64KB", "64kib", "1.5MiB", "-1", "+1", "64KiBs", "18446744073709551616"]
-    {
-        let complaint = "it takes a size, such as 65536 (bytes), 64KiB, 1MiB or 2GiB";
+    let unlike_a_size = ["", "KiB", "64KB", "64kib", "1.5MiB", "-1", "+1", "64KiBs"];
+    let beyond_the_codecs = ["0", "0KiB", "2147483648", "2GiB"];
+    let beyond_all = ["18446744073709551616", "18446744073709551615GiB"];
+    for bad in unlike_a_size.iter().chain(&beyond_the_codecs).chain(&beyond_all) {
+        let complaint = "it takes 1 to 2147483647 bytes, such as 65536, 64KiB or 1MiB";
         assert_bad(&format!("--max-frame={bad}"), &format!("--max-frame {bad}: {complaint}"));
     }
-    assert!(echo("--max-frame 18446744073709551615GiB").is_err(), "more than can be counted");
 }
 
 #[test]
-fn durations_always_have_a_unit() {
-    for (text, millis) in
-        [("0s", 0), ("1ms", 1), ("90s", 90_000), ("2m", 120_000), ("1h", 3_600_000)]
-    {
-        let read = echo(&format!("--idle-timeout {text}")).unwrap().timeouts[0];
-        assert_eq!(read, Duration::from_millis(millis), "{text}");
+fn durations_have_a_unit_and_are_not_zero() {
+    for (text, millis) in [("1ms", 1), ("90s", 90_000), ("2m", 120_000), ("1h", 3_600_000)] {
+        let read = echo(&format!("--idle-timeout {text}")).unwrap().config.idle_timeout;
+        assert_eq!(read, Some(Duration::from_millis(millis)), "{text}");
     }
-    for bad in ["", "30", "s", "30sec", "1.5s", "-1s", "99999999999999999999s"] {
-        let complaint = "it takes a duration, such as 500ms, 30s, 2m or 1h";
+    let too_long = ["99999999999999999999s", "18446744073709551615h"];
+    for bad in ["", "30", "s", "30sec", "1.5s", "-1s", "0", "0s", "0ms"].iter().chain(&too_long) {
+        let complaint = "it takes a duration above zero, such as 500ms, 30s, 2m or 1h";
         assert_bad(&format!("--idle-timeout={bad}"), &format!("--idle-timeout {bad}: {complaint}"));
     }
-    assert!(echo("--idle-timeout 18446744073709551615h").is_err(), "longer than can be counted");
+    for option in ["--frame-timeout", "--write-timeout", "--drain-timeout"] {
+        assert!(echo(&format!("{option} 0s")).is_err(), "{option}");
+    }
 }
 
 #[test]
@@ -150,7 +114,10 @@ fn numbers_keep_within_their_limits() {
             &format!("--max-connections {bad}: {complaint}"),
         );
     }
-    assert_eq!(echo("--max-connections 16777215").unwrap().max_connections, 16_777_215);
+    assert_eq!(
+        echo("--max-connections 16777215").unwrap().config.max_connections,
+        Some(16_777_215)
+    );
 }
 
 #[test]
@@ -165,7 +132,7 @@ fn what_is_wrong_is_said_in_one_line_that_names_it() {
     assert_bad("7000", "7000 belongs to no option");
     let mut odd = Options::new([OsString::from("--tcp"), OsString::from("a\nb\u{1b}[2J")]);
     let complaint = format!("--tcp a\\nb\\u{{1b}}[2J: it takes {takes}");
-    assert_eq!(read_echo(&mut odd), Err(Stop::BadUsage(complaint)));
+    assert_eq!(echo::read(&mut odd), Err(Stop::BadUsage(complaint)));
 }
 
 #[test]
@@ -177,7 +144,7 @@ fn help_comes_before_everything_after_it() {
 #[test]
 fn the_exit_code_tells_how_it_ended() {
     let code = |line: &str, ending: Result<Ending, &str>| {
-        common::run_with(words(line), "Help.", read_echo, |_| ending)
+        common::run_with(words(line), "Help.", echo::read, |_| ending)
     };
     assert_eq!(code("", Ok(Ending::Finished)), 0);
     assert_eq!(code("--help", Ok(Ending::Cut)), 0);
@@ -186,109 +153,96 @@ fn the_exit_code_tells_how_it_ended() {
     assert_eq!(code("", Ok(Ending::Cut)), 3);
 }
 
-#[test]
-fn a_listener_is_announced_by_protocol_and_address() {
-    let mut output = Vec::new();
-    common::write_listening(&mut output, "tcp", address("127.0.0.1:7000")).unwrap();
-    common::write_listening(&mut output, "udp", address("[::1]:53")).unwrap();
-    assert_eq!(output, b"listening tcp 127.0.0.1:7000\nlistening udp [::1]:53\n");
-}
-
-/// An output that says when a write has begun, and does not end it before it is allowed to.
-struct Slow {
-    has_begun: Sender<()>,
-    may_end: Receiver<()>,
-    written: Arc<Mutex<Vec<u8>>>,
-}
-
-impl Write for Slow {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let _ = self.has_begun.send(());
-        let _ = self.may_end.recv();
-        self.written.lock().expect("no test has failed").extend_from_slice(bytes);
-        Ok(bytes.len())
+/// A program that begins and ends as the examples do: it logs so many lines, listens, logs the
+/// lines of its standard input, and fails. It listens when this returns.
+///
+/// It is the test of that name once more, in a process of its own, in which this does not return.
+fn logging_program(test: &str, lines: usize, rust_log: &str, stderr: impl Into<Stdio>) -> Child {
+    const LINES: &str = "WINDLASS_TEST_LINES";
+    if let Ok(lines) = std::env::var(LINES) {
+        log_and_exit(lines.parse().expect("the test's own number"));
     }
+    let mut child = Command::new(std::env::current_exe().expect("a test knows where it is"))
+        .args(["--exact", test, "--nocapture"])
+        .env(LINES, lines.to_string())
+        .env("RUST_LOG", rust_log)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(stderr)
+        .spawn()
+        .expect("the test can be started again");
+    let stdout = BufReader::new(child.stdout.as_mut().expect("it is piped"));
+    let mut lines = stdout.lines().map_while(Result::ok);
+    let is_listening = lines.any(|line| line.ends_with("listening tcp 127.0.0.1:7000"));
+    assert!(is_listening, "it ended before it listened: {:?}", child.wait());
+    child
+}
 
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+fn log_and_exit(lines: usize) -> ! {
+    // A log that waits is to fail the test, and not to hang it.
+    thread::spawn(|| {
+        thread::sleep(Duration::from_secs(60));
+        process::exit(99);
+    });
+    let serve = |()| {
+        for number in 0..lines {
+            log::info!("line {number}");
+        }
+        common::print_listening("tcp", address("127.0.0.1:7000"));
+        for line in io::stdin().lines().map_while(Result::ok) {
+            log::info!("{line}");
+        }
+        Err("the server failed")
+    };
+    process::exit(common::run_with([], "", |_| Ok(()), serve).into());
+}
+
+#[test]
+fn nobody_reading_standard_error_ends_no_server() {
+    for rust_log in ["info", "this=makes=no=sense"] {
+        let (reader, writer) = io::pipe().unwrap();
+        drop(reader);
+        let test = "nobody_reading_standard_error_ends_no_server";
+        let mut program = logging_program(test, 10_000, rust_log, writer);
+        drop(program.stdin.take());
+        assert_eq!(program.wait().unwrap().code(), Some(1), "RUST_LOG={rust_log}");
     }
 }
 
 #[test]
 fn a_log_that_nobody_reads_drops_lines_and_counts_them() {
-    let (has_begun, begun) = mpsc::channel();
-    let (allow, may_end) = mpsc::channel();
-    let written = Arc::new(Mutex::new(Vec::new()));
-    let slow = Slow { has_begun, may_end, written: Arc::clone(&written) };
-    let mut log = LogQueue::new(slow, 2).unwrap();
-    log.write_all(b"1\n").unwrap();
-    begun.recv().unwrap();
-    // One line is being written, two wait, and for the others there is no room.
-    for line in 2..=9 {
-        log.write_all(format!("{line}\n").as_bytes()).unwrap();
-    }
-    // From here on the output is fast.
-    drop(allow);
-    log.finish("the end\n");
-    // Until the log's thread has ended.
-    while begun.recv().is_ok() {}
-    let written = String::from_utf8(written.lock().unwrap().clone()).unwrap();
-    assert_eq!(written, "1\n2\n3\n[6 lines of the log were dropped]\nthe end\n");
-}
-
-#[test]
-fn nobody_reading_standard_error_ends_no_server() {
-    const CHILD: &str = "WINDLASS_TEST_CHILD";
-    let name = "nobody_reading_standard_error_ends_no_server";
-    if std::env::var_os(CHILD).is_some() {
-        // The child: its standard error, and its standard output as far as it is its own, are gone.
-        let serve = |()| {
-            for line in 0..10_000 {
-                log::info!("line {line}");
-            }
-            common::print_listening("tcp", address("127.0.0.1:7000"));
-            Err("the server failed")
-        };
-        let code = common::run_with([], "", |_| Ok(()), serve);
-        std::process::exit(i32::from(code) + 40);
-    }
-    for rust_log in ["info", "this=makes=no=sense"] {
-        let (reader, writer) = io::pipe().unwrap();
-        drop(reader);
-        let mut child = Command::new(std::env::current_exe().unwrap());
-        child.args(["--exact", name, "--nocapture"]).env(CHILD, "1").env("RUST_LOG", rust_log);
-        let output = child.stderr(writer).output().unwrap();
-        assert_eq!(output.status.code(), Some(41), "RUST_LOG={rust_log}: {output:?}");
-        let stdout = String::from_utf8(output.stdout).unwrap();
-        assert!(stdout.contains("listening tcp 127.0.0.1:7000\n"), "{stdout}");
-    }
-}
-
-/// An output that is broken for one write, and says what it was given afterwards.
-struct OnceBroken(Option<io::Error>, Sender<Vec<u8>>);
-
-impl Write for OnceBroken {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if let Some(error) = self.0.take() {
-            return Err(error);
+    let test = "a_log_that_nobody_reads_drops_lines_and_counts_them";
+    for (input, logged) in [("one more\n", "[INFO  example_options] one more\n"), ("", "")] {
+        let mut program = logging_program(test, 100_000, "info", Stdio::piped());
+        // It listens, though nothing was read, and a pipe holds less. Now there is room again.
+        let mut log = vec![0; 16_384];
+        let mut stderr = program.stderr.take().unwrap();
+        stderr.read_exact(&mut log).unwrap();
+        program.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        stderr.read_to_end(&mut log).unwrap();
+        assert_eq!(program.wait().unwrap().code(), Some(1));
+        let log = String::from_utf8(log).unwrap();
+        let mut lines = log.split_inclusive('\n').peekable();
+        let mut kept = 0;
+        while lines.next_if(|line| line.ends_with(&format!("] line {kept}\n"))).is_some() {
+            kept += 1;
         }
-        let _ = self.1.send(bytes.to_vec());
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        let dropped = 100_000 - kept;
+        let note = format!("[{dropped} lines of the log were dropped]\n");
+        assert!(kept > 0, "{log}");
+        assert_eq!(lines.collect::<String>(), note + logged + "error: the server failed\n");
     }
 }
 
 #[test]
-fn a_line_that_cannot_be_written_is_lost_alone() {
-    let (sender, written) = mpsc::channel();
-    let broken = OnceBroken(Some(io::ErrorKind::BrokenPipe.into()), sender);
-    let mut log = LogQueue::new(broken, 8).unwrap();
-    log.write_all(b"1\n").unwrap();
-    log.write_all(b"2\n").unwrap();
-    log.finish("the end\n");
-    let written: Vec<Vec<u8>> = written.iter().collect();
-    assert_eq!(written, [&b"2\n"[..], b"the end\n"]);
+fn a_line_longer_than_a_pipe_takes_at_once_is_cut() {
+    let test = "a_line_longer_than_a_pipe_takes_at_once_is_cut";
+    let mut program = logging_program(test, 0, "info", Stdio::piped());
+    let line = "x".repeat(10_000) + "\n";
+    program.stdin.take().unwrap().write_all(line.as_bytes()).unwrap();
+    let mut log = String::new();
+    program.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+    assert_eq!(program.wait().unwrap().code(), Some(1));
+    let lens: Vec<usize> = log.split_inclusive('\n').map(str::len).collect();
+    assert_eq!(lens, [4096, "error: the server failed\n".len()], "{log}");
 }

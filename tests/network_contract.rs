@@ -1,7 +1,10 @@
 //! Each promise of the network's contract, stated once and run on both networks.
 //!
-//! A promise is a function that is given a [`Trial`]: one of the two networks, and peers that can be
-//! told what to do. No wait here is measured by a clock, except that a poll must not return early.
+//! A promise is a function that is given a [`Trial`]: one of the two networks, and peers that can
+//! be told what to do. No wait here is measured by a clock, except that a poll must not return
+//! early.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 #[path = "network_contract/datagrams.rs"]
 mod datagrams;

@@ -5,8 +5,8 @@
 
 #![allow(dead_code, reason = "each example uses a part of this")]
 
-mod log_queue;
 mod options;
+mod stderr_log;
 
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -14,8 +14,8 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-pub(crate) use log_queue::LogQueue;
 pub(crate) use options::{Addresses, Options, Stop};
+use stderr_log::StderrLog;
 
 /// How the serving ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -49,32 +49,22 @@ pub(crate) fn run_with<O, E: Display>(
     read: impl FnOnce(&mut Options) -> Result<O, Stop>,
     serve: impl FnOnce(O) -> Result<Ending, E>,
 ) -> u8 {
-    match read(&mut Options::new(arguments)) {
-        Ok(options) => log_and_serve(|| serve(options)),
+    let log = StderrLog::default();
+    let (code, last_words) = match read(&mut Options::new(arguments)) {
+        Ok(options) => {
+            log.start();
+            match serve(options) {
+                Ok(Ending::Finished) => (FINISHED, String::new()),
+                Ok(Ending::Cut) => (CUT, String::new()),
+                Err(error) => (FAILED, format!("error: {error}\n")),
+            }
+        }
         Err(Stop::Help) => {
-            // Here and below: if nobody reads what is said, there is nobody to complain to.
+            // If nobody reads what is said, there is nobody to complain to.
             let _ = writeln!(io::stdout(), "{}", help.trim());
-            FINISHED
+            (FINISHED, String::new())
         }
-        Err(Stop::BadUsage(what)) => {
-            let _ = writeln!(io::stderr(), "error: {what} (see --help)");
-            BAD_USAGE
-        }
-    }
-}
-
-fn log_and_serve<E: Display>(serve: impl FnOnce() -> Result<Ending, E>) -> u8 {
-    let log = match log_queue::start() {
-        Ok(log) => log,
-        Err(error) => {
-            let _ = writeln!(io::stderr(), "error: cannot start the log: {error}");
-            return FAILED;
-        }
-    };
-    let (code, last_words) = match serve() {
-        Ok(Ending::Finished) => (FINISHED, String::new()),
-        Ok(Ending::Cut) => (CUT, String::new()),
-        Err(error) => (FAILED, format!("error: {error}\n")),
+        Err(Stop::BadUsage(what)) => (BAD_USAGE, format!("error: {what} (see --help)\n")),
     };
     log.finish(&last_words);
     code
@@ -84,15 +74,5 @@ fn log_and_serve<E: Display>(serve: impl FnOnce() -> Result<Ending, E>) -> u8 {
 /// `listening tcp 127.0.0.1:7000`. `protocol` is `tcp` or `udp`.
 pub(crate) fn print_listening(protocol: &str, address: SocketAddr) {
     let mut stdout = io::stdout().lock();
-    let _ = write_listening(&mut stdout, protocol, address);
-}
-
-/// As [`print_listening`], to any output.
-pub(crate) fn write_listening(
-    output: &mut impl Write,
-    protocol: &str,
-    address: SocketAddr,
-) -> io::Result<()> {
-    writeln!(output, "listening {protocol} {address}")?;
-    output.flush()
+    let _ = writeln!(stdout, "listening {protocol} {address}").and_then(|()| stdout.flush());
 }

@@ -11,17 +11,7 @@ use std::time::Duration;
 
 use lexopt::{Arg, Parser};
 
-/// The options, to be read one after the other:
-///
-/// ```ignore
-/// while let Some(option) = options.next()? {
-///     match option.as_str() {
-///         "--max-connections" => max_connections = options.number(1..=1_000_000)?,
-///         "--idle-timeout" => idle_timeout = options.duration()?,
-///         _ => return Err(options.unknown()),
-///     }
-/// }
-/// ```
+/// The options, to be read one after the other, each followed by its value.
 pub(crate) struct Options {
     parser: Parser,
     /// The option that was read last, as in `--tcp`.
@@ -77,15 +67,19 @@ impl Options {
         self.value(expected, |text| text.parse().ok())
     }
 
-    /// The option's value: a number of bytes, such as `65536`, `64KiB`, `1MiB` or `2GiB`.
-    pub(crate) fn size(&mut self) -> Result<usize, Stop> {
-        let expected = "a size, such as 65536 (bytes), 64KiB, 1MiB or 2GiB";
-        self.value(expected, |text| usize::try_from(size(text)?).ok())
+    /// The option's value: a number of bytes within limits, such as `65536`, `64KiB`, `1MiB` or
+    /// `2GiB`.
+    pub(crate) fn size(&mut self, limits: RangeInclusive<usize>) -> Result<usize, Stop> {
+        let (least, most) = (limits.start(), limits.end());
+        let expected = format!("{least} to {most} bytes, such as 65536, 64KiB or 1MiB");
+        let parse = |text: &str| usize::try_from(size(text)?).ok();
+        self.value(&expected, |text| parse(text).filter(|size| limits.contains(size)))
     }
 
-    /// The option's value: a time, such as `500ms`, `30s`, `2m` or `1h`.
+    /// The option's value: a time that is not zero, such as `500ms`, `30s`, `2m` or `1h`.
     pub(crate) fn duration(&mut self) -> Result<Duration, Stop> {
-        self.value("a duration, such as 500ms, 30s, 2m or 1h", duration)
+        let expected = "a duration above zero, such as 500ms, 30s, 2m or 1h";
+        self.value(expected, |text| duration(text).filter(|duration| !duration.is_zero()))
     }
 
     /// The option's value: a number within limits.
@@ -142,34 +136,20 @@ impl Addresses {
 }
 
 fn size(text: &str) -> Option<u64> {
-    let (count, unit) = count_and_unit(text)?;
-    let unit_bytes: u64 = match unit {
-        "" => 1,
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        "GiB" => 1 << 30,
-        _ => return None,
-    };
-    count.checked_mul(unit_bytes)
+    with_unit(text, &[("", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)])
 }
 
 fn duration(text: &str) -> Option<Duration> {
-    let (count, unit) = count_and_unit(text)?;
-    let unit_millis = match unit {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        _ => return None,
-    };
-    count.checked_mul(unit_millis).map(Duration::from_millis)
+    let millis = with_unit(text, &[("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)])?;
+    Some(Duration::from_millis(millis))
 }
 
-/// Digits, and whatever follows them.
-fn count_and_unit(text: &str) -> Option<(u64, &str)> {
+/// Digits and one of these units, multiplied.
+fn with_unit(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let digits_len = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (count, unit) = text.split_at(digits_len);
-    Some((count.parse().ok()?, unit))
+    let (_, factor) = units.iter().find(|(name, _)| *name == unit)?;
+    count.parse::<u64>().ok()?.checked_mul(*factor)
 }
 
 /// The text with everything escaped that would not stay on the line.

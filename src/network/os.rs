@@ -1,6 +1,9 @@
-//! The operating system's network: the only place that knows mio, socket2, signal-hook and the clock.
+//! The operating system's network: the only place that knows mio, socket2, signal-hook and the
+//! clock.
 
 #[cfg(target_os = "linux")]
+mod clock;
+mod datagrams;
 mod descriptors;
 mod errors;
 mod signals;
@@ -10,13 +13,14 @@ mod sockets;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::{Duration, Instant as Clock};
+use std::time::Duration;
 
 use mio::net::{TcpListener, TcpStream, UdpSocket};
 use mio::{Interest, Poll};
 use socket2::SockRef;
 
-use self::errors::{accept_error, not_found, progress};
+use self::clock::Clock;
+use self::errors::{accept_error, not_found, progress, retry};
 use self::signals::Signals;
 use self::slots::Slots;
 use super::{AcceptError, Event, Network, Progress, Readiness, SocketOptions};
@@ -33,26 +37,26 @@ const DEFAULT_EVENTS: usize = 1024;
 /// How much of what a refused peer has sent is read and thrown away.
 const REFUSED_READ_LEN: usize = 64 * 1024;
 
-/// `MSG_NOSIGNAL`: a write to a broken connection is an error, not a signal that kills a program which
-/// has not asked to ignore it. Other systems' numbers are not known here.
+/// `MSG_NOSIGNAL`: a write to a broken connection is an error, not a signal that kills a program
+/// which has not asked to ignore it. Other systems' numbers are not known here.
 const NO_SIGNAL: i32 =
     if cfg!(any(target_os = "linux", target_os = "android")) { 0x4000 } else { 0 };
 
 /// The operating system's network.
 ///
 /// Sockets are registered once, for both directions and edge-triggered, when they are opened or
-/// adopted. To close one is to close its descriptor: no descriptor is ever duplicated, so the kernel
-/// then forgets the registration by itself, and a system call is saved.
+/// adopted. To close one is to close its descriptor: no descriptor is ever duplicated, so the
+/// kernel then forgets the registration by itself, and a system call is saved.
 ///
-/// Signals that are [watched](Network::watch_signals) are counted until two have been taken; from then
-/// on, and again once the network is dropped, they do what they do by default, so that a third ends a
-/// process that hangs. The handler stays in place for that: a signal that was ignored, or had another
-/// handler by other means than signal-hook's, does not get that back.
+/// Signals that are [watched](Network::watch_signals) are counted until two have been taken; from
+/// then on, and again once the network is dropped, they do what they do by default, so that a third
+/// ends a process that hangs. The handler stays in place for that: a signal that was ignored, or
+/// had another handler by other means than signal-hook's, does not get that back.
 ///
 /// ```
 /// use std::time::Duration;
-/// use windlass::Token;
-/// use windlass::network::{Network, OsNetwork, SocketOptions};
+/// use windlass::network::{Network, OsNetwork};
+/// use windlass::{SocketOptions, Token};
 ///
 /// let mut network = OsNetwork::new()?;
 /// let anywhere = "127.0.0.1:0".parse().unwrap();
@@ -67,7 +71,7 @@ const NO_SIGNAL: i32 =
 pub struct OsNetwork {
     poll: Poll,
     events: mio::Events,
-    started: Clock,
+    clock: Clock,
     /// Listeners and UDP sockets, by endpoint.
     own: Vec<Option<OwnSocket>>,
     connections: Slots,
@@ -93,7 +97,7 @@ impl OsNetwork {
         Ok(Self {
             poll: Poll::new()?,
             events: mio::Events::with_capacity(0),
-            started: Clock::now(),
+            clock: Clock::start()?,
             own: Vec::new(),
             connections: Slots::default(),
             hand: None,
@@ -101,28 +105,14 @@ impl OsNetwork {
         })
     }
 
-    /// Sleeps until there are events or the timeout has passed, however often that is interrupted.
+    /// Sleeps until there are events or the timeout has passed. An interrupted sleep ends with
+    /// whatever has happened by then.
     fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        // A moment beyond the end of the clock is never.
-        let sleeps = timeout.filter(|timeout| !timeout.is_zero());
-        let deadline = sleeps.and_then(|timeout| Clock::now().checked_add(timeout));
-        let mut remaining = timeout;
-        loop {
-            match self.poll.poll(&mut self.events, remaining) {
-                Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
-                Ok(()) if !self.events.is_empty() => return Ok(()),
-                _ if timeout == Some(Duration::ZERO) => return Ok(()),
-                // Interrupted, or the longest wait that the system knows is over.
-                _ => {}
-            }
-            if let Some(deadline) = deadline {
-                let left = deadline.saturating_duration_since(Clock::now());
-                if left.is_zero() {
-                    return Ok(());
-                }
-                remaining = Some(left);
-            }
+        let mut result = self.poll.poll(&mut self.events, timeout);
+        while result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Interrupted) {
+            result = self.poll.poll(&mut self.events, Some(Duration::ZERO));
         }
+        result
     }
 
     fn listener(&self, token: Token) -> io::Result<(&TcpListener, bool)> {
@@ -166,10 +156,9 @@ impl AsFd for OsNetwork {
 }
 
 impl Network for OsNetwork {
+    #[inline]
     fn now(&mut self) -> Instant {
-        let elapsed = self.started.elapsed();
-        let nanos = elapsed.as_secs() * 1_000_000_000 + u64::from(elapsed.subsec_nanos());
-        Instant::from_nanos(nanos)
+        self.clock.now()
     }
 
     fn poll(&mut self, events: &mut Vec<Event>, timeout: Option<Duration>) -> io::Result<()> {
@@ -207,7 +196,6 @@ impl Network for OsNetwork {
         address: SocketAddr,
         options: &SocketOptions,
     ) -> io::Result<SocketAddr> {
-        self.own_place(listener)?;
         let (mut socket, bound) = sockets::open_listener(address, options)?;
         self.poll.registry().register(&mut socket, to_mio(listener), Interest::READABLE)?;
         *self.own_place(listener)? = Some(OwnSocket::Listener { socket, nodelay: options.nodelay });
@@ -220,7 +208,8 @@ impl Network for OsNetwork {
         match progress(|| socket.accept()).map_err(accept_error)? {
             Progress::Done((stream, peer)) => {
                 if cfg!(not(target_os = "linux")) {
-                    // Linux lets it inherit this. If it fails the peer has gone, as reading will tell.
+                    // Linux lets it inherit this. If it fails the peer has gone, as reading will
+                    // tell.
                     let _ = stream.set_nodelay(nodelay);
                 }
                 self.hand = Some(stream);
@@ -265,13 +254,19 @@ impl Network for OsNetwork {
     #[inline]
     fn read(&mut self, connection: Token, buffer: &mut [u8]) -> io::Result<Progress<usize>> {
         let mut stream = self.connections.find(connection)?;
-        progress(|| stream.read(buffer))
+        match stream.read(buffer) {
+            Ok(len) => Ok(Progress::Done(len)),
+            Err(error) => retry(error, || stream.read(buffer)),
+        }
     }
 
     #[inline]
     fn write(&mut self, connection: Token, bytes: &[u8]) -> io::Result<Progress<usize>> {
         let mut stream = self.connections.find(connection)?;
-        progress(|| stream.write(bytes))
+        match stream.write(bytes) {
+            Ok(len) => Ok(Progress::Done(len)),
+            Err(error) => retry(error, || stream.write(bytes)),
+        }
     }
 
     fn write_vectored(
@@ -303,7 +298,6 @@ impl Network for OsNetwork {
         address: SocketAddr,
         options: &SocketOptions,
     ) -> io::Result<SocketAddr> {
-        self.own_place(socket)?;
         let (mut udp, bound) = sockets::open_udp(address, options)?;
         let both = Interest::READABLE.add(Interest::WRITABLE);
         self.poll.registry().register(&mut udp, to_mio(socket), both)?;
@@ -311,41 +305,12 @@ impl Network for OsNetwork {
         Ok(bound)
     }
 
-    /// An error that comes when there are datagrams already is dropped, being an earlier datagram's,
-    /// which nobody waits for: so no datagram is left behind it. A second one in a row is returned.
     fn receive(&mut self, socket: Token, batch: &mut Incoming) -> io::Result<Progress<()>> {
-        let socket = self.udp(socket)?;
-        batch.clear();
-        let mut may_drop_error = false;
-        while let Some(room) = batch.room() {
-            match progress(|| socket.recv_from(room)) {
-                Ok(Progress::Done((len, sender))) => {
-                    batch.push(sender, len);
-                    may_drop_error = true;
-                }
-                Ok(Progress::Blocked) if batch.is_empty() => return Ok(Progress::Blocked),
-                Ok(Progress::Blocked) => break,
-                Err(_) if may_drop_error => may_drop_error = false,
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(Progress::Done(()))
+        datagrams::receive(self.udp(socket)?, batch)
     }
 
-    /// A full queue of a device (`ENOBUFS`) is an error like others, not `Blocked`: no event would
-    /// tell of its end.
     fn send(&mut self, socket: Token, batch: &mut Outgoing) -> io::Result<Progress<()>> {
-        let socket = self.udp(socket)?;
-        let mut sent = false;
-        while let Some((receiver, payload)) = batch.front() {
-            match progress(|| socket.send_to(payload, receiver))? {
-                Progress::Done(_) => batch.pop(),
-                Progress::Blocked if sent => break,
-                Progress::Blocked => return Ok(Progress::Blocked),
-            }
-            sent = true;
-        }
-        Ok(Progress::Done(()))
+        datagrams::send(self.udp(socket)?, batch)
     }
 
     fn close(&mut self, token: Token) {

@@ -15,6 +15,8 @@ mod random;
 mod schedule;
 mod seam;
 #[cfg(test)]
+mod swarm;
+#[cfg(test)]
 mod tests;
 mod trace;
 
@@ -225,6 +227,16 @@ impl SimNetwork {
     /// If the clock cannot reach that moment.
     pub fn after(&mut self, wait: Duration, action: impl FnOnce(&mut Self) + 'static) {
         self.at(self.moment(wait), action);
+    }
+
+    /// Time passes while the loop does nothing: its process was stopped, or a callback was slow.
+    /// What was scheduled meanwhile happens at the next poll, all of it together.
+    ///
+    /// # Panics
+    ///
+    /// If the clock cannot reach that moment.
+    pub fn jump(&mut self, wait: Duration) {
+        self.clock = self.moment(wait);
     }
 
     /// A signal arrives. If the loop [watches](crate::network::Network::watch_signals) none, it is

@@ -34,6 +34,9 @@ impl Source {
     pub(crate) fn new(path: &str, text: &str) -> Self {
         let mut tokens = lex(text);
         mark_tests(&mut tokens);
+        if is_file_of_tests(path) {
+            tokens.iter_mut().for_each(|token| token.is_test = true);
+        }
         Self { path: path.to_owned(), text: text.to_owned(), tokens }
     }
 
@@ -67,8 +70,11 @@ impl Source {
         self.tokens.iter().filter(|token| !token.is_test)
     }
 
-    /// How many lines there are before the module of tests.
+    /// How many lines there are before the module of tests; in a file of tests, none.
     pub(crate) fn len_before_tests(&self) -> usize {
+        if is_file_of_tests(&self.path) {
+            return 0;
+        }
         let end = self.text.find("\n#[cfg(test)]\nmod tests").unwrap_or(self.text.len());
         self.text[..end].lines().count()
     }
@@ -90,14 +96,14 @@ impl Source {
             .collect()
     }
 
-    /// The names of the functions under `#[test]`, and their lines.
+    /// The names of the functions under `#[test]`, and their lines. A macro's parameter is no name.
     pub(crate) fn tests(&self) -> Vec<(&str, usize)> {
         let starts = (0..self.tokens.len()).filter(|at| follows(&self.tokens[*at..], "#[test]"));
         starts
             .filter_map(|at| {
                 let name =
                     self.tokens[at..].iter().skip_while(|token| token.text != "fn").nth(1)?;
-                Some((&name.text[..], name.line))
+                is_word(&name.text).then(|| (&name.text[..], name.line))
             })
             .collect()
     }
@@ -112,6 +118,11 @@ pub(crate) fn follows(tokens: &[Token], text: &str) -> bool {
     let expected = lex(text);
     tokens.len() >= expected.len()
         && tokens.iter().zip(&expected).all(|(token, expected)| token.text == expected.text)
+}
+
+/// Whether it is a module of tests that has grown into a file.
+fn is_file_of_tests(path: &str) -> bool {
+    path.starts_with("src/") && path.ends_with("/tests.rs")
 }
 
 fn mark_tests(tokens: &mut [Token]) {

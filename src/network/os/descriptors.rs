@@ -2,12 +2,13 @@
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-/// What to assume is open besides sockets where there is no `/proc`: the standard streams, the poll,
-/// the signals' pipe, and a few files.
+/// What to assume is open besides sockets where there is no `/proc`: the standard streams, the
+/// poll, the signals' pipe, and a few files.
 const USUAL_OTHERS: usize = 32;
 
-/// How many sockets this process can have, `own` of which it has already, after raising the soft limit
-/// towards the hard one as far as `wanted` sockets need it. What else is open counts against the limit.
+/// How many sockets this process can have, `own` of which it has already, after raising the soft
+/// limit towards the hard one as far as `wanted` sockets need it. What else is open counts against
+/// the limit.
 pub(super) fn socket_limit(wanted: usize, own: usize) -> Option<usize> {
     let others = open_descriptors().map_or(USUAL_OTHERS, |open| open.saturating_sub(own));
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;

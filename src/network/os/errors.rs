@@ -4,17 +4,31 @@ use std::io::{self, ErrorKind};
 
 use crate::network::{AcceptError, Progress};
 
-/// Makes a system call until it was not interrupted, and turns "it would have to wait" into a value.
+/// Makes a system call until it was not interrupted, and turns "it would have to wait" into a
+/// value.
 #[inline]
 pub(super) fn progress<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<Progress<T>> {
+    match call() {
+        Ok(value) => Ok(Progress::Done(value)),
+        Err(error) => retry(error, call),
+    }
+}
+
+/// Sorts the `error` of a call, which is made again if it was interrupted.
+#[cold]
+pub(super) fn retry<T>(
+    mut error: io::Error,
+    mut call: impl FnMut() -> io::Result<T>,
+) -> io::Result<Progress<T>> {
     loop {
+        match error.kind() {
+            ErrorKind::WouldBlock => return Ok(Progress::Blocked),
+            ErrorKind::Interrupted => {}
+            _ => return Err(error),
+        }
         match call() {
             Ok(value) => return Ok(Progress::Done(value)),
-            Err(error) => match error.kind() {
-                ErrorKind::WouldBlock => return Ok(Progress::Blocked),
-                ErrorKind::Interrupted => {}
-                _ => return Err(error),
-            },
+            Err(again) => error = again,
         }
     }
 }
@@ -27,10 +41,10 @@ pub(super) fn not_found() -> io::Error {
 
 /// Sorts an error of `accept` by what to do about it.
 ///
-/// Linux hands errors that wait on the new connection to `accept`, which has taken the connection off
-/// the queue by then: the one behind it may be well. Whatever is not known to be of that kind, nor to
-/// be for ever, is treated as something that has run out. To try again a little later is never wrong:
-/// it neither spins nor ends the loop.
+/// Linux hands errors that wait on the new connection to `accept`, which has taken the connection
+/// off the queue by then: the one behind it may be well. Whatever is not known to be of that kind,
+/// nor to be for ever, is treated as something that has run out. To try again a little later is
+/// never wrong: it neither spins nor ends the loop.
 #[cfg(target_os = "linux")]
 pub(super) fn accept_error(error: io::Error) -> AcceptError {
     use nix::errno::Errno;
@@ -49,8 +63,9 @@ pub(super) fn accept_error(error: io::Error) -> AcceptError {
         Errno::EBADF | Errno::EFAULT | Errno::EINVAL | Errno::ENOTSOCK => {
             AcceptError::Broken(error)
         }
-        // Not only EMFILE, ENFILE, ENOBUFS and ENOMEM. EPERM and EACCES are a security policy's, which
-        // is asked before a peer is taken off the queue: the next try would find the same peer.
+        // Not only EMFILE, ENFILE, ENOBUFS and ENOMEM. EPERM and EACCES are a security policy's,
+        // which is asked before a peer is taken off the queue: the next try would find the same
+        // peer.
         _ => AcceptError::Exhausted(error),
     }
 }

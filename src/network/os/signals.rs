@@ -1,7 +1,7 @@
 //! Signals as events: a pipe into which each signal writes a byte.
 //!
-//! A flag alone would not do: a signal that comes between the look at the flag and the sleep would be
-//! noticed only when something else happens. The byte also wakes the poll, whenever it begins.
+//! A flag alone would not do: a signal that comes between the look at the flag and the sleep would
+//! be noticed only when something else happens. The byte also wakes the poll, whenever it begins.
 
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::net::UnixStream;
@@ -11,13 +11,13 @@ use mio::{Interest, Registry};
 use signal_hook::SigId;
 use signal_hook::{consts::FORBIDDEN, flag, low_level};
 
-/// After this many signals were taken, the next one does again what it does by default. The first asks
-/// a server to drain and the second to stop now; a third is sent to one that hangs.
+/// After this many signals were taken, the next one does again what it does by default. The first
+/// asks a server to drain and the second to stop now; a third is sent to one that hangs.
 pub(super) const SIGNALS_HEEDED: usize = 2;
 
-/// What a signal does is a property of the process, so this cannot belong to one network: of two that
-/// watch a signal, one after the other or at once, the one that ends must neither leave the signal
-/// without effect for good nor let it kill the process under the other.
+/// What a signal does is a property of the process, so this cannot belong to one network: of two
+/// that watch a signal, one after the other or at once, the one that ends must neither leave the
+/// signal without effect for good nor let it kill the process under the other.
 struct Disposition {
     /// How many networks watch the signal.
     watchers: AtomicUsize,
@@ -78,8 +78,8 @@ impl Signals {
         Ok(())
     }
 
-    /// How many signals have come since the last call. Where so many came that the pipe was full, not
-    /// each of them is counted: hundreds are.
+    /// How many signals have come since the last call. Where so many came that the pipe was full,
+    /// not each of them is counted: hundreds are.
     pub(super) fn take(&mut self) -> usize {
         let mut bytes = [0; 64];
         let mut count = 0;

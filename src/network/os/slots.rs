@@ -37,8 +37,8 @@ impl Slots {
         slot.is_some_and(|slot| slot.stream.is_some())
     }
 
-    /// Puts a connection in its place. The only call that asks for memory, and only for a slot higher
-    /// than any before it.
+    /// Puts a connection in its place. The only call that asks for memory, and only for a slot
+    /// higher than any before it.
     pub(super) fn insert(&mut self, token: Token, stream: TcpStream) {
         let (endpoint, slot) = (token.endpoint_index(), token.slot());
         if self.0.len() <= endpoint {

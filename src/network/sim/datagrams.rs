@@ -33,12 +33,14 @@ pub(super) struct UdpSocket {
     inbox_len: usize,
     /// How many refusals the loop has not been told of.
     pub(super) refusals: usize,
+    /// The error of the next calls to receive, and how many of them.
+    failure: Option<(io::ErrorKind, usize)>,
     blocked_until: Instant,
 }
 
 impl UdpSocket {
     pub(super) fn can_receive(&self) -> bool {
-        !self.inbox.is_empty() || self.refusals > 0
+        !self.inbox.is_empty() || self.refusals > 0 || self.failure.is_some()
     }
 
     pub(super) fn can_send(&self, now: Instant) -> bool {
@@ -112,6 +114,20 @@ impl SimNetwork {
         self.schedule.add(until, Scheduled::Unblock { token });
     }
 
+    /// The next `times` calls to receive at the UDP socket bound at this address fail with an error
+    /// of this kind, and an event says that there is something to receive.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such socket.
+    pub fn fail_receive(&mut self, at: SocketAddr, kind: io::ErrorKind, times: usize) {
+        let token = self.udp_socket_at(at, at).expect("a socket is bound at the address to fail");
+        if let Ok(udp) = self.udp_socket(token) {
+            udp.failure = (times > 0).then_some((kind, times));
+        }
+        self.check(token);
+    }
+
     /// Sends a datagram on its way, with all that can happen to it there.
     fn dispatch(&mut self, from: SocketAddr, to: SocketAddr, payload: &[u8]) {
         if self.random.chance(self.faults.lost_datagram) {
@@ -182,6 +198,7 @@ impl SimNetwork {
             inbox: VecDeque::new(),
             inbox_len: 0,
             refusals: 0,
+            failure: None,
             blocked_until: Instant::START,
         };
         let address = udp.address;
@@ -196,6 +213,7 @@ impl SimNetwork {
     ) -> io::Result<Progress<()>> {
         batch.clear();
         self.take_refusal(token)?;
+        self.take_failure(token)?;
         let waiting = self.udp_socket(token)?.inbox.len();
         if waiting == 0 || self.random.chance(self.faults.blocked_read) {
             self.edges(token).read_waits = true;
@@ -250,6 +268,14 @@ impl SimNetwork {
         } else {
             self.dispatch(from, to, payload);
         }
+    }
+
+    /// Fails if it was asked to.
+    fn take_failure(&mut self, token: Token) -> io::Result<()> {
+        let udp = self.udp_socket(token)?;
+        let Some((kind, times)) = udp.failure else { return Ok(()) };
+        udp.failure = (times > 1).then(|| (kind, times - 1));
+        Err(io::Error::new(kind, format!("{kind} (simulated)")))
     }
 
     /// Fails if a refusal waits to be told.
@@ -404,6 +430,20 @@ mod tests {
     }
 
     #[test]
+    fn receiving_fails_as_often_as_it_was_asked_to() {
+        let mut world = world();
+        world.net.send_datagram(peer(), here(), b"a");
+        assert_eq!(receive(&mut world, 4).unwrap(), [b"a"]);
+        world.net.fail_receive(here(), io::ErrorKind::OutOfMemory, 2);
+        assert_eq!(world.poll(), [(SOCKET, R)]);
+        for _ in 0..2 {
+            let result = world.net.receive(SOCKET, &mut Incoming::new(4, 8));
+            assert_eq!(kind(result), io::ErrorKind::OutOfMemory);
+        }
+        assert_eq!(receive(&mut world, 4), None);
+    }
+
+    #[test]
     fn a_blocked_socket_takes_nothing_and_tells_when_it_does_again() {
         let mut world = world();
         world.net.block_datagrams(here(), Duration::from_secs(1));
@@ -490,6 +530,23 @@ mod tests {
         assert_eq!(receive(&mut world, 4), None);
         assert_eq!(send(&mut world, &mut batch).unwrap(), Progress::Blocked);
         assert_eq!(world.poll(), [(SOCKET, R.with(W))]);
+    }
+
+    #[test]
+    fn a_socket_for_all_addresses_has_one_and_sees_other_families_mapped() {
+        let mut world = World::new();
+        let options = SocketOptions { v6_only: false, ..SocketOptions::default() };
+        world.net.bind(SOCKET, address("[::]:5300"), &options).unwrap();
+        world.net.send_datagram(peer(), here(), b"a");
+        let mut batch = Incoming::new(1, 8);
+        world.net.receive(SOCKET, &mut batch).unwrap();
+        let sender = address("[::ffff:192.0.2.1]:99");
+        assert_eq!(batch.iter().next().unwrap().sender, sender);
+        let mut answers = Outgoing::new();
+        answers.push(sender, b"b");
+        send(&mut world, &mut answers).unwrap();
+        let local = address("[::1]:5300");
+        assert_eq!(world.net.take_datagrams(sender), [(local, b"b".to_vec())]);
     }
 
     #[test]

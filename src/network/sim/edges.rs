@@ -445,10 +445,13 @@ mod tests {
         let mut world = World::new();
         let (peer, token) = world.pair();
         world.net.send(peer, b"lost");
+        world.net.write(token, b"lost too").unwrap();
         world.net.reset(peer);
+        assert_eq!(world.net.received(peer), b"");
         assert_eq!(world.poll(), [(token, R.with(W).with(H))]);
         let error = world.net.read(token, &mut [0; 9]).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+        assert_eq!(world.read(token, 9).unwrap(), b"", "what was not read is lost");
         let error = world.net.write(token, b"more").unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
         assert_eq!(world.poll(), []);
@@ -505,7 +508,6 @@ mod tests {
             seen.push(events[0].0);
         }
         assert!(seen.contains(&token) && seen.contains(&closed) && seen.contains(&LISTENER));
-        assert_eq!(world.read(token, 9), None);
         world.faults(|_| ());
         world.net.send(peer, b"ab");
         assert_eq!(world.poll(), [(token, R)]);
@@ -516,11 +518,13 @@ mod tests {
         let mut world = World::new();
         let (peer, token) = world.pair();
         world.faults(|faults| faults.delayed_event = 1000);
-        world.net.send(peer, b"ab");
+        world.net.send(peer, b"a");
+        world.net.send(peer, b"b");
         assert_eq!(world.poll(), []);
         let start = world.net.clock();
         assert_eq!(world.poll_for(SHORT), [(token, R)]);
         assert!(world.net.clock().since(start) <= Duration::from_millis(5));
+        assert_eq!(world.poll_for(SHORT), [], "once for both");
         world.read(token, 9);
         world.net.send(peer, b"cd");
         world.net.close(token);

@@ -46,6 +46,8 @@ pub struct Faults {
     pub unannounced_connection: u16,
     /// A poll whose timeout passes returns up to a millisecond late.
     pub late_timeout: u16,
+    /// A poll that sleeps returns before anything has happened and before its timeout.
+    pub interrupted_poll: u16,
     /// A connection is reset at a read or write, or while the loop sleeps.
     pub reset: u16,
     /// An accept fails because something has run out for the moment.
@@ -86,6 +88,7 @@ impl Faults {
             split_event: 0,
             unannounced_connection: 0,
             late_timeout: 0,
+            interrupted_poll: 0,
             reset: 0,
             exhausted_accept: 0,
             aborted_accept: 0,
@@ -117,7 +120,7 @@ impl Faults {
     }
 
     /// Those that a loop which keeps to the contract overcomes without loss, datagrams excepted.
-    fn harmless(&mut self) -> [&mut u16; 16] {
+    fn harmless(&mut self) -> [&mut u16; 17] {
         [
             &mut self.partial_read,
             &mut self.partial_write,
@@ -129,6 +132,7 @@ impl Faults {
             &mut self.split_event,
             &mut self.unannounced_connection,
             &mut self.late_timeout,
+            &mut self.interrupted_poll,
             &mut self.exhausted_accept,
             &mut self.lost_datagram,
             &mut self.doubled_datagram,
@@ -244,7 +248,7 @@ mod tests {
     fn a_random_mixture_is_the_same_for_a_seed_and_leaves_some_faults_out() {
         assert_eq!(Faults::random(5), Faults::random(5));
         assert_ne!(Faults::random(5), Faults::random(6));
-        let mut counts = [0; 20];
+        let mut counts = [0; 21];
         for seed in 0..200 {
             let mut faults = Faults::random(seed);
             let on = faults.harmless().map(|rate| *rate > 0);

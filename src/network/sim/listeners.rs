@@ -347,6 +347,10 @@ mod tests {
         let accepted = world.net.accept(LISTENER).unwrap();
         assert_eq!(accepted, Progress::Done(world.net.address(first)));
         world.accept();
+        world.poll();
+        world.connect();
+        assert_eq!(world.poll(), [], "although it has accepted everybody");
+        world.accept();
         assert!(is_blocked(&mut world));
         world.connect();
         assert!(world.poll().contains(&(LISTENER, R)));
@@ -413,10 +417,23 @@ mod tests {
     fn a_listener_that_closes_resets_those_who_wait() {
         let mut world = World::with_backlog(0);
         let (queued, outside) = (world.connect(), world.connect());
+        world.net.send(outside, b"lost");
         world.net.close(LISTENER);
         assert_eq!(world.net.state(queued), PeerState::Reset);
         world.poll_for(SECOND);
         assert_eq!(world.net.state(outside), PeerState::Refused);
+        assert_eq!(world.net.unsent(outside), 0);
+    }
+
+    #[test]
+    fn a_peer_that_gives_up_by_itself_does_not_try_again() {
+        let mut world = World::with_backlog(0);
+        let (_, outside) = (world.connect(), world.connect());
+        world.accept();
+        world.net.reset(outside);
+        world.poll_for(SECOND);
+        world.poll_for(SECOND);
+        assert_eq!(world.net.queue_len(world.address), 0);
     }
 
     #[test]
@@ -543,6 +560,10 @@ mod tests {
         world.connect();
         let token = world.accept();
         assert!(world.net.write(token, b"ab").is_err());
+        let peer = world.connect();
+        world.net.accept(LISTENER).unwrap();
+        world.net.refuse(b"nobody hears it");
+        assert_eq!(world.net.received(peer), b"");
     }
 
     #[test]

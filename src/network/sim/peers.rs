@@ -296,6 +296,16 @@ mod tests {
     }
 
     #[test]
+    fn what_is_taken_out_has_left_the_pipe() {
+        let mut world = World::with_pipe(4);
+        let (peer, token) = world.pair();
+        assert_eq!(world.net.write(token, b"abcde").unwrap(), Progress::Done(4));
+        assert_eq!(world.net.take_received(peer), b"abcd");
+        assert_eq!(world.net.write(token, b"e").unwrap(), Progress::Done(1));
+        assert_eq!(world.net.received(peer), b"e");
+    }
+
+    #[test]
     fn a_slow_peer_takes_a_portion_every_so_often() {
         let mut world = World::new();
         let (peer, token) = world.pair();

@@ -32,12 +32,11 @@ impl SimNetwork {
 
     /// Moves the clock from thing to thing until there is an event, or the deadline has passed.
     fn wait(&mut self, events: &mut Vec<Event>, deadline: Option<Instant>) -> io::Result<()> {
+        if self.is_interrupted(deadline) {
+            return Ok(());
+        }
         loop {
-            let next = match (self.schedule.next_time(), deadline) {
-                (Some(next), Some(deadline)) => next.min(deadline),
-                (Some(moment), None) | (None, Some(moment)) => moment,
-                (None, None) => return Err(self.hang()),
-            };
+            let Some(next) = self.next_moment(deadline) else { return Err(self.hang()) };
             self.clock = self.clock.max(next);
             self.run_due();
             self.deliver(events);
@@ -49,6 +48,27 @@ impl SimNetwork {
                 return Ok(());
             }
         }
+    }
+
+    /// When there is something to wake up for.
+    fn next_moment(&self, deadline: Option<Instant>) -> Option<Instant> {
+        match (self.schedule.next_time(), deadline) {
+            (Some(next), Some(deadline)) => Some(next.min(deadline)),
+            (next, deadline) => next.or(deadline),
+        }
+    }
+
+    /// Whether a sleep is interrupted; if so, some of it has passed, but not all.
+    fn is_interrupted(&mut self, deadline: Option<Instant>) -> bool {
+        let next = self.next_moment(deadline);
+        let sleep = next.map_or(Duration::from_millis(1), |next| next.since(self.clock));
+        let nanos = usize::try_from(sleep.as_nanos()).unwrap_or(usize::MAX);
+        if nanos < 2 || !self.random.chance(self.faults.interrupted_poll) {
+            return false;
+        }
+        let passed = Duration::from_nanos(1 + self.random.below(nanos - 1) as u64);
+        self.clock = self.clock.after(passed).unwrap_or(self.clock);
+        true
     }
 
     /// Everything happens that is due.

@@ -140,5 +140,6 @@ mod tests {
         assert_eq!(hash(&[b"ab", b"c"]), hash(&[b"ab", b"c"]));
         assert_ne!(hash(&[b"ab", b"c"]), hash(&[b"a", b"bc"]));
         assert_ne!(hash(&[b"ab", b"c"]), hash(&[b"c", b"ab"]));
+        assert_ne!(hash(&[b"ab"]), hash(&[b"ab\0"]));
     }
 }

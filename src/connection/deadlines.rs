@@ -1,0 +1,118 @@
+//! When a connection has taken too long, and the timers its handler set.
+
+use std::time::Duration;
+
+use super::{Connection, Drain, Phase};
+use crate::config::Config;
+use crate::error::CloseReason;
+use crate::instant::Instant;
+use crate::shared::{Purpose, Shared, TimerKey};
+use crate::timers::TimerId;
+
+impl Connection {
+    /// When the earliest of its deadlines passes, and what that would mean.
+    fn next_deadline(&self, config: &Config) -> Option<(Instant, Expiry)> {
+        let in_time = |from: Instant, timeout: Option<Duration>, expiry| {
+            timeout.and_then(|timeout| from.after(timeout)).map(|deadline| (deadline, expiry))
+        };
+        let linger = Some(config.linger_timeout);
+        if self.phase == Phase::Lingering {
+            return in_time(self.last_active, linger, Expiry::Linger);
+        }
+        let queue = self.queue.as_ref();
+        let write = queue.and_then(|q| in_time(q.progress(), config.write_timeout, Expiry::Write));
+        if !self.is_open() {
+            return write;
+        }
+        let input = self.input.as_ref().filter(|input| input.missing() > 0 && self.may_run());
+        let first = (!self.has_run_frame).then_some(self.opened);
+        let newcomer = (self.drain == Drain::Newcomer).then_some(self.opened);
+        [
+            write,
+            input.and_then(|i| in_time(i.begun(), config.frame_timeout, Expiry::Frame)),
+            first.and_then(|f| in_time(f, config.first_frame_timeout, Expiry::FirstFrame)),
+            newcomer.and_then(|n| in_time(n, linger, Expiry::Newcomer)),
+            in_time(self.opened, config.lifetime, Expiry::Lifetime),
+            in_time(self.last_active, config.idle_timeout, Expiry::Idle),
+        ]
+        .into_iter()
+        .flatten()
+        .min_by_key(|(deadline, _)| *deadline)
+    }
+
+    /// Sees to it that it is looked at when the earliest deadline passes, or before. Deadlines that
+    /// move into the future, as nearly all do with each event, cost nothing: they are found out
+    /// when it is looked.
+    pub(super) fn arm(&mut self, shared: &mut Shared) {
+        let Some((deadline, _)) = self.next_deadline(&shared.config) else { return };
+        match self.deadline {
+            Some(timer) if shared.timers.deadline_of(timer) <= deadline => {}
+            Some(timer) => shared.timers.move_to(timer, deadline),
+            None => {
+                let key = TimerKey { token: self.token, purpose: Purpose::Deadline };
+                self.deadline = Some(shared.timers.arm(deadline, key));
+            }
+        }
+    }
+
+    /// It is looked whether a deadline has passed, and done what that means.
+    pub(crate) fn expire(&mut self, shared: &Shared) {
+        self.deadline = None;
+        let Some((deadline, expiry)) = self.next_deadline(&shared.config) else { return };
+        if deadline > shared.now {
+            return;
+        }
+        match expiry {
+            Expiry::Write => {
+                self.is_aborted = true;
+                self.cut(CloseReason::WriteTimeout);
+            }
+            Expiry::Frame => self.close(CloseReason::FrameTimeout),
+            Expiry::FirstFrame => self.close(CloseReason::FirstFrameTimeout),
+            // It has begun to ask, or the handler is at work, or it closes right after this.
+            Expiry::Newcomer => self.drain = Drain::WhenIdle,
+            Expiry::Lifetime => self.close(CloseReason::LifetimeOver),
+            Expiry::Idle => self.close(CloseReason::IdleTimeout),
+            Expiry::Linger => self.phase = Phase::Closed,
+        }
+    }
+
+    pub(crate) fn set_timer(&mut self, shared: &mut Shared, key: u32, wait: Duration) {
+        self.cancel_timer(shared, key);
+        // Never due in the pass in which it was set, so that one that sets itself lets others run.
+        let wait = wait.max(Duration::from_nanos(1));
+        let Some(deadline) = shared.now.after(wait) else { return };
+        let purpose = Purpose::Handler(key);
+        let timer = shared.timers.arm(deadline, TimerKey { token: self.token, purpose });
+        self.timers.get_or_insert_default().push((key, timer));
+    }
+
+    pub(crate) fn cancel_timer(&mut self, shared: &mut Shared, key: u32) -> bool {
+        let Some(timer) = self.forget_timer(key) else { return false };
+        shared.timers.cancel(timer);
+        true
+    }
+
+    /// The timer under `key` is no more: it fired, or is about to be cancelled.
+    pub(crate) fn forget_timer(&mut self, key: u32) -> Option<TimerId> {
+        let timers = self.timers.as_mut()?;
+        let at = timers.iter().position(|(set, _)| *set == key)?;
+        let (_, timer) = timers.swap_remove(at);
+        if timers.is_empty() {
+            self.timers = None;
+        }
+        Some(timer)
+    }
+}
+
+/// The deadlines a connection can miss.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Expiry {
+    Write,
+    Frame,
+    FirstFrame,
+    Newcomer,
+    Lifetime,
+    Idle,
+    Linger,
+}

@@ -1,0 +1,86 @@
+//! A connection's way to the end.
+
+use super::{Connection, Drain, Holds, Phase};
+use crate::error::CloseReason;
+use crate::network::{Network, Readiness};
+use crate::shared::Shared;
+
+impl Connection {
+    /// Ends it in good order: what was sent is flushed first.
+    pub(crate) fn close(&mut self, reason: CloseReason) {
+        if self.is_open() {
+            self.phase = Phase::Flushing;
+            self.holds.insert(Holds::CLOSING);
+            self.reason = Some(Box::new(reason));
+            self.input = None;
+        }
+    }
+
+    /// Ends it at once: what was sent may be lost.
+    pub(crate) fn cut(&mut self, reason: CloseReason) {
+        if self.is_closed() {
+            return;
+        }
+        // Whoever is owed something sees a reset and not what looks like the end.
+        self.is_aborted |= self.queue.is_some() || matches!(reason, CloseReason::WriteLimit);
+        if self.reason.is_none() || self.phase == Phase::Flushing {
+            self.reason = Some(Box::new(reason));
+        }
+        self.phase = Phase::Closed;
+        self.holds.insert(Holds::CLOSING);
+    }
+
+    /// Ends it at once, with a reset.
+    pub(crate) fn abort(&mut self) {
+        if self.is_open() {
+            self.is_aborted = true;
+            self.cut(CloseReason::Aborted);
+        }
+    }
+
+    /// Takes whatever step towards the end is due: called after each event, when its output has
+    /// been flushed.
+    pub(super) fn advance(&mut self, shared: &Shared, network: &mut dyn Network) {
+        if self.drain == Drain::WhenIdle && self.has_nothing_to_do() {
+            self.close(CloseReason::Drained);
+        }
+        if self.phase == Phase::Flushing && self.queue.is_none() {
+            if self.has_peer_finished() {
+                self.phase = Phase::Closed;
+                return;
+            }
+            match network.shutdown_write(self.token) {
+                Ok(()) => {
+                    self.phase = Phase::Lingering;
+                    self.last_active = shared.now;
+                }
+                Err(error) => self.cut(CloseReason::Reset(error.kind())),
+            }
+        }
+    }
+
+    /// The loop has begun to drain: it is looked once more whether something has arrived, then it
+    /// closes as soon as it has nothing left to do.
+    pub(crate) const fn drain(&mut self) {
+        self.drain = Drain::WhenIdle;
+        self.note(Readiness::READABLE);
+    }
+
+    /// It was let in while the loop began to drain.
+    pub(crate) const fn drain_newcomer(&mut self) {
+        self.drain = Drain::Newcomer;
+    }
+
+    /// The slot is about to be freed: gives the socket and the timers back.
+    pub(crate) fn release(&mut self, shared: &mut Shared, network: &mut dyn Network) {
+        match self.is_aborted {
+            true => network.abort(self.token),
+            false => network.close(self.token),
+        }
+        let own = self.deadline.take().into_iter();
+        let set = self.timers.take().into_iter().flat_map(|timers| timers.into_iter());
+        own.chain(set.map(|(_, timer)| timer)).for_each(|timer| {
+            shared.timers.cancel(timer);
+        });
+    }
+}

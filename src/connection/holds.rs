@@ -1,0 +1,31 @@
+//! Why the frames of a connection are not run.
+
+/// Reasons not to run frames: a set.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Holds(u8);
+
+impl Holds {
+    pub(super) const NONE: Self = Self(0);
+    /// Output waits above the high watermark.
+    pub(super) const OUTPUT: Self = Self(1);
+    /// The handler said so.
+    pub(super) const PAUSED: Self = Self(2);
+    /// It is not open any more.
+    pub(super) const CLOSING: Self = Self(4);
+
+    pub(super) const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    pub(super) const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    pub(super) const fn insert(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+
+    pub(super) const fn remove(&mut self, other: Self) {
+        self.0 &= !other.0;
+    }
+}

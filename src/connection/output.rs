@@ -1,0 +1,116 @@
+//! What a connection writes, and what waits to be written.
+
+use std::io::IoSlice;
+
+use super::{Connection, Holds};
+use crate::config::Config;
+use crate::error::CloseReason;
+use crate::instant::Instant;
+use crate::network::{Network, Progress, Readiness};
+use crate::shared::Shared;
+use crate::write_queue::{MAX_PARTS, WriteQueue};
+
+impl Connection {
+    /// Moves what the callbacks sent towards the peer, and what waited before it.
+    pub(crate) fn flush(&mut self, shared: &mut Shared, network: &mut dyn Network) {
+        if self.is_closed() {
+            shared.output.clear();
+        } else if self.queue.is_some() {
+            self.flush_queue(shared, network);
+        } else if !shared.output.is_empty() {
+            self.flush_output(shared, network);
+        }
+    }
+
+    /// Writes the output at once, and queues what the kernel refuses or the budget forbids.
+    #[inline(always)]
+    pub(super) fn flush_output(&mut self, shared: &mut Shared, network: &mut dyn Network) {
+        let mut sent = 0;
+        if let Some(bytes) = shared.output.as_single()
+            && self.readiness.contains(Readiness::WRITABLE)
+            && shared.write_left > 0
+        {
+            let portion = &bytes[..bytes.len().min(shared.write_left)];
+            match network.write(self.token, portion) {
+                Ok(Progress::Done(len)) => {
+                    self.last_active = shared.now;
+                    if len == bytes.len() {
+                        shared.write_left -= len;
+                        shared.output.clear();
+                        return;
+                    }
+                    sent = len;
+                    if len < portion.len() {
+                        self.readiness = self.readiness.without(Readiness::WRITABLE);
+                    }
+                }
+                Ok(Progress::Blocked) => {
+                    self.readiness = self.readiness.without(Readiness::WRITABLE);
+                }
+                Err(error) => {
+                    self.cut(CloseReason::Reset(error.kind()));
+                    shared.output.clear();
+                    return;
+                }
+            }
+        }
+        self.queue_output(shared, network, sent);
+    }
+
+    /// Queues the output but its first `sent` bytes, which the kernel took.
+    #[inline(never)]
+    fn queue_output(&mut self, shared: &mut Shared, network: &mut dyn Network, sent: usize) {
+        shared.write_left -= sent;
+        let mut queue = WriteQueue::new(shared.now);
+        queue.append(&mut shared.output, sent);
+        self.queue = Some(Box::new(queue));
+        self.flush_queue(shared, network);
+    }
+
+    /// Queues the output and writes as much of the queue as the kernel takes.
+    fn flush_queue(&mut self, shared: &mut Shared, network: &mut dyn Network) {
+        let Some(queue) = &mut self.queue else { return };
+        if !shared.output.is_empty() {
+            queue.append(&mut shared.output, 0);
+        }
+        let can_write = |readiness: Readiness| readiness.contains(Readiness::WRITABLE);
+        while shared.write_left > 0 && queue.len() > 0 && can_write(self.readiness) {
+            let mut slices = [IoSlice::new(&[]); MAX_PARTS];
+            let count = queue.fill_slices(&mut slices, shared.write_left);
+            let offered: usize = slices[..count].iter().map(|slice| slice.len()).sum();
+            let sent = match network.write_vectored(self.token, &slices[..count]) {
+                Ok(Progress::Done(len)) => len,
+                Ok(Progress::Blocked) => 0,
+                Err(error) => {
+                    self.cut(CloseReason::Reset(error.kind()));
+                    return;
+                }
+            };
+            if sent < offered {
+                self.readiness = self.readiness.without(Readiness::WRITABLE);
+            }
+            if sent > 0 {
+                queue.consume(sent, shared.now);
+                self.last_active = shared.now;
+            }
+            shared.write_left -= sent;
+        }
+        self.weigh_queue(&shared.config, shared.now);
+    }
+
+    /// Holds the peer back or lets it go on, by the length of its queue.
+    fn weigh_queue(&mut self, config: &Config, now: Instant) {
+        let len = self.queued_len();
+        if len == 0 {
+            self.queue = None;
+        }
+        if len > config.write_limit {
+            self.cut(CloseReason::WriteLimit);
+        } else if len >= config.high_watermark {
+            self.holds.insert(Holds::OUTPUT);
+        } else if len <= config.low_watermark && self.holds.contains(Holds::OUTPUT) {
+            self.holds.remove(Holds::OUTPUT);
+            self.begin_again(now);
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! From bytes to frames to the handler, within a connection's budgets.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::{guard, panicked};
+use crate::codec::{Codec, Decoded};
+use crate::connection::Phase;
+use crate::error::{CloseReason, FrameError, FrameFault};
+use crate::handler::{Handler, Session};
+use crate::read_buffer::ReadBuffer;
+
+/// A short beginning of a frame is put before what is read next, in the shared buffer; a longer one
+/// is read on where it is.
+const JOIN_LEN: usize = 4096;
+
+/// Does for a connection whatever is possible, within its budgets.
+#[inline(always)]
+pub(super) fn serve<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, buffer: &mut [u8]) {
+    match session.connection.phase() {
+        Phase::Open => {
+            if session.connection.queued_len() > 0 {
+                session.connection.flush(session.shared, session.network);
+            }
+            if catch_unwind(AssertUnwindSafe(|| run(handler, session, buffer))).is_err() {
+                panicked(session);
+            }
+        }
+        Phase::Lingering => session.connection.linger(session.shared, session.network, buffer),
+        // What waits is flushed when the event is settled.
+        Phase::Flushing | Phase::Closed => {}
+    }
+}
+
+/// What a connection may still do in this turn.
+struct Budget {
+    bytes: usize,
+    frames: usize,
+}
+
+/// Runs the frames that wait, then reads and runs more.
+#[inline(always)]
+fn run<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, buffer: &mut [u8]) {
+    let config = &session.shared.config;
+    let mut budget = Budget { bytes: config.read_budget, frames: config.frame_budget };
+    loop {
+        let (mut kept, len) = match session.connection.input.take() {
+            None if may_read(session, &budget) => match read(session, buffer, &mut budget) {
+                Some(len) => (None, len),
+                None => break,
+            },
+            None => break,
+            Some(kept) => match read_on(session, buffer, kept, &mut budget) {
+                Some((kept, len)) => (Some(kept), len),
+                None => break,
+            },
+        };
+        let in_place = kept.as_mut().filter(|_| len == 0);
+        let input = in_place.map_or(&mut buffer[..len], |kept| kept.filled());
+        let ran = run_frames(handler, session, input, &mut budget);
+        if ran.consumed < input.len() || kept.is_some() {
+            keep(session, buffer, kept, len, ran);
+        } else if !session.connection.may_read() {
+            break;
+        }
+    }
+    if session.connection.is_end_due() && session.connection.may_run() {
+        run_end(handler, session);
+    }
+}
+
+#[inline]
+fn may_read<H: Handler>(session: &Session<'_, H>, budget: &Budget) -> bool {
+    budget.bytes > 0 && budget.frames > 0 && session.connection.may_read()
+}
+
+/// Reads into `buffer`, within the budget; says how many bytes came, if any.
+#[inline(always)]
+fn read<H: Handler>(
+    session: &mut Session<'_, H>,
+    buffer: &mut [u8],
+    budget: &mut Budget,
+) -> Option<usize> {
+    let room = buffer.len().min(budget.bytes);
+    let len = session.connection.read(session.network, &mut buffer[..room], session.shared.now)?;
+    budget.bytes -= len;
+    Some(len)
+}
+
+/// Makes input that was kept worth decoding, if possible: at the beginning of the shared buffer,
+/// whose first bytes it then is, as many as this says; or, if it says zero, where it was kept.
+#[inline(never)]
+fn read_on<H: Handler>(
+    session: &mut Session<'_, H>,
+    buffer: &mut [u8],
+    mut kept: Box<ReadBuffer>,
+    budget: &mut Budget,
+) -> Option<(Box<ReadBuffer>, usize)> {
+    let mut len = 0;
+    while kept.missing() > 0 {
+        if !may_read(session, budget) {
+            session.connection.input = Some(kept);
+            return None;
+        }
+        let before = kept.len();
+        let is_short = kept.is_short(JOIN_LEN, buffer.len());
+        let space = if is_short {
+            buffer[..before].copy_from_slice(kept.filled());
+            &mut buffer[before..]
+        } else {
+            kept.space()
+        };
+        let Some(read) = read(session, space, budget) else {
+            session.connection.input = Some(kept);
+            return None;
+        };
+        if !is_short {
+            kept.fill(read);
+        } else if read < kept.missing() {
+            kept.append(&buffer[before..before + read]);
+        } else {
+            len = before + read;
+            break;
+        }
+    }
+    let may_run = budget.frames > 0 && session.connection.may_run();
+    if !may_run && len == 0 {
+        session.connection.input = Some(kept);
+        return None;
+    }
+    Some((kept, len))
+}
+
+/// How far the frames of an input were run.
+#[derive(Clone, Copy)]
+struct Ran {
+    consumed: usize,
+    /// How many bytes there must be of the rest before it is worth decoding again; zero if it is
+    /// now.
+    need: usize,
+}
+
+/// Decodes and runs the frames in `input`, until there is no whole one, or something stops it.
+#[inline(always)]
+fn run_frames<H: Handler>(
+    handler: &mut H,
+    session: &mut Session<'_, H>,
+    input: &mut [u8],
+    budget: &mut Budget,
+) -> Ran {
+    let frames = budget.frames;
+    let mut room = session.output_room();
+    let input_len = input.len();
+    let mut consumed = 0;
+    let mut need = 0;
+    while consumed < input_len && budget.frames > 0 && session.connection.may_run() {
+        session.shared.mark = session.shared.output.mark();
+        match session.codec.decode(&mut input[consumed..]) {
+            Ok(Decoded::Frame { frame, consumed: len }) => {
+                budget.frames -= 1;
+                if let Err(error) = handler.on_frame(session, frame) {
+                    session.connection.close(CloseReason::Failed(error));
+                }
+                consumed += len;
+                if len == 0 || consumed > input_len {
+                    close_malformed(session, IMPOSSIBLE_FRAME);
+                }
+                if session.shared.output.len() >= room {
+                    session.connection.flush(session.shared, session.network);
+                    room = session.output_room();
+                }
+            }
+            Ok(Decoded::Incomplete { need: asked }) => {
+                need = asked.max(input_len - consumed + 1);
+                break;
+            }
+            Err(error) => close_malformed(session, error),
+        }
+    }
+    if budget.frames < frames {
+        session.connection.ran_frames();
+    }
+    Ran { consumed: consumed.min(input_len), need }
+}
+
+/// What a codec is told that claims a frame of no bytes, or of more than there are.
+const IMPOSSIBLE_FRAME: FrameError =
+    FrameError::new(FrameFault::Malformed("the codec's frame has an impossible length"), 0);
+
+#[cold]
+fn close_malformed<H: Handler>(session: &mut Session<'_, H>, error: FrameError) {
+    session.connection.close(CloseReason::Malformed(Box::new(error)));
+}
+
+/// Keeps what was not consumed with the connection. The input was the first `len` bytes of the
+/// shared buffer or, if that is zero, what was kept before.
+#[inline(never)]
+fn keep<H: Handler>(
+    session: &mut Session<'_, H>,
+    buffer: &[u8],
+    kept: Option<Box<ReadBuffer>>,
+    len: usize,
+    ran: Ran,
+) {
+    let spares = &mut session.shared.spares;
+    let mut kept = kept.unwrap_or_else(|| spares.take());
+    // The frame that was the first is not the first any more, or never was.
+    let is_new = ran.consumed > 0 || kept.len() == 0;
+    if len == 0 {
+        kept.consume(ran.consumed);
+    } else if is_new {
+        kept.clear();
+        kept.append(&buffer[ran.consumed..len]);
+    } else {
+        let known = kept.len();
+        kept.append(&buffer[known..len]);
+    }
+    if kept.len() == 0 || !session.connection.is_open() {
+        spares.give_back(kept);
+        return;
+    }
+    let begun = if is_new { session.shared.now } else { kept.begun() };
+    kept.expect(ran.need, begun);
+    session.connection.input = Some(kept.fitted(spares));
+}
+
+/// The peer has finished, and all its whole frames have been run: is there a last one, and what
+/// does the handler make of it?
+#[inline(never)]
+fn run_end<H: Handler>(handler: &mut H, session: &mut Session<'_, H>) {
+    if session.connection.has_frames_waiting() {
+        return;
+    }
+    session.connection.run_end();
+    session.shared.mark = session.shared.output.mark();
+    let mut input = session.connection.input.take().unwrap_or_default();
+    match session.codec.decode_end(input.filled()) {
+        Ok(Some(frame)) => {
+            session.connection.ran_frames();
+            guard(session, |session| handler.on_frame(session, frame));
+        }
+        Ok(None) => {}
+        Err(error) => close_malformed(session, error),
+    }
+    if session.connection.is_open() {
+        guard(session, |session| handler.on_end(session));
+    }
+}

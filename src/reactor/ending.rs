@@ -1,0 +1,71 @@
+//! The loop's own end: the steps of a drain and of a stop.
+
+use super::{Reactor, Service};
+use crate::drain::Wish;
+use crate::error::{CloseReason, Error};
+use crate::network::Network;
+use crate::shared::Turn;
+
+impl Reactor {
+    pub(super) fn advance_drain(&mut self, network: &mut dyn Network) -> Result<(), Error> {
+        match self.drain.take_wish() {
+            None => {}
+            Some(Wish::Drain) => self.begin_drain(network)?,
+            Some(Wish::Stop) => {
+                self.begin_drain(network)?;
+                self.stop_all(network, || CloseReason::Stopped);
+            }
+        }
+        if self.drain.take_expiry(self.shared.now) {
+            self.stop_all(network, || CloseReason::DrainTimeout);
+        }
+        self.free_closed(network);
+        let is_open = self.services.iter().any(|service| match service {
+            Service::Stream(_, endpoint) => endpoint.len() > 0,
+            Service::Datagram(endpoint) => !endpoint.is_closed(),
+        });
+        if !is_open {
+            self.drain.finish(self.shared.now);
+        }
+        Ok(())
+    }
+
+    /// Accepts who has already arrived, then nobody; tells everyone.
+    fn begin_drain(&mut self, network: &mut dyn Network) -> Result<(), Error> {
+        if !self.drain.begin(self.shared.now, &self.shared.config) {
+            return Ok(());
+        }
+        log::info!("draining {} connections", self.connections_len());
+        for service in &mut self.services {
+            let mut turn = Turn { network, shared: &mut self.shared, buffer: &mut self.buffer };
+            match service {
+                Service::Stream(_, endpoint) => endpoint.drain(&mut turn),
+                Service::Datagram(endpoint) => endpoint.drain(&mut turn, &mut self.incoming),
+            }
+        }
+        self.free_closed(network);
+        for index in 0..self.services.len() {
+            if let Service::Stream(acceptor, _) = &mut self.services[index] {
+                acceptor.on_event();
+            }
+            while self.accept_one(network, index)? {}
+            let mut turn = Turn { network, shared: &mut self.shared, buffer: &mut self.buffer };
+            if let Service::Stream(acceptor, _) = &mut self.services[index] {
+                acceptor.close(&mut turn);
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends everything that is left.
+    fn stop_all(&mut self, network: &mut dyn Network, reason: fn() -> CloseReason) {
+        self.drain.stop();
+        for service in &mut self.services {
+            let mut turn = Turn { network, shared: &mut self.shared, buffer: &mut self.buffer };
+            match service {
+                Service::Stream(_, endpoint) => endpoint.cut_all(&mut turn, reason),
+                Service::Datagram(endpoint) => self.drain.count_datagrams(endpoint.stop(&mut turn)),
+            }
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! How much memory the loop may take, and who pays when it is too much.
+
+use super::{Reactor, Service};
+use crate::error::CloseReason;
+use crate::network::Network;
+use crate::shared::Shared;
+
+impl Reactor {
+    /// How many bytes the buffers of all connections hold now: never more than the
+    /// [memory budget](crate::Config::memory_budget) from one event to the next.
+    pub const fn held_len(&self) -> usize {
+        self.shared.held_len
+    }
+
+    /// The most bytes of memory that the loop will ever take, by its configuration: the budget for
+    /// all connections' buffers, what every connection takes besides, and the loop's own buffers.
+    /// What handlers keep is theirs.
+    pub fn memory_bound(&self) -> usize {
+        let config = &self.shared.config;
+        let own = config.read_buffer_len + self.incoming.capacity_len() + Shared::SPARES_LEN;
+        // The output of one event may come to the write limit, in a buffer that grows by doubling.
+        let output = config.write_limit.saturating_mul(2);
+        let slots = self.services.iter().map(|service| match service {
+            // A table that grows by doubling may have twice the room.
+            Service::Stream(_, endpoint) => (endpoint.slot_len() + Shared::CONNECTION_LEN)
+                .saturating_mul(2 * self.max_connections),
+            Service::Datagram(_) => config.datagram_queue_limit.saturating_mul(4),
+        });
+        slots
+            .fold(own.saturating_add(output), usize::saturating_add)
+            .saturating_add(config.memory_budget)
+    }
+
+    /// Closes whoever holds most, as long as all together hold more than they may.
+    #[inline]
+    pub(super) fn keep_budget(&mut self, network: &mut dyn Network) {
+        if self.shared.held_len > self.shared.config.memory_budget {
+            self.close_largest(network);
+        }
+    }
+
+    #[cold]
+    fn close_largest(&mut self, network: &mut dyn Network) {
+        while self.shared.held_len > self.shared.config.memory_budget {
+            let largest = self.streams().filter_map(|endpoint| endpoint.largest()).max();
+            let Some((held_len, token)) = largest.filter(|(held_len, _)| *held_len > 0) else {
+                return;
+            };
+            log::warn!("the memory budget is used up: {token:?} held {held_len} bytes");
+            self.cut(network, token, CloseReason::MemoryBudget);
+        }
+    }
+}

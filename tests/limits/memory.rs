@@ -1,0 +1,226 @@
+//! Memory: what connections hold, and that it is never more than it may be.
+
+use std::time::Duration;
+
+use windlass::network::{Faults, PeerState, SimNetwork};
+use windlass::{Config, LengthPrefixed, Lines, Raw, Server};
+
+use crate::fixture::{
+    KIB, MIB, Probe, World, echo, for_each_seed, frame, ignore, pattern, server, timeless,
+};
+
+#[test]
+fn announced_lengths_take_no_memory() {
+    let codec = LengthPrefixed::default().max_len(16 * MIB);
+    let mut world = World::new(timeless(), codec, ignore);
+    let peers = world.connect_many(1000);
+    let header = u32::try_from(16 * MIB).expect("16 MiB").to_be_bytes();
+    for peer in &peers {
+        world.net.send(*peer, &header);
+    }
+    world.settle();
+    let held_len = world.reactor.held_len();
+    assert!(held_len <= 1000 * 64, "{held_len} bytes for 1,000 headers");
+    for peer in &peers {
+        world.net.send(*peer, b"x");
+    }
+    world.settle();
+    let held_len = world.reactor.held_len();
+    assert!(held_len <= 1000 * 5 * KIB, "{held_len} bytes for 1,000 headers and a byte each");
+    assert_eq!(world.reactor.connections_len(), 1000);
+}
+
+#[test]
+fn a_frame_takes_memory_as_it_arrives_and_gives_it_back() {
+    let mut world = World::new(timeless(), LengthPrefixed::default(), ignore);
+    let peer = world.connect();
+    let stream = frame(&pattern(MIB));
+    let mut sent = 0;
+    for portion in stream.chunks(10_000) {
+        world.net.send(peer, portion);
+        world.settle();
+        sent += portion.len();
+        let held_len = world.reactor.held_len();
+        assert!(held_len <= 2 * sent + 8 * KIB, "{held_len} bytes held of {sent} that came");
+    }
+    assert_eq!(world.seen.frames_len(), 1);
+    assert_eq!(world.reactor.held_len(), 0);
+}
+
+#[test]
+fn a_beginning_behind_a_large_frame_does_not_keep_the_large_buffer() {
+    for portion_len in [1000, 60_000, MIB] {
+        let mut world = World::new(timeless(), LengthPrefixed::default(), ignore);
+        let peer = world.connect();
+        let stream = [&frame(&pattern(MIB))[..], b"\0\0\0\x09begun"].concat();
+        for portion in stream.chunks(portion_len) {
+            world.net.send(peer, portion);
+            world.settle();
+        }
+        assert_eq!(world.seen.frames_len(), 1);
+        let held_len = world.reactor.held_len();
+        assert!(held_len <= 64 * KIB, "{held_len} bytes held for 9");
+        world.net.send(peer, b"done");
+        world.settle();
+        assert_eq!(world.seen.record().frames[1], b"begundone");
+        assert_eq!(world.reactor.held_len(), 0);
+    }
+}
+
+#[test]
+fn unfinished_tails_are_given_back_when_they_are_finished() {
+    let mut world = World::new(timeless(), Lines::default(), echo);
+    let peers = world.connect_many(500);
+    for round in 0..3 {
+        for peer in &peers {
+            world.net.send(*peer, b"whole\nunfin");
+        }
+        world.settle();
+        assert!(world.reactor.held_len() > 0);
+        for peer in &peers {
+            world.net.send(*peer, b"ished\n");
+        }
+        world.settle();
+        assert_eq!(world.reactor.held_len(), 0, "in round {round}");
+    }
+    assert_eq!(world.net.received(peers[7]), b"whole\nunfinished\n".repeat(3));
+}
+
+#[test]
+fn a_connection_that_ends_gives_everything_back() {
+    let mut world = World::new(timeless(), LengthPrefixed::default(), echo);
+    let peers = world.connect_many(30);
+    for (at, peer) in peers.iter().enumerate() {
+        world.net.stall(*peer);
+        world.net.send(*peer, &frame(&pattern(200 * KIB)));
+        world.net.send(*peer, &frame(&pattern(200 * KIB))[..20 * KIB + at]);
+    }
+    world.settle();
+    assert!(world.reactor.held_len() >= 30 * 100 * KIB);
+    for peer in &peers {
+        world.net.reset(*peer);
+    }
+    world.run_until_empty();
+    assert_eq!(world.reactor.held_len(), 0);
+}
+
+/// A budget with room for little more than one connection at its most.
+fn scarce() -> Config {
+    let config = Config { read_buffer_len: KIB, high_watermark: 32 * KIB, ..timeless() };
+    Config { write_limit: 64 * KIB, memory_budget: 300 * KIB, ..config }
+}
+
+#[test]
+fn who_holds_most_is_closed_when_memory_is_short_and_the_others_live() {
+    let codec = LengthPrefixed::default().max_len(64 * KIB);
+    let mut world = World::new(scarce(), codec, echo);
+    let honest = world.connect();
+    let hogs = (0..20).map(|_| world.connect()).collect::<Vec<_>>();
+    for portion in 1..=10 {
+        for hog in &hogs {
+            let stream = frame(&pattern(64 * KIB));
+            if world.net.token(*hog).is_some() {
+                world.net.send(*hog, &stream[(portion - 1) * 6000..portion * 6000]);
+            }
+        }
+        world.net.send(honest, &frame(b"still there?"));
+        world.settle();
+        assert_eq!(world.net.received(honest), frame(b"still there?").repeat(portion));
+    }
+    let reasons = world.seen.reasons();
+    assert!(reasons.len() >= 14, "{} hogs were closed", reasons.len());
+    assert!(reasons.iter().all(|why| *why == "memory budget"), "{reasons:?}");
+    assert!(world.reactor.connections_len() > 1, "more were closed than had to be");
+}
+
+#[test]
+fn a_peer_that_takes_no_answers_is_closed_when_memory_is_short() {
+    let config = Config { memory_budget: 128 * KIB + 64 * KIB, ..scarce() };
+    let mut net = SimNetwork::new(1);
+    net.set_pipe_len(KIB);
+    let mut world = World::on(net, config, Raw, Probe::new(echo).without_frames());
+    let peers = world.connect_many(20);
+    for peer in &peers {
+        world.net.stall(*peer);
+        world.net.send(*peer, &pattern(40 * KIB));
+    }
+    world.settle();
+    let reset = peers.iter().filter(|peer| world.net.state(**peer) == PeerState::Reset).count();
+    assert_eq!(world.seen.reasons(), vec!["memory budget"; reset]);
+    assert!((10..20).contains(&reset), "{reset} were closed");
+}
+
+#[test]
+fn several_can_be_closed_for_want_of_memory_in_one_turn() {
+    let codec = LengthPrefixed::default().max_len(64 * KIB);
+    let mut world = World::new(scarce(), codec, echo);
+    let hogs = (0..40).map(|_| world.connect()).collect::<Vec<_>>();
+    // The later ones hold less than those closed before them.
+    for (at, hog) in hogs.iter().enumerate() {
+        let len = if at < 10 { 60 * KIB } else { 30 * KIB };
+        world.net.send(*hog, &frame(&pattern(64 * KIB))[..len]);
+    }
+    world.turn_at_once();
+    assert!(world.seen.reasons().len() > 30);
+}
+
+#[test]
+fn memory_stays_within_its_budget_whatever_comes() {
+    for_each_seed(60, |seed| {
+        let mut net = SimNetwork::new(seed);
+        net.set_pipe_len(8 * KIB);
+        net.set_faults(Faults::random(seed));
+        let codec = LengthPrefixed::default().max_len(64 * KIB);
+        let mut world = World::on(net, scarce(), codec, Probe::new(echo).without_frames());
+        assert!(world.reactor.memory_bound() > 300 * KIB);
+        for number in 0..40_usize {
+            let len = (number * 7919 + usize::try_from(seed).expect("small") * 104_729) % 65_536;
+            let stream = frame(&pattern(len)).repeat(4);
+            world.net.after(Duration::from_micros(number as u64 * 300), move |net| {
+                let peer = net.connect(server());
+                if number % 3 == 0 {
+                    net.stall(peer);
+                }
+                net.send(peer, &stream);
+                if number % 2 == 0 {
+                    net.finish(peer);
+                }
+            });
+        }
+        // Each turn looks whether the budget is kept.
+        world.run_for(Duration::from_secs(10));
+    });
+}
+
+#[test]
+fn settings_that_cannot_be_kept_are_refused_in_a_sentence() {
+    let refusal = |config: Config, codec: LengthPrefixed| {
+        let server = Server::with_config(config).tcp_with(server(), codec, Probe::new(ignore));
+        server.build_on(&mut SimNetwork::new(1)).expect_err("it cannot be kept").to_string()
+    };
+    let small = LengthPrefixed::default().max_len(64 * KIB);
+    let text = refusal(Config { memory_budget: 127 * KIB, ..scarce() }, small);
+    assert_eq!(
+        text,
+        "memory_budget (130048) must hold what one connection may: an unfinished frame or a read \
+         buffer (65540) and the write_limit (65536); raise it to 131076 or lower those"
+    );
+    let text = refusal(Config { memory_budget: 131_075, ..scarce() }, small);
+    assert!(text.contains("raise it to 131076"), "{text}");
+    let enough = Config { memory_budget: 131_076, ..scarce() };
+    World::new(enough, small, ignore);
+    let text = refusal(scarce(), small.max_len(MIB));
+    assert!(text.contains("an unfinished frame or a read buffer (1048580)"), "{text}");
+}
+
+#[test]
+fn the_memory_bound_grows_with_what_may_be_held() {
+    let bound = |config| World::new(config, Raw, ignore).reactor.memory_bound();
+    let least = bound(scarce());
+    assert!(least > 300 * KIB + KIB + 2 * 64 * KIB);
+    assert_eq!(bound(Config { memory_budget: 301 * KIB, ..scarce() }), least + KIB);
+    let fewer = bound(Config { max_connections: Some(1), ..scarce() });
+    assert!(fewer < least - 24_999 * 100, "each connection takes memory: {fewer} and {least}");
+    let endless = Config { memory_budget: usize::MAX, ..timeless() };
+    assert_eq!(bound(endless), usize::MAX, "it does not wrap");
+}

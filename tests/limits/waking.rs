@@ -1,0 +1,229 @@
+//! Waking: the loop wakes when something is due and not otherwise, and is fair to those who were
+//! kept waiting when it wakes too late.
+
+use std::time::Duration;
+
+use windlass::network::{PeerState, SimNetwork};
+use windlass::{Config, Instant, Lines, Raw};
+
+use crate::fixture::{
+    MILLISECOND, Probe, SECOND, World, assert_on_time, echo, ignore, server, timeless,
+};
+
+const HOUR: Duration = Duration::from_secs(3600);
+const YEAR: Duration = Duration::from_secs(365 * 86_400);
+
+#[test]
+fn an_idle_loop_sleeps() {
+    for (config, most) in [(timeless(), 0), (Config::default(), 4)] {
+        let config = Config { idle_timeout: config.idle_timeout.map(|_| 2 * HOUR), ..config };
+        let mut world = World::new(config, Lines::default(), echo);
+        let peer = world.connect();
+        world.net.send(peer, b"first\n");
+        world.settle();
+        let before = world.net.calls();
+        let end = world.net.clock().after(HOUR).expect("an hour");
+        while world.net.clock() < end {
+            world.turn_within(Some(end.since(world.net.clock())));
+        }
+        let calls = world.net.calls().since(before);
+        assert!(calls.polls <= 1 + most, "{} polls in an hour without events", calls.polls);
+        assert_eq!((calls.reads, calls.writes, calls.accepts, calls.idle_polls), (0, 0, 0, 0));
+    }
+}
+
+#[test]
+fn a_loop_without_deadlines_sleeps_for_as_long_as_it_takes() {
+    let mut world = World::new(timeless(), Lines::default(), echo);
+    world.connect();
+    assert_eq!(world.reactor.next_deadline(), None);
+    let error = world.reactor.turn(&mut world.net, None).expect_err("nothing will ever happen");
+    assert!(error.to_string().contains("would sleep for ever"), "{error}");
+}
+
+#[test]
+fn an_active_connection_costs_hardly_a_wakeup_for_its_deadlines() {
+    let mut world = World::new(Config::default(), Lines::default(), echo);
+    let peer = world.connect();
+    let before = world.net.calls();
+    for at in 0..36_000_u32 {
+        world.send_at(peer, at * SECOND / 10 + SECOND, b"hi\n");
+    }
+    world.run_for(HOUR);
+    let calls = world.net.calls().since(before);
+    assert!(calls.events >= 35_000);
+    let wakeups = calls.polls - calls.events;
+    assert!(wakeups <= 60, "{wakeups} wakeups without an event in an hour");
+    assert_eq!(world.net.state(peer), PeerState::Open);
+}
+
+/// Every timeout there is.
+fn all_timeouts(timeout: Option<Duration>) -> Config {
+    Config {
+        idle_timeout: timeout,
+        first_frame_timeout: timeout,
+        frame_timeout: timeout,
+        write_timeout: timeout,
+        lifetime: timeout,
+        linger_timeout: timeout.unwrap_or(Duration::MAX),
+        drain_timeout: timeout.unwrap_or(Duration::MAX),
+        ..timeless()
+    }
+}
+
+#[test]
+fn timeouts_that_never_pass_never_pass() {
+    for timeout in
+        [None, Some(Duration::MAX), Some(Duration::from_secs(u64::MAX)), Some(500 * YEAR)]
+    {
+        let probe = Probe::<Lines>::new(|session, line| {
+            session.set_timer(1, Duration::MAX);
+            if line == b"bye" {
+                session.close();
+            }
+            echo(session, line).or(Ok(()))
+        })
+        .on_timer(|_, _| panic!("the timer that never is due"));
+        let mut world =
+            World::on(SimNetwork::new(1), all_timeouts(timeout), Lines::default(), probe);
+        let peers = world.connect_many(3);
+        world.net.send(peers[1], b"begun");
+        world.net.stall(peers[2]);
+        world.net.send(peers[2], &[&[b'x'; 60_000][..], b"\n"].concat().repeat(3));
+        world.run_for(50 * YEAR);
+        world.net.jump(50 * YEAR);
+        world.turn_within(Some(Duration::MAX.min(SECOND)));
+        world.net.send(peers[0], b"still there?\n");
+        world.settle();
+        assert_eq!(world.net.received(peers[0]), b"still there?\n");
+        world.net.send(peers[0], b"bye\n");
+        world.settle();
+        assert_eq!(world.net.state(peers[0]), PeerState::Finished);
+        world.reactor.drain();
+        world.run_for(50 * YEAR);
+        assert_eq!(world.reactor.connections_len(), 3, "{timeout:?}");
+    }
+}
+
+#[test]
+fn the_longest_timeout_to_turn_is_no_timeout() {
+    let mut world = World::new(timeless(), Lines::default(), echo);
+    world.connect();
+    let address = server();
+    world.net.after(10 * YEAR, move |net| {
+        net.connect(address);
+    });
+    world.turn_within(Some(Duration::MAX));
+    assert_eq!(world.reactor.connections_len(), 2);
+}
+
+#[test]
+fn twenty_thousand_deadlines_at_once_are_worked_off_in_portions() {
+    let config = Config { idle_timeout: Some(60 * SECOND), accept_budget: 20_001, ..timeless() };
+    let mut world = World::new(config, Lines::default(), echo);
+    let peers = world.connect_many(20_001);
+    let active = peers[20_000];
+    world.send_at(active, 30 * SECOND, b"early\n");
+    world.run_until("the deadline", |world| world.net.clock().since(Instant::START) >= 60 * SECOND);
+    let mut turns = 0;
+    while world.net.calls().shutdowns < 20_000 {
+        let before = world.net.calls().shutdowns;
+        world.net.send(active, b"hi\n");
+        world.turn_at_once();
+        turns += 1;
+        assert_eq!(world.net.received(active), [&b"early\n"[..], &b"hi\n".repeat(turns)].concat());
+        let closed = world.net.calls().shutdowns - before;
+        assert!(closed <= 1024, "{closed} deadlines in one turn");
+        assert_on_time(world.net.clock().since(Instant::START), 60 * SECOND);
+    }
+    assert!(turns >= 19, "{turns} turns for 20,000 deadlines");
+    world.run_for(10 * SECOND);
+    assert_eq!(world.reactor.connections_len(), 1);
+}
+
+#[test]
+fn timers_that_set_themselves_again_let_others_run() {
+    let probe = Probe::<Lines>::new(|session, line| {
+        if line == b"begin" {
+            session.set_timer(1, Duration::ZERO);
+        }
+        session.send("done")
+    })
+    .on_timer(|session, _| {
+        session.set_timer(1, Duration::ZERO);
+        Ok(())
+    });
+    let mut net = SimNetwork::new(1);
+    net.set_call_cost(Duration::from_micros(1));
+    let mut world = World::on(net, timeless(), Lines::default(), probe);
+    let peers: Vec<_> = (0..50).map(|_| world.connect()).collect();
+    for peer in &peers[1..] {
+        world.net.send(*peer, b"begin\n");
+    }
+    for _ in 0..20 {
+        world.turn();
+    }
+    for turn in 1..100 {
+        world.net.send(peers[0], b"hi\n");
+        world.turn();
+        assert_eq!(world.net.received(peers[0]), b"done\n".repeat(turn));
+    }
+}
+
+/// What has happened to 3,000 peers when the loop did nothing for so long, during which the first
+/// `sending` of them have sent a line: how many were answered, and how many are left.
+fn after_a_jump(jump: Duration, sending: usize) -> (usize, usize) {
+    let config = Config { idle_timeout: Some(30 * SECOND), accept_budget: 5000, ..timeless() };
+    let mut world = World::new(config, Lines::default(), echo);
+    let peers = world.connect_many(3000);
+    world.run_for(10 * SECOND);
+    // Those whose deadlines come last are heard first.
+    for peer in peers[..sending].iter().rev() {
+        world.net.send(*peer, b"late\n");
+    }
+    world.net.jump(jump - 10 * SECOND);
+    world.settle();
+    let answered = peers.iter().filter(|peer| world.net.received(**peer) == b"late\n").count();
+    world.run_for(2 * SECOND);
+    (answered, world.reactor.connections_len())
+}
+
+#[test]
+fn whoever_has_sent_while_the_loop_stood_still_is_served_before_anyone_is_expired() {
+    for millis in [29_999, 30_000, 30_001, 30_500, 31_000, 31_001, 45_000, 3_600_000] {
+        let jump = Duration::from_millis(millis);
+        assert_eq!(after_a_jump(jump, 3000), (3000, 3000), "after {jump:?}");
+    }
+}
+
+#[test]
+fn whoever_has_sent_nothing_while_the_loop_stood_still_is_expired() {
+    assert_eq!(after_a_jump(HOUR, 0), (0, 0));
+    assert_eq!(after_a_jump(HOUR, 1500), (1500, 1500));
+    assert_eq!(after_a_jump(HOUR, 1024), (1024, 1024));
+}
+
+#[test]
+fn a_steady_stream_of_events_does_not_keep_deadlines_from_passing() {
+    let config = Config { idle_timeout: Some(30 * SECOND), accept_budget: 5000, ..timeless() };
+    let probe = Probe::<Raw>::new(ignore).without_frames();
+    let mut world = World::on(SimNetwork::new(1), config, Raw, probe);
+    let peers = world.connect_many(3000);
+    world.run_for(10 * SECOND);
+    let (busy, idle) = peers.split_at(2900);
+    world.net.jump(HOUR);
+    let mut turns = 0;
+    while world.reactor.connections_len() > 2900 || world.net.calls().shutdowns < 100 {
+        for peer in busy {
+            if world.net.unread(*peer) == 0 {
+                world.net.send(*peer, b"x");
+            }
+        }
+        world.turn_at_once();
+        world.net.jump(MILLISECOND);
+        turns += 1;
+        assert!(turns < 2000, "the idle ones are never expired");
+    }
+    assert!(idle.iter().all(|peer| world.net.state(*peer) == PeerState::Finished));
+    assert!(busy.iter().all(|peer| world.net.state(*peer) == PeerState::Open));
+}

@@ -1,0 +1,258 @@
+//! What only the system's network promises: how it treats the process it is in.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::io::{ErrorKind, IoSlice, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::Duration;
+use std::{env, fs, process};
+
+use signal_hook::consts::{SIGINT, SIGPIPE, SIGTERM};
+use signal_hook::low_level::raise;
+use socket2::SockRef;
+use windlass::network::{Network, OsNetwork, Progress};
+use windlass::{SocketOptions, Token};
+
+const LISTENER: Token = Token::endpoint(0);
+const CONNECTION: Token = Token::connection(0, 0, 0);
+
+/// Runs a scenario in a process of its own, the test of this name, and says how that ended.
+fn in_child(test: &str, scenario: impl FnOnce()) -> ExitStatus {
+    const MARK: &str = "WINDLASS_TEST_CHILD";
+    if env::var_os(MARK).is_some() {
+        scenario();
+        process::exit(0);
+    }
+    Command::new(env::current_exe().unwrap())
+        .args(["--exact", test])
+        .env(MARK, "1")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .unwrap()
+}
+
+#[track_caller]
+fn assert_killed_by(signal: i32, status: ExitStatus) {
+    assert_eq!(status.signal(), Some(signal), "{status}");
+}
+
+fn watching(signals: &[i32]) -> OsNetwork {
+    let mut network = OsNetwork::new().unwrap();
+    network.watch_signals(signals).unwrap();
+    network
+}
+
+#[track_caller]
+fn raise_and_take(network: &mut OsNetwork, signal: i32) {
+    raise(signal).unwrap();
+    assert_eq!(network.take_signals(), 1);
+}
+
+#[test]
+fn a_third_signal_ends_the_process() {
+    let status = in_child("a_third_signal_ends_the_process", || {
+        let mut network = watching(&[SIGINT, SIGTERM]);
+        raise_and_take(&mut network, SIGINT);
+        raise_and_take(&mut network, SIGTERM);
+        raise(SIGTERM).unwrap();
+    });
+    assert_killed_by(SIGTERM, status);
+}
+
+#[test]
+fn two_signals_do_not_end_the_process() {
+    let status = in_child("two_signals_do_not_end_the_process", || {
+        let mut network = watching(&[SIGTERM]);
+        raise_and_take(&mut network, SIGTERM);
+        raise_and_take(&mut network, SIGTERM);
+        assert_eq!(network.take_signals(), 0);
+    });
+    assert!(status.success(), "{status}");
+}
+
+#[test]
+fn a_signal_after_the_network_ends_the_process() {
+    let status = in_child("a_signal_after_the_network_ends_the_process", || {
+        drop(watching(&[SIGTERM]));
+        raise(SIGTERM).unwrap();
+    });
+    assert_killed_by(SIGTERM, status);
+}
+
+#[test]
+fn a_later_network_gets_two_signals_as_well() {
+    let status = in_child("a_later_network_gets_two_signals_as_well", || {
+        for _ in 0..3 {
+            let mut network = watching(&[SIGTERM, SIGINT, SIGTERM]);
+            raise_and_take(&mut network, SIGTERM);
+            raise_and_take(&mut network, SIGINT);
+        }
+        raise(SIGINT).unwrap();
+    });
+    assert_killed_by(SIGINT, status);
+}
+
+#[test]
+fn a_network_that_ends_leaves_the_signals_of_another_alone() {
+    let test = "a_network_that_ends_leaves_the_signals_of_another_alone";
+    let status = in_child(test, || {
+        let mut staying = watching(&[SIGTERM]);
+        let leaving = watching(&[SIGTERM]);
+        drop(leaving);
+        raise_and_take(&mut staying, SIGTERM);
+    });
+    assert!(status.success(), "{status}");
+}
+
+#[test]
+fn what_cannot_be_caught_cannot_be_watched() {
+    const SIGKILL: i32 = 9;
+    let mut network = OsNetwork::new().unwrap();
+    for signal in [SIGKILL, -1, 0, 31 + 1, i32::MAX] {
+        let error = network.watch_signals(&[signal]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    }
+}
+
+/// A listener, and a peer that it has accepted and that is in the hand.
+fn accepted(network: &mut OsNetwork) -> TcpStream {
+    let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
+    let address = network.listen(LISTENER, anywhere, &SocketOptions::default()).unwrap();
+    let peer = TcpStream::connect(address).unwrap();
+    let mut events = Vec::new();
+    network.poll(&mut events, None).unwrap();
+    let accepted = network.accept(LISTENER).unwrap();
+    assert_eq!(accepted, Progress::Done(peer.local_addr().unwrap()));
+    peer
+}
+
+/// Waits for one event of the connection.
+fn wait(network: &mut OsNetwork) {
+    let mut events = Vec::new();
+    network.poll(&mut events, Some(Duration::from_secs(10))).unwrap();
+    assert_eq!(events[0].token, CONNECTION);
+}
+
+#[test]
+fn a_write_to_a_broken_connection_raises_no_signal() {
+    let status = in_child("a_write_to_a_broken_connection_raises_no_signal", || {
+        let mut network = watching(&[SIGPIPE]);
+        let peer = accepted(&mut network);
+        network.adopt(CONNECTION).unwrap();
+        wait(&mut network);
+        SockRef::from(&peer).set_linger(Some(Duration::ZERO)).unwrap();
+        drop(peer);
+        wait(&mut network);
+        for _ in 0..3 {
+            network.write(CONNECTION, b"one").unwrap_err();
+            network.write_vectored(CONNECTION, &[IoSlice::new(b"parts")]).unwrap_err();
+        }
+        assert_eq!(network.take_signals(), 0);
+    });
+    assert!(status.success(), "{status}");
+}
+
+#[test]
+fn a_refused_peer_that_has_sent_something_gets_the_farewell_too() {
+    let mut network = OsNetwork::new().unwrap();
+    let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
+    let address = network.listen(LISTENER, anywhere, &SocketOptions::default()).unwrap();
+    let mut peer = TcpStream::connect(address).unwrap();
+    peer.write_all(&[b'x'; 20_000]).unwrap();
+    let mut events = Vec::new();
+    network.poll(&mut events, None).unwrap();
+    assert!(matches!(network.accept(LISTENER), Ok(Progress::Done(_))));
+    network.refuse(b"no room");
+    let mut answer = String::new();
+    peer.read_to_string(&mut answer).unwrap();
+    assert_eq!(answer, "no room");
+    assert!(peer.take_error().unwrap().is_none(), "it was reset as well");
+}
+
+#[test]
+fn a_name_in_use_is_not_given_again() {
+    let mut network = OsNetwork::new().unwrap();
+    let _peer = accepted(&mut network);
+    network.adopt(CONNECTION).unwrap();
+    let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
+    let again = network.listen(LISTENER, anywhere, &SocketOptions::default());
+    assert_eq!(again.unwrap_err().kind(), ErrorKind::AlreadyExists);
+    let again = network.bind(LISTENER, anywhere, &SocketOptions::default());
+    assert_eq!(again.unwrap_err().kind(), ErrorKind::AlreadyExists);
+    for token in [CONNECTION, Token::SIGNALS] {
+        let unfit = network.listen(token, anywhere, &SocketOptions::default());
+        assert_eq!(unfit.unwrap_err().kind(), ErrorKind::InvalidInput);
+    }
+}
+
+#[test]
+fn a_slot_in_use_is_not_given_again() {
+    let mut network = OsNetwork::new().unwrap();
+    let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
+    let address = network.listen(LISTENER, anywhere, &SocketOptions::default()).unwrap();
+    let peers = [(); 2].map(|()| TcpStream::connect(address).unwrap());
+    let mut events = Vec::new();
+    network.poll(&mut events, None).unwrap();
+    let next = Token::connection(0, 0, 1);
+    for (token, kind) in [(CONNECTION, None), (next, Some(ErrorKind::AlreadyExists))] {
+        assert!(matches!(network.accept(LISTENER), Ok(Progress::Done(_))));
+        assert_eq!(network.adopt(token).err().map(|error| error.kind()), kind);
+    }
+    let [mut first, mut second] = peers;
+    assert_eq!(second.read(&mut [0]).unwrap(), 0, "whoever cannot be adopted is closed");
+    assert_eq!(network.write(CONNECTION, b"x").unwrap(), Progress::Done(1));
+    assert_eq!(first.read(&mut [0]).unwrap(), 1);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn nothing_stays_open_after_the_network() {
+    let status = in_child("nothing_stays_open_after_the_network", || {
+        let open = || fs::read_dir("/proc/self/fd").unwrap().count();
+        drop(watching(&[SIGTERM]));
+        let before = open();
+        let mut network = watching(&[SIGTERM, SIGINT]);
+        let peer = accepted(&mut network);
+        network.adopt(CONNECTION).unwrap();
+        drop((network, peer));
+        assert_eq!(open(), before);
+    });
+    assert!(status.success(), "{status}");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn its_descriptor_is_that_of_the_poll() {
+    let network = OsNetwork::new().unwrap();
+    let path = format!("/proc/self/fd/{}", network.as_fd().as_raw_fd());
+    assert_eq!(fs::read_link(path).unwrap().to_str(), Some("anon_inode:[eventpoll]"));
+}
+
+#[test]
+fn a_network_can_move_to_another_thread() {
+    fn assert_send<T: Send>() {}
+    assert_send::<OsNetwork>();
+}
+
+/// How many sockets and polls a child process has.
+fn inherited_by_child() -> usize {
+    let output = Command::new("ls").args(["-l", "/proc/self/fd"]).output().unwrap();
+    let listing = String::from_utf8(output.stdout).unwrap();
+    listing.lines().filter(|line| line.contains("socket:") || line.contains("eventpoll")).count()
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_child_process_inherits_no_socket() {
+    let before = inherited_by_child();
+    let mut network = watching(&[SIGINT]);
+    let _peer = accepted(&mut network);
+    network.adopt(CONNECTION).unwrap();
+    let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
+    network.bind(Token::endpoint(1), anywhere, &SocketOptions::default()).unwrap();
+    assert_eq!(inherited_by_child(), before);
+}
