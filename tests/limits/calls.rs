@@ -121,8 +121,7 @@ fn a_peer_held_back_costs_nothing_until_it_can_go_on() {
 
 #[test]
 fn a_datagram_costs_one_poll_one_receive_and_one_send() {
-    let echo =
-        crate::datagrams::Probe::new(|session, sender, payload| session.send_to(sender, payload));
+    let echo = crate::datagrams::Probe::new(crate::datagrams::echo);
     let net = SimNetwork::new(1);
     let mut world = World::of(net, Server::with_config(timeless()).udp(server(), echo));
     let sender = "192.0.2.9:99".parse().expect("it is an address");

@@ -103,7 +103,6 @@ pub(crate) fn pattern(len: usize) -> Vec<u8> {
 /// A handler that notes everything, and does with frames and timers what a test wants.
 pub(crate) struct Probe<C: Framing> {
     seen: Seen,
-    on_open: Act<C>,
     on_frame: Act<C>,
     on_timer: Act<C>,
     keeps_frames: bool,
@@ -131,19 +130,10 @@ impl<C: Framing> Probe<C> {
     ) -> Self {
         Self {
             seen: Seen::default(),
-            on_open: Box::new(ignore),
             on_frame: Box::new(on_frame),
             on_timer: Box::new(ignore),
             keeps_frames: true,
         }
-    }
-
-    pub(crate) fn on_open(
-        mut self,
-        act: impl FnMut(&mut Session<'_, Self>, &[u8]) -> Result<(), Error> + 'static,
-    ) -> Self {
-        self.on_open = Box::new(act);
-        self
     }
 
     pub(crate) fn on_timer(
@@ -169,11 +159,6 @@ impl<C: Framing> Handler for Probe<C> {
     type Codec = C;
     type State = ();
 
-    fn on_open(&mut self, session: &mut Session<'_, Self>) -> Result<(), Error> {
-        self.seen.0.borrow_mut().opened += 1;
-        (self.on_open)(session, b"")
-    }
-
     fn on_frame(
         &mut self,
         session: &mut Session<'_, Self>,
@@ -194,7 +179,7 @@ impl<C: Framing> Handler for Probe<C> {
     }
 
     fn on_close(&mut self, session: &mut Session<'_, Self>, reason: &CloseReason) {
-        let closed = Closed { peer: session.peer(), why: reason.label(), when: session.now() };
+        let closed = Closed { why: reason.label(), when: session.now() };
         self.seen.0.borrow_mut().closed.push(closed);
     }
 }
@@ -205,15 +190,13 @@ pub(crate) struct Seen(Rc<RefCell<Record>>);
 
 #[derive(Default)]
 pub(crate) struct Record {
-    pub(crate) opened: usize,
     pub(crate) frames_len: usize,
     pub(crate) frames: Vec<Vec<u8>>,
     pub(crate) closed: Vec<Closed>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Closed {
-    pub(crate) peer: SocketAddr,
     pub(crate) why: &'static str,
     pub(crate) when: Instant,
 }
