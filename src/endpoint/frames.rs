@@ -188,7 +188,7 @@ const IMPOSSIBLE_FRAME: FrameError =
 
 #[cold]
 fn close_malformed<H: Handler>(session: &mut Session<'_, H>, error: FrameError) {
-    session.connection.close(CloseReason::Malformed(Box::new(error)));
+    session.connection.close(CloseReason::Malformed(error));
 }
 
 /// Keeps what was not consumed with the connection. The input was the first `len` bytes of the
