@@ -126,7 +126,7 @@ pub(crate) struct DatagramEndpoint {
     backoff: Backoff,
     /// Receiving failed this many times in a row.
     errors: usize,
-    is_queued: bool,
+    is_listed_ready: bool,
     is_draining: bool,
     is_closed: bool,
 }
@@ -145,7 +145,7 @@ impl DatagramEndpoint {
             readiness: Readiness::WRITABLE,
             backoff: Backoff::default(),
             errors: 0,
-            is_queued: false,
+            is_listed_ready: false,
             is_draining: false,
             is_closed: false,
         }
@@ -166,13 +166,13 @@ impl DatagramEndpoint {
         readiness: Readiness,
     ) {
         self.readiness = self.readiness.with(readiness);
-        if !self.is_queued {
+        if !self.is_listed_ready {
             self.serve(turn, incoming);
         }
     }
 
     pub(crate) fn on_turn(&mut self, turn: &mut Turn<'_>, incoming: &mut Incoming) {
-        if std::mem::replace(&mut self.is_queued, false) {
+        if std::mem::replace(&mut self.is_listed_ready, false) {
             self.serve(turn, incoming);
         }
     }
@@ -244,7 +244,7 @@ impl DatagramEndpoint {
             }
         }
         if self.may_receive() {
-            self.is_queued = true;
+            self.is_listed_ready = true;
             turn.shared.ready.push_back(self.token);
         }
     }

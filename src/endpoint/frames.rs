@@ -219,7 +219,7 @@ fn keep<H: Handler>(
         return;
     }
     let begun = if is_new { session.shared.now } else { kept.begun() };
-    kept.expect(ran.need, begun);
+    kept.set_need(ran.need, begun);
     session.connection.input = Some(kept.fitted(spares));
 }
 
@@ -230,7 +230,7 @@ fn run_end<H: Handler>(handler: &mut H, session: &mut Session<'_, H>) {
     if session.connection.has_frames_waiting() {
         return;
     }
-    session.connection.run_end();
+    session.connection.note_end_told();
     session.shared.mark = session.shared.output.mark();
     let mut input = session.connection.input.take().unwrap_or_default();
     match session.codec.decode_end(input.filled()) {
