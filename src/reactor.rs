@@ -28,7 +28,7 @@ use crate::acceptor::Acceptor;
 use crate::batch::Incoming;
 use crate::config::{AtLimit, Config};
 use crate::datagram::DatagramEndpoint;
-use crate::drain::{Drain, Wish};
+use crate::drain::{Drain, Request};
 use crate::endpoint::Endpoint;
 use crate::error::{CloseReason, DrainReport, Error};
 use crate::instant::Instant;
@@ -176,12 +176,12 @@ impl Reactor {
     /// who is idle is closed. What is not done after
     /// [`drain_timeout`](Config::drain_timeout) is cut.
     pub fn drain(&mut self) {
-        self.drain.ask(Wish::Drain);
+        self.drain.request(Request::Drain);
     }
 
     /// Ends with the next turn: every connection is cut.
     pub fn stop(&mut self) {
-        self.drain.ask(Wish::Stop);
+        self.drain.request(Request::Stop);
     }
 
     /// How many connections there are.
@@ -260,7 +260,7 @@ impl Reactor {
     fn has_work(&self) -> bool {
         !self.shared.ready.is_empty()
             || !self.shared.closed.is_empty()
-            || self.drain.has_wish()
+            || self.drain.has_request()
             || (self.may_accept && self.has_room())
     }
 

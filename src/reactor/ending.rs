@@ -1,17 +1,17 @@
 //! The loop's own end: the steps of a drain and of a stop.
 
 use super::{Reactor, Service};
-use crate::drain::Wish;
+use crate::drain::Request;
 use crate::error::{CloseReason, Error};
 use crate::network::Network;
 use crate::shared::Turn;
 
 impl Reactor {
     pub(super) fn advance_drain(&mut self, network: &mut dyn Network) -> Result<(), Error> {
-        match self.drain.take_wish() {
+        match self.drain.take_request() {
             None => {}
-            Some(Wish::Drain) => self.begin_drain(network)?,
-            Some(Wish::Stop) => {
+            Some(Request::Drain) => self.begin_drain(network)?,
+            Some(Request::Stop) => {
                 self.begin_drain(network)?;
                 self.stop_all(network, || CloseReason::Stopped);
             }
