@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
 
 use crate::acceptor::Acceptor;
-use crate::config::{AtLimit, Config, MAX_CONNECTIONS_CAP};
+use crate::config::{AtLimit, Config, DEFAULT_MAX_CONNECTIONS};
 use crate::datagram::{DatagramEndpoint, DatagramHandler};
 use crate::endpoint::{Endpoint, StreamEndpoint};
 use crate::engine::Engine;
@@ -170,7 +170,7 @@ fn max_connections(
     listeners: usize,
     network: &mut dyn Network,
 ) -> Result<usize, Error> {
-    let wanted = config.max_connections.unwrap_or(MAX_CONNECTIONS_CAP);
+    let wanted = config.max_connections.unwrap_or(DEFAULT_MAX_CONNECTIONS);
     let needed = wanted.saturating_add(listeners + RESERVED_DESCRIPTORS);
     let Some(limit) = network.socket_limit(needed) else {
         return Ok(wanted);

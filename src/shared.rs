@@ -90,8 +90,6 @@ pub struct Counters {
 }
 
 impl Shared {
-    /// The most bytes of memory that the loop keeps for its next use.
-    pub(crate) const SPARES_LEN: usize = SpareBuffers::MAX_LEN;
     /// The memory that a connection takes outside its endpoint: a socket, a timer, a place on the
     /// lists of those that have work and of those that closed.
     pub(crate) const CONNECTION_LEN: usize = 64;
