@@ -323,13 +323,17 @@ fn handle_one(
 ) {
     let Datagram { sender, payload, is_truncated } = datagram;
     // Port 0 cannot be answered, and nobody sends from it in good faith.
-    if is_truncated || sender.port() == 0 {
+    let is_answerable = sender.port() != 0;
+    if is_truncated || !is_answerable {
         session.shared.counters.datagrams_rejected += 1;
     }
-    let result = match is_truncated {
-        _ if sender.port() == 0 => Ok(()),
-        true => handler.on_truncated(session, sender, payload),
-        false => handler.on_datagram(session, sender, payload),
+    if !is_answerable {
+        return;
+    }
+    let result = if is_truncated {
+        handler.on_truncated(session, sender, payload)
+    } else {
+        handler.on_datagram(session, sender, payload)
     };
     if let Err(error) = result {
         log::debug!("UDP {}: a datagram from {sender}: {error}", session.address);

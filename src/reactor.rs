@@ -165,10 +165,12 @@ impl Reactor {
     /// When [`turn`](Self::turn) must be called at the latest, events apart: at once if there is
     /// work left; `None` if nothing is due, or the loop has ended.
     pub fn next_deadline(&self) -> Option<Instant> {
-        match self.has_work() {
-            _ if self.drain.report().is_some() => None,
-            true => Some(self.shared.now),
-            false => self.next_timer(),
+        if self.drain.report().is_some() {
+            None
+        } else if self.has_work() {
+            Some(self.shared.now)
+        } else {
+            self.next_timer()
         }
     }
 
