@@ -2,6 +2,8 @@
 
 use crate::instant::Instant;
 
+/// The least room a buffer has.
+const LEAST_LEN: usize = 64;
 /// A buffer grows by at least this many bytes at a time.
 const GROWTH_LEN: usize = 4096;
 /// A buffer with more room than this is not kept for another connection.
@@ -122,7 +124,10 @@ impl ReadBuffer {
         let least = self.end + len;
         if self.room.len() < least {
             // Doubling what has arrived, so that little is moved, but not beyond what is to come.
-            let len = least.max((2 * self.end).max(GROWTH_LEN).min(self.need));
+            let to_come = (2 * self.end).max(GROWTH_LEN).min(self.need);
+            // A spare buffer has the size that most need before long.
+            let rounded = least.next_power_of_two().clamp(LEAST_LEN, GROWTH_LEN);
+            let len = least.max(to_come).max(rounded);
             self.room.reserve_exact(len - self.room.len());
             self.room.resize(len, 0);
         }

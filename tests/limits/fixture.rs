@@ -41,14 +41,14 @@ pub(crate) fn timeless() -> Config {
 
 /// Runs `trial` with many seeds, or with the one that the environment asks for.
 pub(crate) fn for_each_seed(count: u64, trial: impl Fn(u64)) {
-    let seeds = match std::env::var("LIMITS_SEED") {
-        Ok(seed) => vec![seed.parse().expect("LIMITS_SEED is a number")],
+    let seeds = match std::env::var("WINDLASS_SEED") {
+        Ok(seed) => vec![seed.parse().expect("WINDLASS_SEED is a number")],
         Err(_) => (0..count).collect(),
     };
     for seed in seeds {
         let tried = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| trial(seed)));
         if tried.is_err() {
-            panic!("failed with seed {seed}: to try it again, set LIMITS_SEED={seed}");
+            panic!("failed with seed {seed}: to try it again, set WINDLASS_SEED={seed}");
         }
     }
 }
@@ -103,7 +103,6 @@ pub(crate) fn pattern(len: usize) -> Vec<u8> {
 /// A handler that notes everything, and does with frames and timers what a test wants.
 pub(crate) struct Probe<C: Framing> {
     seen: Seen,
-    on_open: Act<C>,
     on_frame: Act<C>,
     on_timer: Act<C>,
     keeps_frames: bool,
@@ -131,19 +130,10 @@ impl<C: Framing> Probe<C> {
     ) -> Self {
         Self {
             seen: Seen::default(),
-            on_open: Box::new(ignore),
             on_frame: Box::new(on_frame),
             on_timer: Box::new(ignore),
             keeps_frames: true,
         }
-    }
-
-    pub(crate) fn on_open(
-        mut self,
-        act: impl FnMut(&mut Session<'_, Self>, &[u8]) -> Result<(), Error> + 'static,
-    ) -> Self {
-        self.on_open = Box::new(act);
-        self
     }
 
     pub(crate) fn on_timer(
@@ -169,9 +159,9 @@ impl<C: Framing> Handler for Probe<C> {
     type Codec = C;
     type State = ();
 
-    fn on_open(&mut self, session: &mut Session<'_, Self>) -> Result<(), Error> {
+    fn on_open(&mut self, _: &mut Session<'_, Self>) -> Result<(), Error> {
         self.seen.0.borrow_mut().opened += 1;
-        (self.on_open)(session, b"")
+        Ok(())
     }
 
     fn on_frame(

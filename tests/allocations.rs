@@ -1,0 +1,265 @@
+//! What the engine allocates: nothing in steady state, and never more than its bound.
+
+#[path = "allocations/uncounted.rs"]
+mod uncounted;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use allocation_counter::measure;
+use uncounted::Uncounted;
+use windlass::network::{SimNetwork, SimPeer};
+use windlass::{
+    Codec, Config, DatagramHandler, DatagramSession, Error, Handler, LengthPrefixed, Lines, Raw,
+    Reactor, Server, Session, SocketOptions,
+};
+
+/// Each does in one round what the steady state does again and again.
+const ROUNDS: usize = 300;
+/// Rounds until everything has the size that it keeps.
+const WARM_UP: usize = 20;
+const PEERS: usize = 50;
+
+fn address() -> SocketAddr {
+    "192.0.2.1:7000".parse().expect("it is an address")
+}
+
+/// Sends back what comes.
+struct EchoBytes;
+
+impl Handler for EchoBytes {
+    type Codec = Raw;
+    type State = ();
+
+    fn on_frame(&mut self, session: &mut Session<'_, Self>, bytes: &mut [u8]) -> Result<(), Error> {
+        session.send(bytes)
+    }
+}
+
+struct EchoFrames;
+
+impl Handler for EchoFrames {
+    type Codec = LengthPrefixed;
+    type State = ();
+
+    fn on_frame(&mut self, session: &mut Session<'_, Self>, frame: &mut [u8]) -> Result<(), Error> {
+        session.send(frame)
+    }
+}
+
+struct EchoLines;
+
+impl Handler for EchoLines {
+    type Codec = Lines;
+    type State = ();
+
+    fn on_frame(&mut self, session: &mut Session<'_, Self>, line: &str) -> Result<(), Error> {
+        session.send(line)
+    }
+}
+
+struct EchoDatagrams;
+
+impl DatagramHandler for EchoDatagrams {
+    fn on_datagram(
+        &mut self,
+        session: &mut DatagramSession<'_>,
+        sender: SocketAddr,
+        payload: &[u8],
+    ) -> Result<(), Error> {
+        session.send_to(sender, payload)
+    }
+}
+
+struct World {
+    net: Uncounted,
+    reactor: Reactor,
+    peers: Vec<SimPeer>,
+}
+
+impl World {
+    fn new(server: Server, peers: usize) -> Self {
+        let mut net = Uncounted(SimNetwork::new(1));
+        let mut reactor = server.build_on(&mut net).expect("the configuration is valid");
+        let peers = (0..peers).map(|_| net.0.connect(address())).collect();
+        for _ in 0..4 {
+            reactor.turn(&mut net, Some(Duration::ZERO)).expect("the loop goes on");
+        }
+        Self { net, reactor, peers }
+    }
+
+    fn turn(&mut self) {
+        self.reactor.turn(&mut self.net, Some(Duration::ZERO)).expect("the loop goes on");
+    }
+
+    /// Sends each peer's next portion, round by round, and counts what the turns allocate.
+    fn count(&mut self, mut portion: impl FnMut(usize) -> Vec<u8>) -> u64 {
+        let mut count = 0;
+        for round in 0..WARM_UP + ROUNDS {
+            let bytes = portion(round);
+            for peer in &self.peers {
+                self.net.0.send(*peer, &bytes);
+            }
+            let allocated = measure(|| {
+                self.turn();
+                self.turn();
+            });
+            count += if round < WARM_UP { 0 } else { allocated.count_total };
+        }
+        count
+    }
+
+    fn received_len(&self) -> usize {
+        self.peers.iter().map(|peer| self.net.0.received(*peer).len()).sum()
+    }
+}
+
+fn tcp<H: Handler<Codec: Default>>(handler: H) -> World {
+    World::new(Server::new().tcp(address(), handler), PEERS)
+}
+
+/// A stream of `message`, of which each round brings `count` and a part of the next.
+fn in_parts(message: Vec<u8>, count: usize) -> impl FnMut(usize) -> Vec<u8> {
+    let mut at = 0;
+    move |round| {
+        let end = (round + 1) * count * message.len() + round % 8 * message.len() / 8;
+        let portion = (at..end).map(|at| message[at % message.len()]).collect();
+        at = end;
+        portion
+    }
+}
+
+fn message<C: Codec>(mut codec: C, message: &C::Message) -> Vec<u8> {
+    let mut output = windlass::Output::new();
+    codec.encode(message, &mut output).expect("it is a message");
+    output.to_vec()
+}
+
+#[test]
+fn an_echo_allocates_nothing() {
+    let mut world = tcp(EchoBytes);
+    assert_eq!(world.count(|_| b"hello".repeat(20)), 0);
+    assert_eq!(world.received_len(), (WARM_UP + ROUNDS) * PEERS * 100);
+}
+
+#[test]
+fn frames_in_batches_with_the_beginning_of_another_allocate_nothing() {
+    let mut world = tcp(EchoFrames);
+    let frame = message(LengthPrefixed::default(), &[7; 200]);
+    assert_eq!(world.count(in_parts(frame, 16)), 0);
+    assert!(world.received_len() > ROUNDS * PEERS * 16 * 204);
+}
+
+#[test]
+fn frames_that_come_in_many_pieces_allocate_nothing() {
+    let mut world = tcp(EchoFrames);
+    let frame = message(LengthPrefixed::default(), &[7; 3000]);
+    let stream = frame.repeat(1 + (WARM_UP + ROUNDS) * 700 / frame.len());
+    let pieces = |round| stream[round * 700..(round + 1) * 700].to_vec();
+    assert_eq!(world.count(pieces), 0);
+}
+
+#[test]
+fn lines_with_the_beginning_of_another_allocate_nothing() {
+    let mut world = tcp(EchoLines);
+    let line = message(Lines::default(), &"x".repeat(90));
+    assert_eq!(world.count(in_parts(line, 10)), 0);
+    assert!(world.received_len() > ROUNDS * PEERS * 10 * 91);
+}
+
+#[test]
+fn datagrams_allocate_nothing() {
+    let mut world = World::new(Server::new().udp(address(), EchoDatagrams), 0);
+    let sender = SocketAddr::from(([192, 0, 2, 9], 99));
+    for round in 0..WARM_UP + ROUNDS {
+        for _ in 0..100 {
+            world.net.0.send_datagram(sender, address(), b"hello");
+        }
+        let allocated = measure(|| {
+            world.turn();
+            world.turn();
+        });
+        assert!(round < WARM_UP || allocated.count_total == 0, "{allocated:?}");
+        assert_eq!(world.net.0.take_datagrams(sender).len(), 100);
+    }
+}
+
+#[test]
+fn deadlines_that_are_put_off_allocate_nothing() {
+    let mut world = tcp(EchoLines);
+    let mut count = 0;
+    for round in 0..2000 {
+        world.net.0.jump(Duration::from_secs(1));
+        for peer in &world.peers {
+            world.net.0.send(*peer, b"hello\n");
+        }
+        let allocated = measure(|| {
+            world.turn();
+            world.turn();
+        });
+        count += if round < 400 { 0 } else { allocated.count_total };
+    }
+    assert_eq!(count, 0);
+    assert_eq!(world.reactor.connections_len(), PEERS);
+}
+
+/// A configuration whose limits are all reached below.
+fn scarce() -> Config {
+    Config {
+        max_connections: Some(400),
+        read_buffer_len: 16 * 1024,
+        high_watermark: 32 * 1024,
+        write_limit: 64 * 1024,
+        memory_budget: 1 << 20,
+        max_datagram_len: 2000,
+        datagram_queue_limit: 64 * 1024,
+        socket: SocketOptions { backlog: 10_000, ..SocketOptions::default() },
+        ..Config::default()
+    }
+}
+
+/// Peers that cost as much as they can: half of them send long frames and never end one, the other
+/// half ask for answers that they do not take. Whoever is closed is followed by another.
+fn burden(net: &mut SimNetwork, number: usize) {
+    let peer = net.connect(address());
+    let frame = message(LengthPrefixed::default(), &[7; 50 * 1024]);
+    if number.is_multiple_of(2) {
+        net.send(peer, &frame[..frame.len() - number % 1000 - 1]);
+    } else {
+        net.stall(peer);
+        net.send(peer, &frame.repeat(3));
+    }
+}
+
+#[test]
+fn what_is_allocated_stays_within_the_memory_bound() {
+    let mut net = Uncounted(SimNetwork::new(1));
+    net.0.set_pipe_len(75 * 1024);
+    let sender = SocketAddr::from(([192, 0, 2, 9], 99));
+    let mut bound = 0;
+    let (mut held, mut closed) = (0, 0);
+    let allocated = measure(|| {
+        let server = Server::with_config(scarce())
+            .tcp_with(address(), LengthPrefixed::default().max_len(60 * 1024), EchoFrames)
+            .udp(address(), EchoDatagrams);
+        let mut reactor = server.build_on(&mut net).expect("the configuration is valid");
+        bound = reactor.memory_bound();
+        allocation_counter::opt_out(|| {
+            (0..700).for_each(|number| burden(&mut net.0, number));
+            net.0.block_datagrams(address(), Duration::from_secs(3600));
+        });
+        for _ in 0..150 {
+            allocation_counter::opt_out(|| {
+                (0..50).for_each(|_| net.0.send_datagram(sender, address(), &[1; 1500]));
+            });
+            reactor.turn(&mut net, Some(Duration::ZERO)).expect("the loop goes on");
+            held = held.max(reactor.held_len());
+        }
+        closed = reactor.counters().closed;
+    });
+    assert!(held > 900 * 1024, "only {held} bytes were held");
+    assert!(closed > 300, "only {closed} were closed for want of memory");
+    let most = usize::try_from(allocated.bytes_max).expect("it fits");
+    assert!(most <= bound, "{most} bytes were allocated, and the bound is {bound}");
+    assert!(most > held, "{most} bytes are less than were held");
+}
