@@ -14,6 +14,9 @@ pub(crate) const DEFAULT_MAX_CONNECTIONS: usize = 10_000;
 
 /// What a server may spend: on how many peers, on how many bytes, for how long.
 ///
+/// A timeout that is `None` never passes. What fits together is [checked](Self::check) when the
+/// server is built.
+///
 /// ```
 /// use std::time::Duration;
 /// use windlass::Config;

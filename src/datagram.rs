@@ -53,8 +53,9 @@ pub trait DatagramHandler: 'static {
         payload: &[u8],
     ) -> Result<(), Error>;
 
-    /// A datagram has come that is longer than [`max_datagram_len`](crate::Config), of which only
-    /// the beginning is here. Unless told otherwise, it is dropped.
+    /// A datagram has come that is longer than
+    /// [`max_datagram_len`](crate::Config::max_datagram_len), of which only the beginning is here.
+    /// Unless told otherwise, it is dropped.
     ///
     /// # Errors
     ///
@@ -78,12 +79,13 @@ pub struct DatagramSession<'a> {
 }
 
 impl DatagramSession<'_> {
-    /// Sends `payload` to `receiver`. UDP promises nothing, and neither does this: if more than
-    /// [`datagram_queue_limit`](crate::Config) waits to be sent, it is dropped and counted.
+    /// Sends `payload` to `receiver`, after the callback. UDP promises nothing, and neither does
+    /// this: if more than [`datagram_queue_limit`](crate::Config::datagram_queue_limit) would wait
+    /// to be sent, it is dropped and [counted](crate::Counters::datagrams_dropped).
     ///
     /// # Errors
     ///
-    /// A payload of more than 65,507 bytes, which fits into no datagram.
+    /// A payload of more than 65,507 bytes, the most that a datagram over IPv4 carries.
     pub fn send_to(&mut self, receiver: SocketAddr, payload: &[u8]) -> Result<(), Error> {
         let len = payload.len();
         if len > MAX_PAYLOAD_LEN {

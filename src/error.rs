@@ -138,7 +138,8 @@ pub enum CloseReason {
     PeerFinished,
     /// The peer, or the network in its name, broke the connection off.
     Reset(io::ErrorKind),
-    /// The handler closed it, and what it had sent was flushed first.
+    /// The handler closed it, while the peer might still have sent; what it had sent was flushed
+    /// first.
     Closed,
     /// The handler aborted it.
     Aborted,
