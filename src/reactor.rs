@@ -330,7 +330,7 @@ impl Reactor {
         }
         self.put_off = 0;
         for _ in 0..self.shared.config.timer_budget {
-            let Some((_, key, _)) = self.shared.timers.pop_due(self.shared.now) else { break };
+            let Some(key) = self.shared.timers.pop_due(self.shared.now) else { break };
             let mut turn = Turn { network, shared: &mut self.shared, buffer: &mut self.buffer };
             match (&mut self.services[key.token.endpoint_index()], key.purpose) {
                 (Service::Stream(acceptor, _), Purpose::Retry) => {

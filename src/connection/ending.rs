@@ -79,8 +79,6 @@ impl Connection {
         }
         let own = self.deadline.take().into_iter();
         let set = self.timers.take().into_iter().flat_map(|timers| timers.into_iter());
-        own.chain(set.map(|(_, timer)| timer)).for_each(|timer| {
-            shared.timers.cancel(timer);
-        });
+        own.chain(set.map(|(_, timer)| timer)).for_each(|timer| shared.timers.cancel(timer));
     }
 }
