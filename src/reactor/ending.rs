@@ -48,7 +48,11 @@ impl Reactor {
             if let Service::Stream(acceptor, _) = &mut self.services[index] {
                 acceptor.on_event();
             }
-            while self.accept_one(network, index)? {}
+            // No more than can have been in the queue, whoever comes meanwhile.
+            let mut queue_len = u64::from(self.shared.config.socket.backlog) + 1;
+            while queue_len > 0 && self.accept_one(network, index)? {
+                queue_len -= 1;
+            }
             let mut turn = Turn { network, shared: &mut self.shared, buffer: &mut self.buffer };
             if let Service::Stream(acceptor, _) = &mut self.services[index] {
                 acceptor.close(&mut turn);
