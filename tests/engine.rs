@@ -11,6 +11,8 @@ mod accept_errors;
 mod acceptor;
 #[path = "engine/callbacks.rs"]
 mod callbacks;
+#[path = "engine/calls.rs"]
+mod calls;
 #[path = "engine/closing.rs"]
 mod closing;
 #[path = "engine/drain.rs"]
