@@ -21,6 +21,8 @@ mod drain;
 mod drain_datagrams;
 #[path = "engine/drain_signals.rs"]
 mod drain_signals;
+#[path = "engine/endless_queue.rs"]
+mod endless_queue;
 #[path = "engine/eviction.rs"]
 mod eviction;
 #[path = "engine/histories.rs"]
