@@ -66,6 +66,8 @@ pub(crate) struct Connection {
     holds: Holds,
     /// The peer finished, and the handler was not told yet.
     is_end_due: bool,
+    /// What the end of the stream left of the input was run.
+    has_run_last: bool,
     has_run_frame: bool,
     /// On the loop's list of those that have work left.
     is_queued: bool,
@@ -114,6 +116,7 @@ impl Connection {
             possible: Readiness::ALL,
             holds: Holds::NONE,
             is_end_due: false,
+            has_run_last: false,
             has_run_frame: false,
             is_queued: false,
             is_listed_closed: false,
@@ -238,6 +241,16 @@ impl Connection {
     /// The handler is about to be told that the peer finished.
     pub(crate) const fn run_end(&mut self) {
         self.is_end_due = false;
+    }
+
+    /// Whether what the end of the stream left of the input was run.
+    pub(crate) const fn has_run_last(&self) -> bool {
+        self.has_run_last
+    }
+
+    /// What the end of the stream left of the input is about to be run.
+    pub(crate) const fn run_last(&mut self) {
+        self.has_run_last = true;
     }
 
     /// Whether input waits that is worth decoding.

@@ -198,3 +198,27 @@ fn many_small_answers_never_come_to_the_write_limit() {
     world.run_for(secs(1));
     assert!(world.received(peer) == lines);
 }
+
+#[test]
+fn the_end_is_told_after_a_pause_that_the_last_line_asked_for_whole_or_not() {
+    for bytes in ["wait\nask\n", "wait\nask"] {
+        let mut world = World::new(at_most(10), |session, call| match call {
+            Call::Frame("ask") => {
+                session.pause();
+                session.set_timer(1, secs(1));
+                Ok(())
+            }
+            Call::Timer(_) => {
+                session.resume();
+                session.send("answer")
+            }
+            call => echo(session, call),
+        });
+        let peer = world.connect_with(bytes.as_bytes());
+        world.network.finish(peer);
+        world.run_for(secs(2));
+        assert_eq!(world.received(peer), "wait\nanswer\n", "{bytes:?}");
+        assert_eq!(world.seen(peer).iter().filter(|what| **what == What::Ended).count(), 1);
+        assert_eq!(world.reason(peer), Some("peer finished"));
+    }
+}
