@@ -272,8 +272,11 @@ impl Connection {
     }
 
     pub(crate) fn resume(&mut self, now: Instant) {
-        self.holds.remove(Holds::PAUSED);
-        self.begin_again(now);
+        // To go on with what was not held up is nothing that lets a frame dribble in for longer.
+        if self.holds.contains(Holds::PAUSED) {
+            self.holds.remove(Holds::PAUSED);
+            self.begin_again(now);
+        }
     }
 
     /// A frame that was held up by us is given its time anew.
