@@ -46,8 +46,11 @@ pub(crate) trait Endpoint {
     /// Ends all connections at once; those that are done but for lingering keep their reason.
     fn cut_all(&mut self, turn: &mut Turn<'_>, reason: fn() -> CloseReason);
 
-    /// Tells all connections that the loop drains.
-    fn drain(&mut self, turn: &mut Turn<'_>);
+    /// The names of all connections.
+    fn tokens(&self) -> Vec<Token>;
+
+    /// Tells the connection `token` that the loop drains.
+    fn drain(&mut self, turn: &mut Turn<'_>, token: Token);
 
     /// The connection that has been idle the longest, and since when.
     fn longest_idle(&mut self) -> Option<(Instant, Token)>;
@@ -170,15 +173,17 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
         }
     }
 
-    fn drain(&mut self, turn: &mut Turn<'_>) {
-        for token in self.connections.tokens() {
-            self.with_session(turn, token, |handler, session, _| {
-                session.connection.drain();
-                if session.connection.is_open() {
-                    guard(session, |session| handler.on_drain(session));
-                }
-            });
-        }
+    fn tokens(&self) -> Vec<Token> {
+        self.connections.tokens()
+    }
+
+    fn drain(&mut self, turn: &mut Turn<'_>, token: Token) {
+        self.with_session(turn, token, |handler, session, _| {
+            session.connection.drain();
+            if session.connection.is_open() {
+                guard(session, |session| handler.on_drain(session));
+            }
+        });
     }
 
     fn longest_idle(&mut self) -> Option<(Instant, Token)> {
