@@ -85,6 +85,9 @@ pub struct Reactor {
     events: Vec<Event>,
     /// Whether trying to accept on one of the listeners may bring somebody.
     may_accept: bool,
+    /// The listener whose turn it is when there is room for one: the one behind the last that used
+    /// any, so that none takes it all.
+    accepts_first: usize,
     /// The earliest deadline when the loop last went to sleep.
     expected: Instant,
     /// For how many turns deadlines were put off, since there were more events than fit.
@@ -115,6 +118,7 @@ impl Reactor {
             incoming: Incoming::new(batch_len, datagram_len),
             events: Vec::with_capacity(EVENTS_LEN),
             may_accept: false,
+            accepts_first: 0,
             expected: Instant::END,
             put_off: 0,
             shared: Shared::new(config, now),
