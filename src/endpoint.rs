@@ -13,7 +13,7 @@ use crate::error::{CloseReason, Error};
 use crate::handler::{Handler, Session};
 use crate::instant::Instant;
 use crate::network::Readiness;
-use crate::shared::{Purpose, Turn};
+use crate::shared::{Purpose, Shared, Turn};
 use crate::token::Token;
 
 /// The connections of one listener, whatever their protocol: the one place where the loop does not
@@ -25,7 +25,11 @@ pub(crate) trait Endpoint {
     /// The name for the next peer; `None` if there is no slot left.
     fn next_token(&self) -> Option<Token>;
 
-    /// The network has adopted `peer` under the [`next_token`](Self::next_token).
+    /// Makes what the application keeps for the next peer; says whether that could be made.
+    fn prepare(&mut self, shared: &mut Shared) -> bool;
+
+    /// The network has adopted `peer` under the [`next_token`](Self::next_token), for whom
+    /// everything is [prepared](Self::prepare).
     fn open(&mut self, turn: &mut Turn<'_>, peer: SocketAddr, is_draining: bool);
 
     /// Something may be possible for the connection `token`.
@@ -70,12 +74,14 @@ pub(crate) struct StreamEndpoint<H: Handler> {
     handler: H,
     /// The codec that each connection gets a copy of.
     codec: H::Codec,
+    /// What was made for the next peer.
+    prepared: Option<(H::Codec, H::State)>,
     connections: Connections<H>,
 }
 
 impl<H: Handler> StreamEndpoint<H> {
     pub(crate) const fn new(endpoint: u8, codec: H::Codec, handler: H) -> Self {
-        Self { handler, codec, connections: Connections::new(endpoint) }
+        Self { handler, codec, prepared: None, connections: Connections::new(endpoint) }
     }
 
     /// Lends the connection `token` to `call`, and settles what came of it.
@@ -100,6 +106,19 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
         self.connections.next_token()
     }
 
+    fn prepare(&mut self, shared: &mut Shared) -> bool {
+        // Both are the application's, and may panic: a peer that is not adopted yet loses nothing.
+        let make = || (self.codec.clone(), H::State::default());
+        if self.prepared.is_none() {
+            self.prepared = catch_unwind(AssertUnwindSafe(make)).ok();
+        }
+        if self.prepared.is_none() {
+            shared.counters.panics += 1;
+            log::error!("the state of a connection panicked when it was made");
+        }
+        self.prepared.is_some()
+    }
+
     fn open(&mut self, turn: &mut Turn<'_>, peer: SocketAddr, is_draining: bool) {
         let token = self.connections.next_token().expect("the network adopted it by this name");
         let mut connection = Connection::new(token, peer, turn.shared.now);
@@ -108,7 +127,8 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
         if is_draining {
             connection.drain_newcomer();
         }
-        let peer = Peer { connection, codec: self.codec.clone(), state: H::State::default() };
+        let (codec, state) = self.prepared.take().expect("it was prepared before the adoption");
+        let peer = Peer { connection, codec, state };
         let peer = self.connections.insert(peer);
         lend(&mut self.handler, peer, turn, |handler, session, _| {
             guard(session, |session| handler.on_open(session));

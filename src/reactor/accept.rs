@@ -85,6 +85,10 @@ impl Reactor {
             self.refuse(network, peer);
             return true;
         };
+        if !endpoint.prepare(&mut self.shared) {
+            network.refuse(&[]);
+            return true;
+        }
         let adopted = network.adopt(token);
         let mut turn = Turn { network, shared: &mut self.shared, buffer: &mut self.buffer };
         match adopted {
