@@ -171,7 +171,8 @@ fn max_connections(
     network: &mut dyn Network,
 ) -> Result<usize, Error> {
     let wanted = config.max_connections.unwrap_or(MAX_CONNECTIONS_CAP);
-    let Some(limit) = network.socket_limit(wanted + listeners + RESERVED_DESCRIPTORS) else {
+    let Some(limit) = network.socket_limit(wanted.saturating_add(listeners + RESERVED_DESCRIPTORS))
+    else {
         return Ok(wanted);
     };
     let reserve = RESERVED_DESCRIPTORS.min(limit / 2) + listeners;

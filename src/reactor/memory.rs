@@ -23,7 +23,7 @@ impl Reactor {
         let slots = self.services.iter().map(|service| match service {
             // A table that grows by doubling may have twice the room.
             Service::Stream(_, endpoint) => (endpoint.slot_len() + Shared::CONNECTION_LEN)
-                .saturating_mul(2 * self.max_connections),
+                .saturating_mul(self.max_connections.saturating_mul(2)),
             Service::Datagram(_) => config.datagram_queue_limit.saturating_mul(4),
         });
         slots
