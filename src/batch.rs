@@ -54,8 +54,8 @@ impl Incoming {
         self.datagrams.clear();
     }
 
-    /// How many bytes of memory there are for datagrams.
-    pub const fn capacity_len(&self) -> usize {
+    /// How many bytes of memory this holds.
+    pub(crate) const fn held_len(&self) -> usize {
         self.buffer.len()
     }
 

@@ -9,10 +9,13 @@ use crate::error::Error;
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 
-/// The default of [`Config::max_connections`] is never more than this.
-pub const MAX_CONNECTIONS_CAP: usize = 10_000;
+/// What the default of [`Config::max_connections`] is where descriptors allow it.
+pub(crate) const DEFAULT_MAX_CONNECTIONS: usize = 10_000;
 
 /// What a server may spend: on how many peers, on how many bytes, for how long.
+///
+/// A timeout that is `None` never passes. What fits together is [checked](Self::check) when the
+/// server is built.
 ///
 /// ```
 /// use std::time::Duration;

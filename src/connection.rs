@@ -57,7 +57,7 @@ pub(crate) struct Connection {
     /// When it is looked whether a deadline has passed: not after the earliest.
     deadline: Option<TimerId>,
     phase: Phase,
-    drain: Drain,
+    draining: Draining,
     /// What was said to be ready and not found blocked since.
     readiness: Readiness,
     /// What can be ready at all: nothing to read after the end.
@@ -68,7 +68,7 @@ pub(crate) struct Connection {
     is_end_due: bool,
     has_run_frame: bool,
     /// On the loop's list of those that have work left.
-    is_queued: bool,
+    is_listed_ready: bool,
     /// On the loop's list of those that closed.
     is_listed_closed: bool,
     /// Whether the peer is to see a reset.
@@ -86,7 +86,7 @@ pub(crate) enum Phase {
 
 /// What a drain means for a connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Drain {
+enum Draining {
     No,
     /// It closes as soon as it has nothing left to do.
     WhenIdle,
@@ -109,13 +109,13 @@ impl Connection {
             discarded_len: 0,
             deadline: None,
             phase: Phase::Open,
-            drain: Drain::No,
+            draining: Draining::No,
             readiness: Readiness::WRITABLE,
             possible: Readiness::ALL,
             holds: Holds::NONE,
             is_end_due: false,
             has_run_frame: false,
-            is_queued: false,
+            is_listed_ready: false,
             is_listed_closed: false,
             is_aborted: false,
         }
@@ -187,13 +187,13 @@ impl Connection {
 
     /// Takes it off the list of those that have work left, on which it is if this says so.
     #[inline]
-    pub(crate) const fn unqueue(&mut self) -> bool {
-        std::mem::replace(&mut self.is_queued, false)
+    pub(crate) const fn unlist_ready(&mut self) -> bool {
+        std::mem::replace(&mut self.is_listed_ready, false)
     }
 
     #[inline]
-    pub(crate) const fn is_queued(&self) -> bool {
-        self.is_queued
+    pub(crate) const fn is_listed_ready(&self) -> bool {
+        self.is_listed_ready
     }
 
     /// Whether frames may be run now.
@@ -236,7 +236,7 @@ impl Connection {
     }
 
     /// The handler is about to be told that the peer finished.
-    pub(crate) const fn run_end(&mut self) {
+    pub(crate) const fn note_end_told(&mut self) {
         self.is_end_due = false;
     }
 
@@ -249,8 +249,8 @@ impl Connection {
     #[inline]
     pub(crate) const fn ran_frames(&mut self) {
         self.has_run_frame = true;
-        if matches!(self.drain, Drain::Newcomer) {
-            self.drain = Drain::WhenIdle;
+        if matches!(self.draining, Draining::Newcomer) {
+            self.draining = Draining::WhenIdle;
         }
     }
 
@@ -301,8 +301,8 @@ impl Connection {
             }
             return;
         }
-        if !self.is_queued && self.has_work() {
-            self.is_queued = true;
+        if !self.is_listed_ready && self.has_work() {
+            self.is_listed_ready = true;
             shared.ready.push_back(self.token);
         }
         self.arm(shared);
@@ -317,7 +317,7 @@ impl Connection {
             && !self.has_unread()
             && !self.is_end_due
             && self.deadline.is_some()
-            && matches!(self.drain, Drain::No)
+            && matches!(self.draining, Draining::No)
     }
 
     fn count_memory(&mut self, shared: &mut Shared) {

@@ -207,10 +207,8 @@ mod tests {
             (0..500).map(|i| (i * 7919) % 1000).map(|n| (n, open(&mut connections, n))).collect();
         expected.sort_unstable();
         for (nanos, token) in expected {
-            let found = connections.longest_idle().unwrap();
-            assert_eq!(found.0, Instant::from_nanos(nanos));
-            connections.remove(found.1).unwrap();
-            let _ = token;
+            assert_eq!(connections.longest_idle(), Some((Instant::from_nanos(nanos), token)));
+            connections.remove(token).unwrap();
             open(&mut connections, 2000);
         }
     }

@@ -53,8 +53,9 @@ pub trait DatagramHandler: 'static {
         payload: &[u8],
     ) -> Result<(), Error>;
 
-    /// A datagram has come that is longer than [`max_datagram_len`](crate::Config), of which only
-    /// the beginning is here. Unless told otherwise, it is dropped.
+    /// A datagram has come that is longer than
+    /// [`max_datagram_len`](crate::Config::max_datagram_len), of which only the beginning is here.
+    /// Unless told otherwise, it is dropped.
     ///
     /// # Errors
     ///
@@ -78,12 +79,13 @@ pub struct DatagramSession<'a> {
 }
 
 impl DatagramSession<'_> {
-    /// Sends `payload` to `receiver`. UDP promises nothing, and neither does this: if more than
-    /// [`datagram_queue_limit`](crate::Config) waits to be sent, it is dropped and counted.
+    /// Sends `payload` to `receiver`, after the callback. UDP promises nothing, and neither does
+    /// this: if more than [`datagram_queue_limit`](crate::Config::datagram_queue_limit) would wait
+    /// to be sent, it is dropped and [counted](crate::Counters::datagrams_dropped).
     ///
     /// # Errors
     ///
-    /// A payload of more than 65,507 bytes, which fits into no datagram.
+    /// A payload of more than 65,507 bytes, the most that a datagram over IPv4 carries.
     pub fn send_to(&mut self, receiver: SocketAddr, payload: &[u8]) -> Result<(), Error> {
         let len = payload.len();
         if len > MAX_PAYLOAD_LEN {
@@ -126,7 +128,7 @@ pub(crate) struct DatagramEndpoint {
     backoff: Backoff,
     /// Receiving failed this many times in a row.
     errors: usize,
-    is_queued: bool,
+    is_listed_ready: bool,
     is_draining: bool,
     is_closed: bool,
 }
@@ -145,7 +147,7 @@ impl DatagramEndpoint {
             readiness: Readiness::WRITABLE,
             backoff: Backoff::default(),
             errors: 0,
-            is_queued: false,
+            is_listed_ready: false,
             is_draining: false,
             is_closed: false,
         }
@@ -166,13 +168,13 @@ impl DatagramEndpoint {
         readiness: Readiness,
     ) {
         self.readiness = self.readiness.with(readiness);
-        if !self.is_queued {
+        if !self.is_listed_ready {
             self.serve(turn, incoming);
         }
     }
 
     pub(crate) fn on_turn(&mut self, turn: &mut Turn<'_>, incoming: &mut Incoming) {
-        if std::mem::replace(&mut self.is_queued, false) {
+        if std::mem::replace(&mut self.is_listed_ready, false) {
             self.serve(turn, incoming);
         }
     }
@@ -244,7 +246,7 @@ impl DatagramEndpoint {
             }
         }
         if self.may_receive() {
-            self.is_queued = true;
+            self.is_listed_ready = true;
             turn.shared.ready.push_back(self.token);
         }
     }
@@ -323,13 +325,17 @@ fn handle_one(
 ) {
     let Datagram { sender, payload, is_truncated } = datagram;
     // Port 0 cannot be answered, and nobody sends from it in good faith.
-    if is_truncated || sender.port() == 0 {
+    let is_answerable = sender.port() != 0;
+    if is_truncated || !is_answerable {
         session.shared.counters.datagrams_rejected += 1;
     }
-    let result = match is_truncated {
-        _ if sender.port() == 0 => Ok(()),
-        true => handler.on_truncated(session, sender, payload),
-        false => handler.on_datagram(session, sender, payload),
+    if !is_answerable {
+        return;
+    }
+    let result = if is_truncated {
+        handler.on_truncated(session, sender, payload)
+    } else {
+        handler.on_datagram(session, sender, payload)
     };
     if let Err(error) = result {
         log::debug!("UDP {}: a datagram from {sender}: {error}", session.address);

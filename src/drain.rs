@@ -8,7 +8,7 @@ use crate::instant::Instant;
 #[derive(Debug, Default)]
 pub(crate) struct Drain {
     /// What was asked for and not done yet.
-    wish: Option<Wish>,
+    requested: Option<Request>,
     began: Option<Instant>,
     deadline: Option<Instant>,
     is_stopped: bool,
@@ -18,7 +18,7 @@ pub(crate) struct Drain {
 
 /// What the embedding program or a signal asks of the loop.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(crate) enum Wish {
+pub(crate) enum Request {
     /// Accept nobody, finish, close.
     Drain,
     /// Close everything now.
@@ -27,23 +27,23 @@ pub(crate) enum Wish {
 
 impl Drain {
     /// Notes what was asked for; more is never taken back by less.
-    pub(crate) fn ask(&mut self, wish: Wish) {
-        self.wish = self.wish.max(Some(wish));
+    pub(crate) fn request(&mut self, request: Request) {
+        self.requested = self.requested.max(Some(request));
     }
 
     /// A signal has come: the first drains, the second stops.
     pub(crate) fn on_signal(&mut self) {
-        let is_first = self.began.is_none() && self.wish.is_none();
-        self.ask(if is_first { Wish::Drain } else { Wish::Stop });
+        let is_first = self.began.is_none() && self.requested.is_none();
+        self.request(if is_first { Request::Drain } else { Request::Stop });
     }
 
     /// What is to be done now, if anything.
-    pub(crate) fn take_wish(&mut self) -> Option<Wish> {
-        self.wish.take()
+    pub(crate) fn take_request(&mut self) -> Option<Request> {
+        self.requested.take()
     }
 
-    pub(crate) const fn has_wish(&self) -> bool {
-        self.wish.is_some()
+    pub(crate) const fn has_request(&self) -> bool {
+        self.requested.is_some()
     }
 
     /// Begins to drain; says whether that is news.
@@ -64,7 +64,7 @@ impl Drain {
 
     /// Whether there are steps to take.
     pub(crate) const fn is_under_way(&self) -> bool {
-        self.has_wish() || self.is_draining()
+        self.has_request() || self.is_draining()
     }
 
     pub(crate) const fn is_draining(&self) -> bool {

@@ -117,14 +117,14 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
         let Some(peer) = self.connections.get_mut(token) else { return };
         peer.connection.note(readiness);
         // Whoever is on the list is served when it is his turn, and once a turn.
-        if !peer.connection.is_queued() {
+        if !peer.connection.is_listed_ready() {
             lend(&mut self.handler, peer, turn, serve);
         }
     }
 
     fn on_turn(&mut self, turn: &mut Turn<'_>, token: Token) {
         let Some(peer) = self.connections.get_mut(token) else { return };
-        if peer.connection.unqueue() {
+        if peer.connection.unlist_ready() {
             self.on_event(turn, token, Readiness::NONE);
         }
     }

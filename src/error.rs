@@ -13,16 +13,19 @@ use std::time::Duration;
 ///
 /// A handler returns one to close the connection it was called for.
 ///
+/// Both `Display` and `Debug` give the sentence, cause included, since a `main` that returns an
+/// error has it printed with `Debug`.
+///
 /// ```
 /// use windlass::Error;
 ///
-/// let error = Error::new("no such room");
-/// assert_eq!(error.to_string(), "no such room");
+/// let cause = "forty-two".parse::<u16>().unwrap_err();
+/// let error = Error::with_source("no room has this number", cause);
+/// assert_eq!(error.to_string(), "no room has this number: invalid digit found in string");
+/// assert_eq!(format!("{error:?}"), error.to_string());
 /// ```
-#[derive(Debug)]
 pub struct Error(Box<Fault>);
 
-#[derive(Debug)]
 struct Fault {
     what: String,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -49,6 +52,12 @@ impl fmt::Display for Error {
             Some(source) => write!(f, "{}: {source}", self.0.what),
             None => f.write_str(&self.0.what),
         }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -129,7 +138,8 @@ pub enum CloseReason {
     PeerFinished,
     /// The peer, or the network in its name, broke the connection off.
     Reset(io::ErrorKind),
-    /// The handler closed it, and what it had sent was flushed first.
+    /// The handler closed it, while the peer might still have sent; what it had sent was flushed
+    /// first.
     Closed,
     /// The handler aborted it.
     Aborted,
@@ -138,7 +148,7 @@ pub enum CloseReason {
     /// A callback panicked.
     Panicked,
     /// The peer sent bytes that are no frame.
-    Malformed(Box<FrameError>),
+    Malformed(FrameError),
     /// Nothing came or went for the idle timeout.
     IdleTimeout,
     /// No frame was completed within the first-frame timeout after the opening.

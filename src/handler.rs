@@ -120,8 +120,8 @@ pub struct Session<'a, H: Handler> {
 }
 
 impl<H: Handler> Session<'_, H> {
-    /// Sends `message` as a frame. It leaves together with whatever else the callbacks of this
-    /// event send.
+    /// Sends `message` as a frame. It leaves after the callback, together with whatever else the
+    /// callbacks of this event send.
     ///
     /// # Errors
     ///
@@ -136,8 +136,8 @@ impl<H: Handler> Session<'_, H> {
         self.check_write_limit()
     }
 
-    /// Sends `bytes` as they are, frames that were encoded before. They are shared, not copied: the
-    /// same bytes can be sent on many connections.
+    /// Sends `bytes` as they are, frames that were encoded before. From 4 KiB on they are shared
+    /// and not copied: the same bytes can be sent on many connections.
     ///
     /// # Errors
     ///
@@ -178,7 +178,7 @@ impl<H: Handler> Session<'_, H> {
     }
 
     /// Stops reading from the peer, and running its frames, until [`resume`](Self::resume). Once
-    /// the kernel's buffers are full, the peer cannot send on.
+    /// the kernel's buffers are full, the peer cannot send on. The idle timeout goes on.
     pub fn pause(&mut self) {
         self.connection.pause();
     }
@@ -188,8 +188,9 @@ impl<H: Handler> Session<'_, H> {
         self.connection.resume(self.shared.now);
     }
 
-    /// Has [`Handler::on_timer`] called with `key` after `wait`, once. A timer set before under the
-    /// same key is replaced. It is accurate to a millisecond and never early.
+    /// Has [`Handler::on_timer`] called with `key` after `wait`, once, unless the connection closes
+    /// before. A timer set before under the same key is replaced. It is never early, and late by no
+    /// more than a millisecond and what else the loop has to do.
     pub fn set_timer(&mut self, key: u32, wait: Duration) {
         self.connection.set_timer(self.shared, key, wait);
     }
@@ -205,7 +206,8 @@ impl<H: Handler> Session<'_, H> {
         self.shared.config.high_watermark.saturating_sub(self.connection.queued_len())
     }
 
-    /// What the handler keeps for this connection.
+    /// What the handler keeps for this connection. What is borrowed from it must be let go, or
+    /// cloned, before anything is sent.
     #[inline]
     pub const fn state(&mut self) -> &mut H::State {
         self.state
@@ -235,7 +237,7 @@ impl<H: Handler> Session<'_, H> {
         self.network.local_addr(self.connection.token())
     }
 
-    /// The time of this turn.
+    /// The time of this turn, on the network's clock.
     pub const fn now(&self) -> Instant {
         self.shared.now
     }

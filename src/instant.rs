@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-/// A point on a network's monotonic clock, in nanoseconds since that network began.
+/// A point on a network's monotonic clock, in nanoseconds since that network began: not
+/// [`std::time::Instant`].
 ///
 /// The engine never reads a clock itself: the [`Network`](crate::network::Network) tells the time,
 /// which is what lets a simulation own it. 64 bits of nanoseconds last 584 years.

@@ -40,9 +40,8 @@ mod reactor; // one turn of the loop
 mod engine; // a loop on the system's network
 mod server; // configure, listen, run
 
-pub use batch::{Datagram, Incoming, Outgoing};
 pub use codec::{Codec, Decoded, Delimited, Endian, Fixed, LengthPrefixed, Lines, Raw, Varint};
-pub use config::{AtLimit, Config, MAX_CONNECTIONS_CAP, SocketOptions};
+pub use config::{AtLimit, Config, SocketOptions};
 pub use datagram::{DatagramHandler, DatagramSession};
 pub use engine::Engine;
 pub use error::{CloseReason, DrainReport, Error, FrameError, FrameFault};
@@ -52,4 +51,4 @@ pub use output::Output;
 pub use reactor::Reactor;
 pub use server::Server;
 pub use shared::Counters;
-pub use token::{ConnectionId, Token};
+pub use token::ConnectionId;

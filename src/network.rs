@@ -47,11 +47,11 @@ use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::batch::{Incoming, Outgoing};
 use crate::config::SocketOptions;
 use crate::instant::Instant;
-use crate::token::Token;
 
+pub use crate::batch::{Datagram, Incoming, Outgoing};
+pub use crate::token::Token;
 pub use os::OsNetwork;
 pub use sim::{AcceptFailure, Calls, Faults, PeerState, SimNetwork, SimPeer};
 

@@ -28,7 +28,7 @@ use crate::acceptor::Acceptor;
 use crate::batch::Incoming;
 use crate::config::{AtLimit, Config};
 use crate::datagram::DatagramEndpoint;
-use crate::drain::{Drain, Wish};
+use crate::drain::{Drain, Request};
 use crate::endpoint::Endpoint;
 use crate::error::{CloseReason, DrainReport, Error};
 use crate::instant::Instant;
@@ -165,10 +165,12 @@ impl Reactor {
     /// When [`turn`](Self::turn) must be called at the latest, events apart: at once if there is
     /// work left; `None` if nothing is due, or the loop has ended.
     pub fn next_deadline(&self) -> Option<Instant> {
-        match self.has_work() {
-            _ if self.drain.report().is_some() => None,
-            true => Some(self.shared.now),
-            false => self.next_timer(),
+        if self.drain.report().is_some() {
+            None
+        } else if self.has_work() {
+            Some(self.shared.now)
+        } else {
+            self.next_timer()
         }
     }
 
@@ -176,12 +178,12 @@ impl Reactor {
     /// who is idle is closed. What is not done after
     /// [`drain_timeout`](Config::drain_timeout) is cut.
     pub fn drain(&mut self) {
-        self.drain.ask(Wish::Drain);
+        self.drain.request(Request::Drain);
     }
 
     /// Ends with the next turn: every connection is cut.
     pub fn stop(&mut self) {
-        self.drain.ask(Wish::Stop);
+        self.drain.request(Request::Stop);
     }
 
     /// How many connections there are.
@@ -260,7 +262,7 @@ impl Reactor {
     fn has_work(&self) -> bool {
         !self.shared.ready.is_empty()
             || !self.shared.closed.is_empty()
-            || self.drain.has_wish()
+            || self.drain.has_request()
             || (self.may_accept && self.has_room())
     }
 
@@ -328,7 +330,7 @@ impl Reactor {
         }
         self.put_off = 0;
         for _ in 0..self.shared.config.timer_budget {
-            let Some((_, key, _)) = self.shared.timers.pop_due(self.shared.now) else { break };
+            let Some(key) = self.shared.timers.pop_due(self.shared.now) else { break };
             let mut turn = Turn { network, shared: &mut self.shared, buffer: &mut self.buffer };
             match (&mut self.services[key.token.endpoint_index()], key.purpose) {
                 (Service::Stream(acceptor, _), Purpose::Retry) => {

@@ -96,7 +96,7 @@ impl ReadBuffer {
     }
 
     /// What is left begins a frame that is not worth decoding below `need` bytes.
-    pub(crate) fn expect(&mut self, need: usize, begun: Instant) {
+    pub(crate) fn set_need(&mut self, need: usize, begun: Instant) {
         self.need = need;
         self.begun = begun;
     }
@@ -108,7 +108,7 @@ impl ReadBuffer {
         }
         let mut fitted = spares.take();
         fitted.append(self.filled());
-        fitted.expect(self.need, self.begun);
+        fitted.set_need(self.need, self.begun);
         fitted
     }
 
@@ -175,7 +175,7 @@ mod tests {
     fn an_announced_length_takes_no_memory() {
         let mut buffer = ReadBuffer::default();
         buffer.append(b"\0\0\0\x04");
-        buffer.expect(1 << 30, Instant::START);
+        buffer.set_need(1 << 30, Instant::START);
         let _ = buffer.space();
         assert!(buffer.held_len() <= 2 * GROWTH_LEN, "held {}", buffer.held_len());
     }
@@ -185,7 +185,7 @@ mod tests {
         let need = 1_000_003;
         let mut buffer = ReadBuffer::default();
         buffer.append(b"x");
-        buffer.expect(need, Instant::START);
+        buffer.set_need(need, Instant::START);
         while buffer.missing() > 0 {
             let len = buffer.space().len().min(1500);
             buffer.fill(len);
@@ -213,7 +213,7 @@ mod tests {
         assert!(spares.0.is_empty());
         let mut small = spares.take();
         small.append(b"left over");
-        small.expect(100, Instant::START);
+        small.set_need(100, Instant::START);
         spares.give_back(small);
         let again = spares.take();
         assert_eq!((again.len(), again.missing()), (0, 0));

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
 
 use crate::acceptor::Acceptor;
-use crate::config::{AtLimit, Config, MAX_CONNECTIONS_CAP};
+use crate::config::{AtLimit, Config, DEFAULT_MAX_CONNECTIONS};
 use crate::datagram::{DatagramEndpoint, DatagramHandler};
 use crate::endpoint::{Endpoint, StreamEndpoint};
 use crate::engine::Engine;
@@ -83,12 +83,14 @@ impl Server {
     }
 
     /// Listens for TCP on `address`, such as `127.0.0.1:7000` or `[::]:7000`; port 0 is any free
-    /// port. The codec begins as its default.
+    /// port. A name is looked up when the server is built, and the first address found is taken.
+    /// The codec begins as its default.
     pub fn tcp<H: Handler<Codec: Default>>(self, address: impl fmt::Display, handler: H) -> Self {
         self.tcp_with(address, H::Codec::default(), handler)
     }
 
-    /// Listens for TCP on `address` with the settings of `codec`.
+    /// Listens for TCP on `address`, as [`tcp`](Self::tcp) does, with the settings of `codec`, of
+    /// which each connection gets a clone.
     pub fn tcp_with<H: Handler>(
         mut self,
         address: impl fmt::Display,
@@ -102,13 +104,13 @@ impl Server {
         self
     }
 
-    /// Receives UDP on `address`; port 0 is any free port.
+    /// Receives UDP on `address`, which is understood as by [`tcp`](Self::tcp).
     pub fn udp(mut self, address: impl fmt::Display, handler: impl DatagramHandler) -> Self {
         self.planned.push((address.to_string(), Planned::Datagram(Box::new(handler))));
         self
     }
 
-    /// Serves until a signal drains it, and says how that ended.
+    /// Builds the server and runs it until a signal drains it, and says how that ended.
     ///
     /// # Errors
     ///
@@ -121,8 +123,8 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// Settings that do not fit together or not with the descriptor limit, an address that cannot
-    /// be understood or bound.
+    /// There is no listener, or more than 255 of them; settings do not fit together, or not with
+    /// the descriptor limit; an address cannot be understood or bound; a signal cannot be caught.
     pub fn build(self) -> Result<Engine, Error> {
         let mut network = OsNetwork::new()
             .map_err(|error| Error::with_source("cannot open the system's event queue", error))?;
@@ -170,8 +172,9 @@ fn max_connections(
     listeners: usize,
     network: &mut dyn Network,
 ) -> Result<usize, Error> {
-    let wanted = config.max_connections.unwrap_or(MAX_CONNECTIONS_CAP);
-    let Some(limit) = network.socket_limit(wanted + listeners + RESERVED_DESCRIPTORS) else {
+    let wanted = config.max_connections.unwrap_or(DEFAULT_MAX_CONNECTIONS);
+    let needed = wanted.saturating_add(listeners + RESERVED_DESCRIPTORS);
+    let Some(limit) = network.socket_limit(needed) else {
         return Ok(wanted);
     };
     let reserve = RESERVED_DESCRIPTORS.min(limit / 2) + listeners;

@@ -71,7 +71,7 @@ pub struct Counters {
     pub refused: u64,
     /// Failed attempts to accept, whatever the reason.
     pub accept_errors: u64,
-    /// Connections that were closed.
+    /// Connections that were closed, whatever the reason.
     pub closed: u64,
     /// Callbacks that panicked.
     pub panics: u64,
@@ -79,8 +79,8 @@ pub struct Counters {
     pub datagrams_received: u64,
     /// Datagrams that were sent.
     pub datagrams_sent: u64,
-    /// Datagrams that came and were not given to the handler: truncated, or without a sender that
-    /// can be answered.
+    /// Those of them that no [`on_datagram`](crate::DatagramHandler::on_datagram) was called for:
+    /// truncated, or without a sender that can be answered.
     pub datagrams_rejected: u64,
     /// Datagrams that were to be sent and were dropped: the queue was full, or the network refused
     /// them.
@@ -90,8 +90,6 @@ pub struct Counters {
 }
 
 impl Shared {
-    /// The most bytes of memory that the loop keeps for its next use.
-    pub(crate) const SPARES_LEN: usize = SpareBuffers::MAX_LEN;
     /// The memory that a connection takes outside its endpoint: a socket, a timer, a place on the
     /// lists of those that have work and of those that closed.
     pub(crate) const CONNECTION_LEN: usize = 64;

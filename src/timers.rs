@@ -101,15 +101,15 @@ impl<K: Copy> Timers<K> {
         self.settle(position, Entry { deadline, order, id: id.slot() });
     }
 
-    /// Removes a timer before it is due, and gives its key back.
+    /// Removes a timer before it is due.
     ///
     /// # Panics
     ///
     /// If it is not armed.
-    pub(crate) fn cancel(&mut self, id: TimerId) -> K {
+    pub(crate) fn cancel(&mut self, id: TimerId) {
         let position = self.position(id);
         self.remove(position);
-        self.free_slot(id)
+        self.free_slot(id.slot());
     }
 
     /// When the timer is due.
@@ -126,15 +126,14 @@ impl<K: Copy> Timers<K> {
         self.heap.first().map(|entry| entry.deadline)
     }
 
-    /// Removes the earliest timer if its deadline is not after `now`.
-    pub(crate) fn pop_due(&mut self, now: Instant) -> Option<(TimerId, K, Instant)> {
+    /// Removes the earliest timer if its deadline is not after `now`, and says what it was for.
+    pub(crate) fn pop_due(&mut self, now: Instant) -> Option<K> {
         let Entry { deadline, id, .. } = *self.heap.first()?;
         if deadline > now {
             return None;
         }
         self.remove(0);
-        let id = TimerId::new(id);
-        Some((id, self.free_slot(id), deadline))
+        Some(self.free_slot(id))
     }
 
     /// The timer's place in the heap. Asserted in release too: acting on the wrong timer would
@@ -161,10 +160,10 @@ impl<K: Copy> Timers<K> {
     }
 
     /// The timer must be out of the heap.
-    fn free_slot(&mut self, id: TimerId) -> K {
-        let slot = &mut self.slots[id.slot() as usize];
+    fn free_slot(&mut self, id: u32) -> K {
+        let slot = &mut self.slots[id as usize];
         slot.position = self.free;
-        self.free = id.slot();
+        self.free = id;
         slot.key
     }
 
@@ -363,17 +362,15 @@ mod tests {
             let Some(place) = self.any_timer() else { return };
             let (id, key) = self.model.remove(&place).unwrap();
             assert_eq!(self.timers.key(id), key);
-            assert_eq!(self.timers.cancel(id), key);
+            self.timers.cancel(id);
         }
 
         fn pop_all_due(&mut self) {
             self.now += self.numbers.below(8);
             loop {
                 let first = self.model.first_key_value();
-                let first = first.map(|(place, timer)| (*place, *timer));
-                let expected = first
-                    .filter(|(place, _)| place.0 <= at(self.now))
-                    .map(|(place, (id, key))| (id, key, place.0));
+                let expected =
+                    first.filter(|(place, _)| place.0 <= at(self.now)).map(|(_, (_, key))| *key);
                 assert_eq!(self.timers.pop_due(at(self.now)), expected);
                 if expected.is_none() {
                     return;
@@ -416,7 +413,7 @@ mod tests {
         timers.arm(at(5), 'b');
         timers.arm(at(5), 'c');
         timers.move_to(first, at(5));
-        let keys: Vec<_> = std::iter::from_fn(|| timers.pop_due(at(5))).map(|due| due.1).collect();
+        let keys: Vec<_> = std::iter::from_fn(|| timers.pop_due(at(5))).collect();
         assert_eq!(keys, ['b', 'c', 'a'], "a move counts as arming");
     }
 
@@ -435,17 +432,17 @@ mod tests {
         assert_eq!(timers.order, 1_000, "the numbers began again");
         expected.sort_unstable();
         for (deadline, key) in expected {
-            let due = timers.pop_due(at(10)).unwrap();
-            assert_eq!((due.2, due.1), (deadline, key));
+            assert_eq!(timers.next_deadline(), Some(deadline));
+            assert_eq!(timers.pop_due(at(10)), Some(key));
         }
     }
 
     #[test]
     fn a_timer_is_due_at_its_deadline_and_not_before() {
         let mut timers = Timers::with_capacity(0);
-        let id = timers.arm(at(7), "key");
+        timers.arm(at(7), "key");
         assert_eq!(timers.pop_due(at(6)), None);
-        assert_eq!(timers.pop_due(at(7)), Some((id, "key", at(7))));
+        assert_eq!(timers.pop_due(at(7)), Some("key"));
         assert_eq!(timers.pop_due(at(u64::MAX)), None);
         assert_eq!(timers.next_deadline(), None);
     }
@@ -455,9 +452,9 @@ mod tests {
         let mut timers = Timers::with_capacity(0);
         timers.arm(at(u64::MAX), 'z');
         timers.arm(Instant::START, 'a');
-        assert_eq!(timers.pop_due(Instant::START).map(|due| due.1), Some('a'));
+        assert_eq!(timers.pop_due(Instant::START), Some('a'));
         assert_eq!(timers.pop_due(at(u64::MAX - 1)), None);
-        assert_eq!(timers.pop_due(at(u64::MAX)).map(|due| due.1), Some('z'));
+        assert_eq!(timers.pop_due(at(u64::MAX)), Some('z'));
     }
 
     #[test]
@@ -471,7 +468,7 @@ mod tests {
                 if key % 2 == 0 {
                     timers.move_to(*id, at(turn * 1_000 + key));
                 } else {
-                    assert_eq!(timers.cancel(*id), key);
+                    timers.cancel(*id);
                     *id = timers.arm(at(turn * 1_000 + key), key);
                 }
             }
@@ -492,7 +489,8 @@ mod tests {
         timers.check();
         deadlines.sort_unstable();
         for deadline in deadlines {
-            assert_eq!(timers.pop_due(at(1 << 40)).map(|due| due.2), Some(deadline));
+            assert_eq!(timers.next_deadline(), Some(deadline));
+            assert!(timers.pop_due(deadline).is_some());
         }
         assert!(timers.is_empty());
         timers.check();

@@ -11,6 +11,8 @@ mod accept_errors;
 mod acceptor;
 #[path = "engine/callbacks.rs"]
 mod callbacks;
+#[path = "engine/calls.rs"]
+mod calls;
 #[path = "engine/closing.rs"]
 mod closing;
 #[path = "engine/drain.rs"]
@@ -19,6 +21,8 @@ mod drain;
 mod drain_datagrams;
 #[path = "engine/drain_signals.rs"]
 mod drain_signals;
+#[path = "engine/endless_queue.rs"]
+mod endless_queue;
 #[path = "engine/eviction.rs"]
 mod eviction;
 #[path = "engine/histories.rs"]

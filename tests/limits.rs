@@ -2,7 +2,7 @@
 //! and done at a time, and how long it may take.
 //!
 //! Every test is the same each time it runs; one that tries many seeds says which of them failed,
-//! and is run with that one alone if `LIMITS_SEED` gives it.
+//! and is run with that one alone if `WINDLASS_SEED` gives it.
 
 #[path = "limits/backpressure.rs"]
 mod backpressure;

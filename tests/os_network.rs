@@ -13,8 +13,8 @@ use std::{env, fs, process};
 use signal_hook::consts::{SIGINT, SIGPIPE, SIGTERM};
 use signal_hook::low_level::raise;
 use socket2::SockRef;
-use windlass::network::{Network, OsNetwork, Progress};
-use windlass::{SocketOptions, Token};
+use windlass::SocketOptions;
+use windlass::network::{Network, OsNetwork, Progress, Token};
 
 const LISTENER: Token = Token::endpoint(0);
 const CONNECTION: Token = Token::connection(0, 0, 0);

@@ -1,5 +1,7 @@
 //! That the README says what is so: its server, its map, its limits and its commands.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::fs;
 use std::path::Path;
 use std::time::Duration;

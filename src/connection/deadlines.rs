@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Connection, Drain, Phase};
+use super::{Connection, Draining, Phase};
 use crate::config::Config;
 use crate::error::CloseReason;
 use crate::instant::Instant;
@@ -26,7 +26,7 @@ impl Connection {
         }
         let input = self.input.as_ref().filter(|input| input.missing() > 0 && self.may_run());
         let first = (!self.has_run_frame).then_some(self.opened);
-        let newcomer = (self.drain == Drain::Newcomer).then_some(self.opened);
+        let newcomer = (self.draining == Draining::Newcomer).then_some(self.opened);
         [
             write,
             input.and_then(|i| in_time(i.begun(), config.frame_timeout, Expiry::Frame)),
@@ -70,7 +70,7 @@ impl Connection {
             Expiry::Frame => self.close(CloseReason::FrameTimeout),
             Expiry::FirstFrame => self.close(CloseReason::FirstFrameTimeout),
             // It has begun to ask, or the handler is at work, or it closes right after this.
-            Expiry::Newcomer => self.drain = Drain::WhenIdle,
+            Expiry::Newcomer => self.draining = Draining::WhenIdle,
             Expiry::Lifetime => self.close(CloseReason::LifetimeOver),
             Expiry::Idle => self.close(CloseReason::IdleTimeout),
             Expiry::Linger => self.phase = Phase::Closed,

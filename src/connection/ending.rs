@@ -1,6 +1,6 @@
 //! A connection's way to the end.
 
-use super::{Connection, Drain, Holds, Phase};
+use super::{Connection, Draining, Holds, Phase};
 use crate::error::CloseReason;
 use crate::network::{Network, Readiness};
 use crate::shared::Shared;
@@ -41,7 +41,7 @@ impl Connection {
     /// Takes whatever step towards the end is due: called after each event, when its output has
     /// been flushed.
     pub(super) fn advance(&mut self, shared: &Shared, network: &mut dyn Network) {
-        if self.drain == Drain::WhenIdle && self.has_nothing_to_do() {
+        if self.draining == Draining::WhenIdle && self.has_nothing_to_do() {
             self.close(CloseReason::Drained);
         }
         if self.phase == Phase::Flushing && self.queue.is_none() {
@@ -62,13 +62,13 @@ impl Connection {
     /// The loop has begun to drain: it is looked once more whether something has arrived, then it
     /// closes as soon as it has nothing left to do.
     pub(crate) const fn drain(&mut self) {
-        self.drain = Drain::WhenIdle;
+        self.draining = Draining::WhenIdle;
         self.note(Readiness::READABLE);
     }
 
     /// It was let in while the loop began to drain.
     pub(crate) const fn drain_newcomer(&mut self) {
-        self.drain = Drain::Newcomer;
+        self.draining = Draining::Newcomer;
     }
 
     /// The slot is about to be freed: gives the socket and the timers back.
@@ -79,8 +79,6 @@ impl Connection {
         }
         let own = self.deadline.take().into_iter();
         let set = self.timers.take().into_iter().flat_map(|timers| timers.into_iter());
-        own.chain(set.map(|(_, timer)| timer)).for_each(|timer| {
-            shared.timers.cancel(timer);
-        });
+        own.chain(set.map(|(_, timer)| timer)).for_each(|timer| shared.timers.cancel(timer));
     }
 }

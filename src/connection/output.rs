@@ -95,11 +95,11 @@ impl Connection {
             }
             shared.write_left -= sent;
         }
-        self.weigh_queue(&shared.config, shared.now);
+        self.check_watermarks(&shared.config, shared.now);
     }
 
     /// Holds the peer back or lets it go on, by the length of its queue.
-    fn weigh_queue(&mut self, config: &Config, now: Instant) {
+    fn check_watermarks(&mut self, config: &Config, now: Instant) {
         let len = self.queued_len();
         if len == 0 {
             self.queue = None;

@@ -188,7 +188,7 @@ const IMPOSSIBLE_FRAME: FrameError =
 
 #[cold]
 fn close_malformed<H: Handler>(session: &mut Session<'_, H>, error: FrameError) {
-    session.connection.close(CloseReason::Malformed(Box::new(error)));
+    session.connection.close(CloseReason::Malformed(error));
 }
 
 /// Keeps what was not consumed with the connection. The input was the first `len` bytes of the
@@ -219,7 +219,7 @@ fn keep<H: Handler>(
         return;
     }
     let begun = if is_new { session.shared.now } else { kept.begun() };
-    kept.expect(ran.need, begun);
+    kept.set_need(ran.need, begun);
     session.connection.input = Some(kept.fitted(spares));
 }
 
@@ -230,7 +230,7 @@ fn run_end<H: Handler>(handler: &mut H, session: &mut Session<'_, H>) {
     if session.connection.has_frames_waiting() {
         return;
     }
-    session.connection.run_end();
+    session.connection.note_end_told();
     session.shared.mark = session.shared.output.mark();
     let mut input = session.connection.input.take().unwrap_or_default();
     match session.codec.decode_end(input.filled()) {

@@ -55,8 +55,8 @@ const NO_SIGNAL: i32 =
 ///
 /// ```
 /// use std::time::Duration;
-/// use windlass::network::{Network, OsNetwork};
-/// use windlass::{SocketOptions, Token};
+/// use windlass::network::{Network, OsNetwork, Token};
+/// use windlass::SocketOptions;
 ///
 /// let mut network = OsNetwork::new()?;
 /// let anywhere = "127.0.0.1:0".parse().unwrap();

@@ -70,8 +70,8 @@ pub use link::{PeerState, SimPeer};
 /// polls of a loop that [spins](Calls::idle_polls).
 ///
 /// ```
-/// use windlass::{SocketOptions, Token};
-/// use windlass::network::{Network, Progress, SimNetwork};
+/// use windlass::SocketOptions;
+/// use windlass::network::{Network, Progress, SimNetwork, Token};
 ///
 /// # fn main() -> std::io::Result<()> {
 /// let mut network = SimNetwork::new(1);

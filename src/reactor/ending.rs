@@ -1,17 +1,17 @@
 //! The loop's own end: the steps of a drain and of a stop.
 
 use super::{Reactor, Service};
-use crate::drain::Wish;
+use crate::drain::Request;
 use crate::error::{CloseReason, Error};
 use crate::network::Network;
 use crate::shared::Turn;
 
 impl Reactor {
     pub(super) fn advance_drain(&mut self, network: &mut dyn Network) -> Result<(), Error> {
-        match self.drain.take_wish() {
+        match self.drain.take_request() {
             None => {}
-            Some(Wish::Drain) => self.begin_drain(network)?,
-            Some(Wish::Stop) => {
+            Some(Request::Drain) => self.begin_drain(network)?,
+            Some(Request::Stop) => {
                 self.begin_drain(network)?;
                 self.stop_all(network, || CloseReason::Stopped);
             }
@@ -48,7 +48,11 @@ impl Reactor {
             if let Service::Stream(acceptor, _) = &mut self.services[index] {
                 acceptor.on_event();
             }
-            while self.accept_one(network, index)? {}
+            // No more than can have been in the queue, whoever comes meanwhile.
+            let mut queue_len = u64::from(self.shared.config.socket.backlog) + 1;
+            while queue_len > 0 && self.accept_one(network, index)? {
+                queue_len -= 1;
+            }
             let mut turn = Turn { network, shared: &mut self.shared, buffer: &mut self.buffer };
             if let Service::Stream(acceptor, _) = &mut self.services[index] {
                 acceptor.close(&mut turn);

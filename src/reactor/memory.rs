@@ -3,6 +3,7 @@
 use super::{Reactor, Service};
 use crate::error::CloseReason;
 use crate::network::Network;
+use crate::read_buffer::SpareBuffers;
 use crate::shared::Shared;
 
 impl Reactor {
@@ -17,13 +18,13 @@ impl Reactor {
     /// What handlers keep is theirs.
     pub fn memory_bound(&self) -> usize {
         let config = &self.shared.config;
-        let own = config.read_buffer_len + self.incoming.capacity_len() + Shared::SPARES_LEN;
+        let own = config.read_buffer_len + self.incoming.held_len() + SpareBuffers::MAX_LEN;
         // The output of one event may come to the write limit, in a buffer that grows by doubling.
         let output = config.write_limit.saturating_mul(2);
         let slots = self.services.iter().map(|service| match service {
             // A table that grows by doubling may have twice the room.
             Service::Stream(_, endpoint) => (endpoint.slot_len() + Shared::CONNECTION_LEN)
-                .saturating_mul(2 * self.max_connections),
+                .saturating_mul(self.max_connections.saturating_mul(2)),
             Service::Datagram(_) => config.datagram_queue_limit.saturating_mul(4),
         });
         slots

@@ -5,8 +5,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use allocation_counter::opt_out;
-use windlass::network::{AcceptError, Event, Network, Progress, SimNetwork};
-use windlass::{Incoming, Instant, Outgoing, SocketOptions, Token};
+use windlass::network::{
+    AcceptError, Event, Incoming, Network, Outgoing, Progress, SimNetwork, Token,
+};
+use windlass::{Instant, SocketOptions};
 
 pub(crate) struct Uncounted(pub(crate) SimNetwork);
 

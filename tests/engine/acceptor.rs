@@ -138,6 +138,16 @@ fn refusing_a_flood_keeps_to_the_budget_and_serves_others_meanwhile() {
 }
 
 #[test]
+fn a_flood_is_refused_to_the_last_though_nothing_else_happens() {
+    let at_limit = AtLimit::Refuse(Bytes::from_static(b"full\n"));
+    let mut world = World::new(Config { at_limit, accept_budget: 4, ..at_most(1) }, echo);
+    world.join();
+    let flood: Vec<SimPeer> = (0..41).map(|_| world.connect()).collect();
+    world.settle();
+    assert!(flood.iter().all(|peer| world.received(*peer) == "full\n"));
+}
+
+#[test]
 fn peers_that_find_the_queue_full_get_in_when_they_try_again() {
     let socket = SocketOptions { backlog: 2, ..SocketOptions::default() };
     let mut world = World::new(Config { socket, ..at_most(2) }, |session, call| match call {

@@ -44,12 +44,11 @@ impl At {
             world.network.send(peer, b"two\nnow\nlost\n");
         }
         match self {
-            Self::End => world.network.finish(peer),
+            Self::End | Self::Close => world.network.finish(peer),
             Self::Drain => {
                 world.settle();
                 world.reactor.drain();
             }
-            Self::Close => world.network.finish(peer),
             Self::Open | Self::Frame | Self::Timer => {}
         }
         world.run_for(millis(100));
@@ -256,7 +255,7 @@ fn a_kept_id_names_nobody_later() {
     let entries = world.entries();
     let ids: BTreeSet<_> = entries.iter().map(|entry| entry.id).collect();
     assert_eq!(ids.len(), 40, "no id was given twice, which each turn checked too");
-    let slots: BTreeSet<_> = ids.iter().map(|id| id.to_string()).collect();
+    let slots: BTreeSet<_> = ids.iter().map(ToString::to_string).collect();
     assert!(slots.iter().all(|name| name.starts_with("0:0#")), "the slot was the same: {slots:?}");
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use windlass::network::{AcceptFailure, PeerState, SimPeer};
+use windlass::network::{AcceptFailure, Faults, PeerState, SimPeer};
 use windlass::{AtLimit, Config, DrainReport, Error, Session};
 
 use super::journal::{Call, What};
@@ -94,6 +94,22 @@ fn what_has_arrived_is_answered_though_nothing_announced_it() {
             assert_eq!(world.received(peer), "one\ntwo\nthree\n");
         }
         assert_eq!(numbers(&report), [2, 0, 0, 0, 0]);
+    }
+}
+
+#[test]
+fn what_has_arrived_is_answered_though_its_event_comes_late() {
+    let mut world = World::new(config(), working);
+    let peers = [world.join(), world.join()];
+    let late = Faults { delayed_event: 1000, longest_delay: secs(1), ..Faults::none() };
+    world.network.set_faults(late);
+    for peer in peers {
+        world.network.send(peer, b"one\ntwo\n");
+    }
+    world.reactor.drain();
+    world.run_to_the_end(secs(3));
+    for peer in peers {
+        assert_eq!(world.received(peer), "one\ntwo\n");
     }
 }
 

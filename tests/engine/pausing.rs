@@ -140,6 +140,44 @@ fn time_spent_paused_is_not_charged_to_an_unfinished_frame() {
 }
 
 #[test]
+fn a_frame_that_is_held_up_by_us_is_given_its_time_anew() {
+    // A timer pauses it in the middle of its frame, or sends what the peer does not read.
+    for is_paused in [true, false] {
+        let socket = SocketOptions { send_buffer_len: Some(1000), ..SocketOptions::default() };
+        let config = Config { frame_timeout: Some(secs(2)), socket, ..at_most(10) };
+        let mut world = World::new(config, move |session, call| match call {
+            Call::Open => {
+                session.set_timer(1, secs(1));
+                session.set_timer(2, secs(10));
+                Ok(())
+            }
+            Call::Timer(1) if is_paused => {
+                session.pause();
+                Ok(())
+            }
+            Call::Timer(1) => {
+                session.send(&"x".repeat(40_000))?;
+                session.send(&"x".repeat(40_000))
+            }
+            Call::Timer(2) if is_paused => {
+                session.resume();
+                Ok(())
+            }
+            call => echo(session, call),
+        });
+        let peer = world.connect_with(b"half");
+        if !is_paused {
+            world.network.stall(peer);
+            world.network.after(secs(10), move |network| network.resume(peer));
+        }
+        world.run_for(millis(11_900));
+        world.network.send(peer, b" and half\n");
+        world.settle();
+        assert!(world.received(peer).ends_with("half and half\n"), "{is_paused}");
+    }
+}
+
+#[test]
 fn a_peer_that_does_not_read_is_not_read_from_and_is_served_whole_when_it_does() {
     let config = Config { high_watermark: 2000, low_watermark: 500, ..at_most(10) };
     let mut world = World::new(config, echo);

@@ -31,6 +31,13 @@ fn announced_lengths_take_no_memory() {
 }
 
 #[test]
+fn the_bound_can_be_told_for_any_number_of_connections() {
+    let config = Config { max_connections: Some(usize::MAX), ..timeless() };
+    let world = World::new(config, Lines::default(), ignore);
+    assert_eq!(world.reactor.memory_bound(), usize::MAX);
+}
+
+#[test]
 fn a_frame_takes_memory_as_it_arrives_and_gives_it_back() {
     let mut world = World::new(timeless(), LengthPrefixed::default(), ignore);
     let peer = world.connect();

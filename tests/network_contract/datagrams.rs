@@ -3,8 +3,8 @@
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 
-use windlass::network::{Progress, Readiness};
-use windlass::{Incoming, Outgoing, SocketOptions, Token};
+use windlass::SocketOptions;
+use windlass::network::{Incoming, Outgoing, Progress, Readiness, Token};
 
 use crate::trial::{SOCKET, Trial, promises};
 

@@ -3,8 +3,8 @@
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 
-use windlass::network::{Progress, Readiness};
-use windlass::{SocketOptions, Token};
+use windlass::SocketOptions;
+use windlass::network::{Progress, Readiness, Token};
 
 use crate::trial::{End, FIRST, LISTENER, SECOND, Trial, broken_kind, promises, short_pipes};
 

@@ -2,8 +2,7 @@
 
 use std::io::{ErrorKind, IoSlice};
 
-use windlass::Token;
-use windlass::network::{Progress, Readiness};
+use windlass::network::{Progress, Readiness, Token};
 
 use crate::trial::{End, FIRST, SECOND, Trial, promises};
 

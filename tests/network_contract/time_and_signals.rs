@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use signal_hook::consts::{SIGALRM, SIGHUP, SIGUSR1, SIGUSR2};
-use windlass::network::{Event, Readiness};
-use windlass::{SocketOptions, Token};
+use windlass::SocketOptions;
+use windlass::network::{Event, Readiness, Token};
 
 use crate::trial::{FIRST, Trial, promises};
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use windlass::network::{AcceptError, Event, Network, Progress, Readiness};
-use windlass::{Incoming, SocketOptions, Token};
+use windlass::SocketOptions;
+use windlass::network::{AcceptError, Event, Incoming, Network, Progress, Readiness, Token};
 
 /// Makes a test of each of these promises for each of the networks.
 macro_rules! promises {
