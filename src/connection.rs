@@ -114,7 +114,7 @@ impl Connection {
             draining: Draining::No,
             readiness: Readiness::WRITABLE,
             possible: Readiness::ALL,
-            holds: Holds::NONE,
+            holds: Holds::UNANNOUNCED,
             is_end_due: false,
             has_run_last: false,
             has_run_frame: false,
@@ -186,6 +186,7 @@ impl Connection {
     #[inline]
     pub(crate) const fn note(&mut self, readiness: Readiness) {
         self.readiness = self.readiness.with(readiness.and(self.possible));
+        self.holds.remove(Holds::UNANNOUNCED);
     }
 
     /// Takes it off the list of those that have work left, on which it is if this says so.

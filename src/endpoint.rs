@@ -123,8 +123,6 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
     fn open(&mut self, turn: &mut Turn<'_>, peer: SocketAddr, is_draining: bool) {
         let token = self.connections.next_token().expect("the network adopted it by this name");
         let mut connection = Connection::new(token, peer, turn.shared.now);
-        // What came before it was adopted is announced nowhere.
-        connection.note(Readiness::READABLE);
         if is_draining {
             connection.drain_newcomer();
         }

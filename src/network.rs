@@ -24,8 +24,8 @@
 //!
 //! *An event is a hint.* It may be false (the call then answers `Blocked`), late, merged with
 //! another for the same token, or for a token that was closed a moment ago. A new connection is
-//! announced nowhere: it may be read and written at once, and the first event may come although
-//! nothing was found blocked yet.
+//! announced by an event, which also tells what came before it was adopted; it may be read and
+//! written at once.
 //!
 //! *Interruption does not come through.* No call fails because a signal arrived meanwhile.
 //!

@@ -5,13 +5,15 @@
 pub(super) struct Holds(u8);
 
 impl Holds {
-    pub(super) const NONE: Self = Self(0);
     /// Output waits above the high watermark.
     pub(super) const OUTPUT: Self = Self(1);
     /// The handler said so.
     pub(super) const PAUSED: Self = Self(2);
+    /// No event has told yet what came before it was let in: whoever evicts the idle must not take
+    /// it for one of them.
+    pub(super) const UNANNOUNCED: Self = Self(4);
     /// It is not open any more.
-    pub(super) const CLOSING: Self = Self(4);
+    pub(super) const CLOSING: Self = Self(8);
 
     pub(super) const fn is_empty(self) -> bool {
         self.0 == 0

@@ -179,21 +179,6 @@ fn a_peer_that_was_there_before_the_loop_hears_from_it() {
 }
 
 #[test]
-fn a_connection_of_which_nothing_is_announced_is_served_all_the_same() {
-    let mut world = World::new(at_most(10), echo);
-    let faults = windlass::network::Faults::none();
-    let faults = windlass::network::Faults { unannounced_connection: 1000, ..faults };
-    world.network.set_faults(faults);
-    let (early, late) = (world.connect_with(b"hello\n"), world.join());
-    world.settle();
-    assert_eq!(world.received(early), "hello\n");
-    world.network.send(late, b"hello\n");
-    world.settle();
-    assert_eq!(world.received(late), "hello\n");
-    assert_eq!(world.seen(late), [What::Opened, What::Frame("hello".to_owned())]);
-}
-
-#[test]
 fn a_queue_before_one_listener_does_not_keep_the_peers_of_another_waiting() {
     let mut world = World::with_listeners(3, at_most(1), |session, call| match call {
         Call::Frame("go") => {

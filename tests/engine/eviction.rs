@@ -1,6 +1,6 @@
 //! Closing whoever has been idle the longest for somebody new.
 
-use windlass::network::{Faults, PeerState, SimPeer};
+use windlass::network::{PeerState, SimPeer};
 use windlass::{AtLimit, Config};
 
 use super::world::{World, at_most, echo, millis, secs};
@@ -96,7 +96,6 @@ fn whoever_has_sent_more_than_was_read_is_not_idle() {
 fn whoever_waits_comes_in_though_nothing_else_happens() {
     let config = Config { accept_budget: 1, ..evicting(1) };
     let mut world = World::new(config, echo);
-    world.network.set_faults(Faults { unannounced_connection: 1000, ..Faults::none() });
     let peers: Vec<SimPeer> = (0..5).map(|_| world.connect()).collect();
     world.settle();
     assert_eq!(world.network.state(peers[4]), PeerState::Open);

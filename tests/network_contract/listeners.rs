@@ -16,6 +16,7 @@ promises! {
     a_peer_has_the_address_it_connected_from
     a_connection_has_the_address_it_was_made_to
     a_new_connection_can_be_used_at_once
+    what_came_before_the_adoption_is_announced
     a_peer_still_in_the_hand_is_closed_by_the_next_accept
     nobody_in_the_hand_cannot_be_adopted
     a_refused_peer_gets_the_farewell
@@ -87,6 +88,17 @@ fn a_new_connection_can_be_used_at_once(trial: &mut Trial) {
     assert_eq!(trial.network().write(FIRST, b"also").unwrap(), Progress::Done(4));
     assert_eq!(trial.read_all(FIRST, 5), b"early");
     trial.until("an answer", |trial| trial.world.received(peer) == b"also");
+}
+
+fn what_came_before_the_adoption_is_announced(trial: &mut Trial) {
+    let address = trial.listen();
+    let peer = trial.world.connect(address);
+    trial.world.send(peer, b"early");
+    trial.world.finish(peer);
+    trial.accepted();
+    trial.network().adopt(FIRST).unwrap();
+    trial.wait(FIRST, Readiness::READABLE);
+    assert_eq!(trial.read_all(FIRST, 5), b"early");
 }
 
 fn a_peer_still_in_the_hand_is_closed_by_the_next_accept(trial: &mut Trial) {

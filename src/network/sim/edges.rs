@@ -56,9 +56,9 @@ pub(super) enum Queued {
 }
 
 impl Socket {
-    pub(super) const fn new(kind: Kind, read_waits: bool) -> Self {
+    pub(super) const fn new(kind: Kind) -> Self {
         let edges = Edges {
-            read_waits,
+            read_waits: true,
             write_waits: false,
             hangup_told: false,
             queued: Readiness::NONE,
@@ -81,18 +81,12 @@ impl SimNetwork {
     /// Opens a socket and announces what can be done with it from the start, as epoll does.
     pub(super) fn open(&mut self, token: Token, kind: Kind) {
         assert!(self.used_tokens.insert(token), "{token:?} is used for a second socket");
-        let rate = match &kind {
-            Kind::Connection(_) => self.faults.unannounced_connection,
-            Kind::Listener(_) | Kind::Udp(_) => {
-                self.endpoints.push(token);
-                0
-            }
-            Kind::Signals { .. } => 0,
-        };
-        let is_announced = !self.random.chance(rate);
-        self.sockets.insert(token, Socket::new(kind, is_announced));
+        if matches!(kind, Kind::Listener(_) | Kind::Udp(_)) {
+            self.endpoints.push(token);
+        }
+        self.sockets.insert(token, Socket::new(kind));
         let facts = self.truth(token);
-        if is_announced && facts != Readiness::NONE {
+        if facts != Readiness::NONE {
             self.owe(token, facts);
         }
     }
@@ -551,19 +545,5 @@ mod tests {
         let mut events = world.poll();
         events.sort_by_key(|(_, readiness)| readiness.contains(W));
         assert_eq!(events, [(token, R.with(H)), (token, W)]);
-    }
-
-    #[test]
-    fn an_unannounced_connection_gets_no_event_until_it_has_found_the_end() {
-        let mut world = World::new();
-        world.faults(|faults| faults.unannounced_connection = 1000);
-        let peer = world.connect();
-        world.net.send(peer, b"ab");
-        let token = world.accept();
-        world.net.send(peer, b"cd");
-        assert_eq!(world.poll(), []);
-        assert_eq!(world.read(token, 9).unwrap(), b"abcd");
-        world.net.send(peer, b"ef");
-        assert_eq!(world.poll(), [(token, R)]);
     }
 }

@@ -42,8 +42,6 @@ pub struct Faults {
     pub merged_event: u16,
     /// What one event could say comes in two, the second behind the events of other sockets.
     pub split_event: u16,
-    /// A new connection gets no event for what can be done with it from the start.
-    pub unannounced_connection: u16,
     /// A poll whose timeout passes returns up to a millisecond late.
     pub late_timeout: u16,
     /// A poll that sleeps returns before anything has happened and before its timeout.
@@ -86,7 +84,6 @@ impl Faults {
             delayed_event: 0,
             merged_event: 0,
             split_event: 0,
-            unannounced_connection: 0,
             late_timeout: 0,
             interrupted_poll: 0,
             reset: 0,
@@ -130,7 +127,6 @@ impl Faults {
             &mut self.delayed_event,
             &mut self.merged_event,
             &mut self.split_event,
-            &mut self.unannounced_connection,
             &mut self.late_timeout,
             &mut self.interrupted_poll,
             &mut self.exhausted_accept,
