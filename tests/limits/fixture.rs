@@ -41,14 +41,14 @@ pub(crate) fn timeless() -> Config {
 
 /// Runs `trial` with many seeds, or with the one that the environment asks for.
 pub(crate) fn for_each_seed(count: u64, trial: impl Fn(u64)) {
-    let seeds = match std::env::var("LIMITS_SEED") {
-        Ok(seed) => vec![seed.parse().expect("LIMITS_SEED is a number")],
+    let seeds = match std::env::var("WINDLASS_SEED") {
+        Ok(seed) => vec![seed.parse().expect("WINDLASS_SEED is a number")],
         Err(_) => (0..count).collect(),
     };
     for seed in seeds {
         let tried = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| trial(seed)));
         if tried.is_err() {
-            panic!("failed with seed {seed}: to try it again, set LIMITS_SEED={seed}");
+            panic!("failed with seed {seed}: to try it again, set WINDLASS_SEED={seed}");
         }
     }
 }
