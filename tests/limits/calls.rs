@@ -1,9 +1,7 @@
 //! System calls: how many a turn, an idle loop and a new connection cost.
 
-use std::net::SocketAddr;
-
 use windlass::network::{Calls, SimNetwork, SimPeer};
-use windlass::{Config, DatagramSession, Error, LengthPrefixed, Lines, Raw, Server};
+use windlass::{Config, LengthPrefixed, Lines, Raw, Server};
 
 use crate::fixture::{KIB, MINUTE, Probe, World, echo, frame, ignore, pattern, server, timeless};
 
@@ -121,17 +119,9 @@ fn a_peer_held_back_costs_nothing_until_it_can_go_on() {
     assert_calls(world.net.calls().since(before), 1, 0, 0);
 }
 
-fn send_back(
-    session: &mut DatagramSession<'_>,
-    sender: SocketAddr,
-    payload: &[u8],
-) -> Result<(), Error> {
-    session.send_to(sender, payload)
-}
-
 #[test]
 fn a_datagram_costs_one_poll_one_receive_and_one_send() {
-    let echo = crate::datagrams::Probe::new(send_back);
+    let echo = crate::datagrams::Probe::new(crate::datagrams::echo);
     let net = SimNetwork::new(1);
     let mut world = World::of(net, Server::with_config(timeless()).udp(server(), echo));
     let sender = "192.0.2.9:99".parse().expect("it is an address");

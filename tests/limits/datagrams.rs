@@ -71,7 +71,7 @@ impl DatagramHandler for Probe {
     }
 }
 
-fn echo(
+pub(crate) fn echo(
     session: &mut DatagramSession<'_>,
     sender: SocketAddr,
     payload: &[u8],

@@ -173,7 +173,7 @@ fn several_can_be_closed_for_want_of_memory_in_one_turn() {
 
 #[test]
 fn memory_stays_within_its_budget_whatever_comes() {
-    for_each_seed(60, |seed| {
+    for_each_seed(25, |seed| {
         let mut net = SimNetwork::new(seed);
         net.set_pipe_len(8 * KIB);
         net.set_faults(Faults::random(seed));

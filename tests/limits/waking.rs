@@ -208,12 +208,12 @@ fn a_steady_stream_of_events_does_not_keep_deadlines_from_passing() {
     let config = Config { idle_timeout: Some(30 * SECOND), accept_budget: 5000, ..timeless() };
     let probe = Probe::<Raw>::new(ignore).without_frames();
     let mut world = World::on(SimNetwork::new(1), config, Raw, probe);
-    let peers = world.connect_many(3000);
+    let peers = world.connect_many(1300);
     world.run_for(10 * SECOND);
-    let (busy, idle) = peers.split_at(2900);
+    let (busy, idle) = peers.split_at(1200);
     world.net.jump(HOUR);
     let mut turns = 0;
-    while world.reactor.connections_len() > 2900 || world.net.calls().shutdowns < 100 {
+    while world.reactor.connections_len() > 1200 || world.net.calls().shutdowns < 100 {
         for peer in busy {
             if world.net.unread_len(*peer) == 0 {
                 world.net.send(*peer, b"x");

@@ -133,7 +133,7 @@ fn shared_output_is_kept_as_long_as_it_waits_and_not_copied() {
 
 #[test]
 fn output_arrives_whole_whatever_the_network_does() {
-    for_each_seed(100, |seed| {
+    for_each_seed(50, |seed| {
         let mut net = narrow(1 + usize::try_from(seed * 977 % 9000).expect("below 9000"));
         net.set_faults(Faults::random(seed).lossless());
         let (parts, whole) = mixture();
@@ -161,7 +161,7 @@ fn output_arrives_whole_whatever_the_network_does() {
 fn an_answer_and_the_close_behind_it_both_arrive() {
     let config = Config { write_limit: 64 * MIB, ..timeless() };
     let probe = Probe::<Raw>::new(|session, _| {
-        session.send(&pattern(2 * MIB))?;
+        session.send(&pattern(512 * KIB))?;
         session.close();
         Ok(())
     });
@@ -170,7 +170,7 @@ fn an_answer_and_the_close_behind_it_both_arrive() {
     world.net.read_slowly(peer, 2500, MILLISECOND);
     world.net.send(peer, b"?");
     world.end_of(peer);
-    assert!(world.net.received(peer) == pattern(2 * MIB), "the answer is not whole");
+    assert!(world.net.received(peer) == pattern(512 * KIB), "the answer is not whole");
     world.net.finish(peer);
     world.run_until_empty();
     assert_eq!(world.seen.reasons(), ["closed"]);
