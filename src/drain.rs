@@ -14,7 +14,6 @@ pub(crate) struct Drain {
     requested: Option<Request>,
     began: Option<Instant>,
     deadline: Option<Instant>,
-    is_stopped: bool,
     report: DrainReport,
     is_over: bool,
 }
@@ -61,7 +60,6 @@ impl Drain {
 
     /// From now on nothing is waited for.
     pub(crate) const fn stop(&mut self) {
-        self.is_stopped = true;
         self.deadline = None;
     }
 
