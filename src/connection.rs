@@ -66,6 +66,8 @@ pub(crate) struct Connection {
     holds: Holds,
     /// The peer finished, and the handler was not told yet.
     is_end_due: bool,
+    /// What the end of the stream left of the input was run.
+    has_run_last: bool,
     has_run_frame: bool,
     /// On the loop's list of those that have work left.
     is_listed_ready: bool,
@@ -114,6 +116,7 @@ impl Connection {
             possible: Readiness::ALL,
             holds: Holds::NONE,
             is_end_due: false,
+            has_run_last: false,
             has_run_frame: false,
             is_listed_ready: false,
             is_listed_closed: false,
@@ -240,6 +243,16 @@ impl Connection {
         self.is_end_due = false;
     }
 
+    /// Whether what the end of the stream left of the input was run.
+    pub(crate) const fn has_run_last(&self) -> bool {
+        self.has_run_last
+    }
+
+    /// What the end of the stream left of the input is about to be run.
+    pub(crate) const fn note_last_run(&mut self) {
+        self.has_run_last = true;
+    }
+
     /// Whether input waits that is worth decoding.
     pub(crate) fn has_frames_waiting(&self) -> bool {
         self.input.as_ref().is_some_and(|input| input.missing() == 0)
@@ -259,8 +272,11 @@ impl Connection {
     }
 
     pub(crate) fn resume(&mut self, now: Instant) {
-        self.holds.remove(Holds::PAUSED);
-        self.begin_again(now);
+        // To go on with what was not held up is nothing that lets a frame dribble in for longer.
+        if self.holds.contains(Holds::PAUSED) {
+            self.holds.remove(Holds::PAUSED);
+            self.begin_again(now);
+        }
     }
 
     /// A frame that was held up by us is given its time anew.

@@ -13,7 +13,7 @@ use crate::error::{CloseReason, Error};
 use crate::handler::{Handler, Session};
 use crate::instant::Instant;
 use crate::network::Readiness;
-use crate::shared::{Purpose, Turn};
+use crate::shared::{Purpose, Shared, Turn};
 use crate::token::Token;
 
 /// The connections of one listener, whatever their protocol: the one place where the loop does not
@@ -25,7 +25,11 @@ pub(crate) trait Endpoint {
     /// The name for the next peer; `None` if there is no slot left.
     fn next_token(&self) -> Option<Token>;
 
-    /// The network has adopted `peer` under the [`next_token`](Self::next_token).
+    /// Makes what the application keeps for the next peer; says whether that could be made.
+    fn prepare(&mut self, shared: &mut Shared) -> bool;
+
+    /// The network has adopted `peer` under the [`next_token`](Self::next_token), for whom
+    /// everything is [prepared](Self::prepare).
     fn open(&mut self, turn: &mut Turn<'_>, peer: SocketAddr, is_draining: bool);
 
     /// Something may be possible for the connection `token`.
@@ -46,8 +50,11 @@ pub(crate) trait Endpoint {
     /// Ends all connections at once; those that are done but for lingering keep their reason.
     fn cut_all(&mut self, turn: &mut Turn<'_>, reason: fn() -> CloseReason);
 
-    /// Tells all connections that the loop drains.
-    fn drain(&mut self, turn: &mut Turn<'_>);
+    /// The names of all connections.
+    fn tokens(&self) -> Vec<Token>;
+
+    /// Tells the connection `token` that the loop drains.
+    fn drain(&mut self, turn: &mut Turn<'_>, token: Token);
 
     /// The connection that has been idle the longest, and since when.
     fn longest_idle(&mut self) -> Option<(Instant, Token)>;
@@ -67,12 +74,15 @@ pub(crate) struct StreamEndpoint<H: Handler> {
     handler: H,
     /// The codec that each connection gets a copy of.
     codec: H::Codec,
+    /// What was made for the next peer.
+    prepared: Option<(H::Codec, H::State)>,
     connections: Connections<H>,
 }
 
 impl<H: Handler> StreamEndpoint<H> {
     pub(crate) fn new(endpoint: u8, capacity: usize, codec: H::Codec, handler: H) -> Self {
-        Self { handler, codec, connections: Connections::new(endpoint, capacity) }
+        let connections = Connections::new(endpoint, capacity);
+        Self { handler, codec, prepared: None, connections }
     }
 
     /// Lends the connection `token` to `call`, and settles what came of it.
@@ -97,6 +107,19 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
         self.connections.next_token()
     }
 
+    fn prepare(&mut self, shared: &mut Shared) -> bool {
+        // Both are the application's, and may panic: a peer that is not adopted yet loses nothing.
+        let make = || (self.codec.clone(), H::State::default());
+        if self.prepared.is_none() {
+            self.prepared = catch_unwind(AssertUnwindSafe(make)).ok();
+        }
+        if self.prepared.is_none() {
+            shared.counters.panics += 1;
+            log::error!("the state of a connection panicked when it was made");
+        }
+        self.prepared.is_some()
+    }
+
     fn open(&mut self, turn: &mut Turn<'_>, peer: SocketAddr, is_draining: bool) {
         let token = self.connections.next_token().expect("the network adopted it by this name");
         let mut connection = Connection::new(token, peer, turn.shared.now);
@@ -105,7 +128,8 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
         if is_draining {
             connection.drain_newcomer();
         }
-        let peer = Peer { connection, codec: self.codec.clone(), state: H::State::default() };
+        let (codec, state) = self.prepared.take().expect("it was prepared before the adoption");
+        let peer = Peer { connection, codec, state };
         let peer = self.connections.insert(peer);
         lend(&mut self.handler, peer, turn, |handler, session, _| {
             guard(session, |session| handler.on_open(session));
@@ -170,15 +194,17 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
         }
     }
 
-    fn drain(&mut self, turn: &mut Turn<'_>) {
-        for token in self.connections.tokens() {
-            self.with_session(turn, token, |handler, session, _| {
-                session.connection.drain();
-                if session.connection.is_open() {
-                    guard(session, |session| handler.on_drain(session));
-                }
-            });
-        }
+    fn tokens(&self) -> Vec<Token> {
+        self.connections.tokens()
+    }
+
+    fn drain(&mut self, turn: &mut Turn<'_>, token: Token) {
+        self.with_session(turn, token, |handler, session, _| {
+            session.connection.drain();
+            if session.connection.is_open() {
+                guard(session, |session| handler.on_drain(session));
+            }
+        });
     }
 
     fn longest_idle(&mut self) -> Option<(Instant, Token)> {

@@ -38,9 +38,6 @@ use crate::token::Token;
 
 /// How many events are taken from the network at a time.
 const EVENTS_LEN: usize = 1024;
-/// A deadline this near is measured with a fresh look at the clock before the loop sleeps. For a
-/// later one the time of the turn will do, and the loop wakes this much too early to look again.
-const NEAR_NANOS: u64 = 100_000_000;
 
 /// The loop: all endpoints and what they share. It is lent a [`Network`] for each turn.
 ///
@@ -88,6 +85,9 @@ pub struct Reactor {
     events: Vec<Event>,
     /// Whether trying to accept on one of the listeners may bring somebody.
     may_accept: bool,
+    /// The listener whose turn it is when there is room for one: the one behind the last that used
+    /// any, so that none takes it all.
+    accepts_first: usize,
     /// The earliest deadline when the loop last went to sleep.
     expected: Instant,
     /// For how many turns deadlines were put off, since there were more events than fit.
@@ -118,6 +118,7 @@ impl Reactor {
             incoming: Incoming::new(batch_len, datagram_len),
             events: Vec::with_capacity(EVENTS_LEN),
             may_accept: false,
+            accepts_first: 0,
             expected: Instant::END,
             put_off: 0,
             shared: Shared::new(config, capacity(max_connections), now),
@@ -241,13 +242,9 @@ impl Reactor {
         if self.expected == Instant::END {
             return timeout;
         }
-        let mut wait = self.expected.nanos_since(self.shared.now);
-        if wait < NEAR_NANOS {
-            wait = self.expected.nanos_since(network.now());
-        } else {
-            wait -= NEAR_NANOS / 2;
-        }
-        let wait = Duration::from_nanos(wait);
+        // Not from the time of the last turn: a callback may have been slow, or the program that
+        // embeds the loop busy with something else.
+        let wait = self.expected.since(network.now());
         Some(timeout.map_or(wait, |timeout| timeout.min(wait)))
     }
 

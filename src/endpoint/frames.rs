@@ -230,7 +230,19 @@ fn run_end<H: Handler>(handler: &mut H, session: &mut Session<'_, H>) {
     if session.connection.has_frames_waiting() {
         return;
     }
-    session.connection.note_end_told();
+    if !session.connection.has_run_last() {
+        run_last(handler, session);
+    }
+    // The last frame may have paused it: the end is then told after the pause.
+    if session.connection.may_run() {
+        session.connection.note_end_told();
+        guard(session, |session| handler.on_end(session));
+    }
+}
+
+/// Runs the frame that only the end of the stream made whole, if there is one.
+fn run_last<H: Handler>(handler: &mut H, session: &mut Session<'_, H>) {
+    session.connection.note_last_run();
     session.shared.mark = session.shared.output.mark();
     let mut input = session.connection.input.take().unwrap_or_default();
     match session.codec.decode_end(input.filled()) {
@@ -240,8 +252,5 @@ fn run_end<H: Handler>(handler: &mut H, session: &mut Session<'_, H>) {
         }
         Ok(None) => {}
         Err(error) => close_malformed(session, error),
-    }
-    if session.connection.is_open() {
-        guard(session, |session| handler.on_end(session));
     }
 }

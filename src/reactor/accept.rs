@@ -11,10 +11,13 @@ use crate::token::Token;
 
 impl Reactor {
     pub(super) fn accept(&mut self, network: &mut dyn Network) -> Result<(), Error> {
-        for index in 0..self.services.len() {
+        let len = self.services.len();
+        let first = self.accepts_first;
+        for index in (first..len).chain(0..first) {
             let mut budget = self.shared.config.accept_budget;
             while budget > 0 && self.accept_one(network, index)? {
                 budget -= 1;
+                self.accepts_first = (index + 1) % len;
             }
         }
         self.may_accept = self.services.iter().any(|service| match service {
@@ -82,6 +85,10 @@ impl Reactor {
             self.refuse(network, peer);
             return true;
         };
+        if !endpoint.prepare(&mut self.shared) {
+            network.refuse(&[]);
+            return true;
+        }
         let adopted = network.adopt(token);
         let mut turn = Turn { network, shared: &mut self.shared, buffer: &mut self.buffer };
         match adopted {

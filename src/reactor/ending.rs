@@ -36,12 +36,8 @@ impl Reactor {
             return Ok(());
         }
         log::info!("draining {} connections", self.connections_len());
-        for service in &mut self.services {
-            let mut turn = Turn { network, shared: &mut self.shared, buffer: &mut self.buffer };
-            match service {
-                Service::Stream(_, endpoint) => endpoint.drain(&mut turn),
-                Service::Datagram(endpoint) => endpoint.drain(&mut turn, &mut self.incoming),
-            }
+        for index in 0..self.services.len() {
+            self.drain_service(network, index);
         }
         self.free_closed(network);
         for index in 0..self.services.len() {
@@ -59,6 +55,22 @@ impl Reactor {
             }
         }
         Ok(())
+    }
+
+    /// Tells an endpoint, or all its connections, that the loop drains.
+    fn drain_service(&mut self, network: &mut dyn Network, index: usize) {
+        let mut turn = Turn { network, shared: &mut self.shared, buffer: &mut self.buffer };
+        let tokens = match &mut self.services[index] {
+            Service::Stream(_, endpoint) => endpoint.tokens(),
+            Service::Datagram(endpoint) => return endpoint.drain(&mut turn, &mut self.incoming),
+        };
+        for token in tokens {
+            let mut turn = Turn { network, shared: &mut self.shared, buffer: &mut self.buffer };
+            if let Service::Stream(_, endpoint) = &mut self.services[index] {
+                endpoint.drain(&mut turn, token);
+            }
+            self.keep_budget(network);
+        }
     }
 
     /// Ends everything that is left.

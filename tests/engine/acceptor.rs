@@ -192,3 +192,27 @@ fn a_connection_of_which_nothing_is_announced_is_served_all_the_same() {
     assert_eq!(world.received(late), "hello\n");
     assert_eq!(world.seen(late), [What::Opened, What::Frame("hello".to_owned())]);
 }
+
+#[test]
+fn a_queue_before_one_listener_does_not_keep_the_peers_of_another_waiting() {
+    let mut world = World::with_listeners(3, at_most(1), |session, call| match call {
+        Call::Frame("go") => {
+            session.abort();
+            Ok(())
+        }
+        call => echo(session, call),
+    });
+    let crowd: Vec<SimPeer> = (0..20).map(|_| world.network.connect(address(0))).collect();
+    let few = [1, 2, 2].map(|index| world.network.connect(address(index)));
+    world.settle();
+    for served in 1..=5 {
+        assert_eq!(world.entries().iter().filter(|it| it.what == What::Opened).count(), served);
+        for peer in crowd.iter().chain(&few) {
+            if !world.seen(*peer).is_empty() && world.reason(*peer).is_none() {
+                world.network.send(*peer, b"go\n");
+            }
+        }
+        world.settle();
+    }
+    assert!(few.iter().all(|peer| world.seen(*peer).contains(&What::Opened)));
+}

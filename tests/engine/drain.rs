@@ -385,3 +385,21 @@ fn the_report_tells_each_connection_once_under_what_became_of_it() {
     assert_eq!(report.took, secs(20));
     assert_eq!(world.received(ends), "half\n");
 }
+
+#[test]
+fn goodbyes_keep_to_the_memory_budget() {
+    let (write_limit, memory_budget) = (1 << 20, 3 << 20);
+    let config = Config { write_limit, memory_budget, ..config() };
+    let mut world = World::new(config, |session, call| match call {
+        Call::Drain => session.send_encoded(Bytes::from(vec![b'x'; 900_000])),
+        call => working(session, call),
+    });
+    let peers: Vec<SimPeer> = (0..10).map(|_| world.join()).collect();
+    peers.iter().for_each(|peer| world.network.stall(*peer));
+    world.reactor.drain();
+    world.turn(secs(1));
+    let closed = peers.iter().filter(|peer| world.reason(**peer) == Some("memory budget")).count();
+    assert_eq!(closed, 7);
+    let report = world.run_to_the_end(secs(21));
+    assert_eq!(numbers(&report), [0, 3, 0, 7, 0]);
+}

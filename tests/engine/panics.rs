@@ -1,5 +1,6 @@
 //! A panic in a callback costs its own connection, and nobody else anything.
 
+use std::cell::Cell;
 use std::marker::PhantomData;
 
 use bytes::Bytes;
@@ -218,4 +219,30 @@ fn a_state_that_panics_when_it_is_dropped_ends_with_its_connection() {
     assert_eq!((world.open_len(), world.reactor.counters().panics), (1, 3));
     world.reactor.stop();
     world.run_to_the_end(secs(1));
+}
+
+thread_local! {
+    static MADE: Cell<usize> = const { Cell::new(0) };
+}
+
+/// A state that panics when it is made for the second time.
+struct Second;
+
+impl Default for Second {
+    fn default() -> Self {
+        if MADE.replace(MADE.get() + 1) == 1 {
+            panic_quietly();
+        }
+        Self
+    }
+}
+
+#[test]
+fn a_state_that_panics_when_it_is_made_costs_its_peer_only() {
+    let mut world = world_of(Echo::<Lines, Second>(PhantomData));
+    let peers = [(); 3].map(|()| world.connect_with(b"a\n"));
+    world.settle();
+    assert_eq!(peers.map(|peer| world.received(peer)), ["a\n", "", "a\n"]);
+    assert_ne!(world.network.state(peers[1]), PeerState::Open);
+    assert_eq!((world.open_len(), world.reactor.counters().panics), (2, 1));
 }

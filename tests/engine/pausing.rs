@@ -1,6 +1,6 @@
 //! Not reading: because the handler said so, or because the peer does not.
 
-use windlass::network::SimPeer;
+use windlass::network::{PeerState, SimPeer};
 use windlass::{Config, Error, Session, SocketOptions};
 
 use super::journal::{Call, What};
@@ -235,4 +235,46 @@ fn many_small_answers_never_come_to_the_write_limit() {
     world.network.resume(peer);
     world.run_for(secs(1));
     assert!(world.received(peer) == lines);
+}
+
+#[test]
+fn the_end_is_told_after_a_pause_that_the_last_line_asked_for_whole_or_not() {
+    for bytes in ["wait\nask\n", "wait\nask"] {
+        let mut world = World::new(at_most(10), |session, call| match call {
+            Call::Frame("ask") => {
+                session.pause();
+                session.set_timer(1, secs(1));
+                Ok(())
+            }
+            Call::Timer(_) => {
+                session.resume();
+                session.send("answer")
+            }
+            call => echo(session, call),
+        });
+        let peer = world.connect_with(bytes.as_bytes());
+        world.network.finish(peer);
+        world.run_for(secs(2));
+        assert_eq!(world.received(peer), "wait\nanswer\n", "{bytes:?}");
+        assert_eq!(world.seen(peer).iter().filter(|what| **what == What::Ended).count(), 1);
+        assert_eq!(world.reason(peer), Some("peer finished"));
+    }
+}
+
+#[test]
+fn to_resume_what_is_not_paused_gives_a_frame_no_more_time() {
+    let config = Config { frame_timeout: Some(secs(5)), ..at_most(10) };
+    let mut world = World::new(config, |session, call| match call {
+        Call::Open | Call::Timer(_) => {
+            session.resume();
+            session.set_timer(1, secs(1));
+            Ok(())
+        }
+        call => echo(session, call),
+    });
+    let peer = world.connect_with(b"half");
+    world.run_for(secs(5));
+    assert_eq!(world.network.state(peer), PeerState::Finished);
+    world.run_for(secs(1));
+    assert_eq!(world.reason(peer), Some("frame timeout"));
 }

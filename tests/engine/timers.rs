@@ -230,3 +230,21 @@ fn a_timer_may_answer_close_and_fail_like_any_callback() {
     assert_eq!(fired(&world), [(1, at(15)), (2, at(20))]);
     assert_eq!(world.reason(peer), Some("closed"));
 }
+
+#[test]
+fn time_that_passes_between_two_turns_makes_no_timer_late() {
+    for slow in [60, 900, 1100] {
+        let mut world = World::new(at_most(10), |session, call| {
+            if matches!(call, Call::Open) {
+                session.set_timer(1, secs(1));
+            }
+            echo(session, call)
+        });
+        let peer = world.join();
+        world.network.jump(millis(slow));
+        let fired = |world: &World| world.seen(peer).contains(&What::Timer(1));
+        world.run_until("the timer", secs(10), fired);
+        let late = world.network.clock().since(Instant::START).saturating_sub(millis(1000));
+        assert!(late <= millis(slow.saturating_sub(1000) + 1), "{late:?} late after {slow} ms");
+    }
+}

@@ -198,6 +198,29 @@ fn the_time_for_a_frame_begins_anew_when_we_read_on() {
 }
 
 #[test]
+fn the_time_for_a_frame_does_not_run_while_output_of_another_origin_waits() {
+    let mut net = SimNetwork::new(1);
+    net.set_pipe_len(KIB);
+    let config = Config { high_watermark: 2 * KIB, low_watermark: KIB, ..timeless() };
+    let config = Config { frame_timeout: Some(30 * SECOND), ..config };
+    let probe = Probe::<Lines>::new(|session, _| {
+        session.set_timer(1, 20 * SECOND);
+        Ok(())
+    })
+    .on_timer(|session, _| session.send(&"a".repeat(4 * KIB)));
+    let mut world = World::on(net, config, Lines::default(), probe);
+    let peer = world.connect();
+    world.net.stall(peer);
+    world.net.send(peer, b"ask\nbegun");
+    world.run_for(100 * SECOND);
+    assert_eq!(world.net.state(peer), PeerState::Open);
+    world.net.resume(peer);
+    let end = world.end_of(peer);
+    assert_on_time(end, 130 * SECOND);
+    assert_eq!(reason(&mut world), "frame timeout");
+}
+
+#[test]
 fn a_peer_that_takes_nothing_is_reset_at_its_time() {
     on_any_clock(|net| {
         let config = Config { write_timeout: Some(30 * SECOND), ..timeless() };

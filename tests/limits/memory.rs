@@ -231,3 +231,18 @@ fn the_memory_bound_grows_with_what_may_be_held() {
     let endless = Config { memory_budget: usize::MAX, ..timeless() };
     assert_eq!(bound(endless), usize::MAX, "it does not wrap");
 }
+
+#[test]
+fn a_limit_beyond_all_counting_is_as_good_as_none() {
+    let build = |limit, sockets| {
+        let mut net = SimNetwork::new(1);
+        net.set_socket_limit(sockets);
+        let server_to_be = Server::new().max_connections(limit);
+        server_to_be.tcp(server(), Probe::<Raw>::new(echo)).build_on(&mut net)
+    };
+    for limit in [usize::MAX, usize::MAX / 2] {
+        let reactor = build(limit, None).expect("the simulation sets no limit");
+        assert_eq!((reactor.max_connections(), reactor.memory_bound()), (limit, usize::MAX));
+        build(limit, Some(100)).expect_err("so many descriptors there never are");
+    }
+}

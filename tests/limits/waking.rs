@@ -1,6 +1,8 @@
 //! Waking: the loop wakes when something is due and not otherwise, and is fair to those who were
 //! kept waiting when it wakes too late.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use windlass::network::{PeerState, SimNetwork};
@@ -139,6 +141,33 @@ fn twenty_thousand_deadlines_at_once_are_worked_off_in_portions() {
     assert!(turns >= 19, "{turns} turns for 20,000 deadlines");
     world.run_for(10 * SECOND);
     assert_eq!(world.reactor.connections_len(), 1);
+}
+
+#[test]
+fn a_turn_that_takes_long_makes_no_deadline_late() {
+    let mut net = SimNetwork::new(1);
+    let due = Rc::new(Cell::new(Instant::START));
+    let noted = due.clone();
+    let probe = Probe::<Lines>::new(move |session, line| {
+        if line == b"timer" {
+            session.set_timer(1, 10 * SECOND);
+            noted.set(session.now().after(10 * SECOND).expect("it is soon"));
+        }
+        session.send("done")
+    })
+    .on_timer(|session, _| session.send("due"));
+    // Reading from 200 peers and answering them takes 40 ms.
+    net.set_call_cost(MILLISECOND / 10);
+    let mut world = World::on(net, timeless(), Lines::default(), probe);
+    let peers = world.connect_many(201);
+    world.net.send(peers[200], b"timer\n");
+    world.settle();
+    let due = due.get().since(Instant::START);
+    for peer in &peers[..200] {
+        world.send_at(*peer, due - 60 * MILLISECOND, b"busy\n");
+    }
+    world.run_until("the timer", |world| world.net.received(peers[200]) == b"done\ndue\n");
+    assert_on_time(world.net.clock().since(Instant::START), due);
 }
 
 #[test]
