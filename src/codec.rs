@@ -4,7 +4,16 @@
 //! answers into bytes again. It does no input and output of its own and keeps no bytes: it is shown
 //! what has arrived, says what it found, and is shown the rest again later, with more behind it.
 //!
-//! Built in: [`Raw`], [`Lines`], [`Delimited`], [`Fixed`], [`LengthPrefixed`] and [`Varint`].
+//! Built in, with what a handler is given for a frame and what it sends as a message:
+//!
+//! | codec | a frame is | given | sent |
+//! |---|---|---|---|
+//! | [`Raw`] | whatever has arrived | `&mut [u8]` | `&[u8]` |
+//! | [`Lines`] | UTF-8 text before LF or CR LF | `&str` | `&str` |
+//! | [`Delimited`] | what stands before a delimiter | `&mut [u8]` | `&[u8]` |
+//! | [`Fixed`] | a number of bytes that is always the same | `&mut [u8]` | `&[u8]` |
+//! | [`LengthPrefixed`] | what follows on its length in 1 to 8 bytes | `&mut [u8]` | `&[u8]` |
+//! | [`Varint`] | what follows on its length in LEB128 | `&mut [u8]` | `&[u8]` |
 
 mod delimited;
 mod fixed;

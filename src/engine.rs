@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use crate::error::{DrainReport, Error};
+use crate::drain::DrainReport;
+use crate::error::Error;
 use crate::network::{Network, OsNetwork};
 use crate::reactor::Reactor;
 use crate::shared::Counters;

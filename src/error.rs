@@ -7,7 +7,6 @@
 
 use std::fmt;
 use std::io;
-use std::time::Duration;
 
 /// What the embedding program is told: what was tried, and what came in the way.
 ///
@@ -209,47 +208,5 @@ impl fmt::Display for CloseReason {
             Self::Malformed(error) => write!(f, ": {error}"),
             _ => Ok(()),
         }
-    }
-}
-
-/// How a loop ended: what finished, what was cut and why, and how long it took.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-#[non_exhaustive]
-pub struct DrainReport {
-    /// Connections that were open when the drain began and ended with nothing owed.
-    pub finished: usize,
-    /// Connections cut because the drain timeout passed.
-    pub cut_at_deadline: usize,
-    /// Connections cut because the loop was told to stop.
-    pub cut_by_stop: usize,
-    /// Connections that broke off during the drain by a fault of their own.
-    pub failed: usize,
-    /// Datagrams that were still waiting to be sent, and were not.
-    pub datagrams_cut: usize,
-    /// How long it took, from the first signal to the last close.
-    pub took: Duration,
-}
-
-impl DrainReport {
-    /// Whether everything that was owed was delivered: nothing was cut.
-    pub const fn is_clean(&self) -> bool {
-        self.cut_at_deadline == 0 && self.cut_by_stop == 0 && self.datagrams_cut == 0
-    }
-}
-
-impl fmt::Display for DrainReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "drained in {:.3} s: {} finished", self.took.as_secs_f64(), self.finished)?;
-        for (count, why) in [
-            (self.failed, "broke off"),
-            (self.cut_at_deadline, "cut at the deadline"),
-            (self.cut_by_stop, "cut by the stop"),
-            (self.datagrams_cut, "datagrams not sent"),
-        ] {
-            if count > 0 {
-                write!(f, ", {count} {why}")?;
-            }
-        }
-        Ok(())
     }
 }

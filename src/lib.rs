@@ -43,8 +43,9 @@ mod server; // configure, listen, run
 pub use codec::{Codec, Decoded, Delimited, Endian, Fixed, LengthPrefixed, Lines, Raw, Varint};
 pub use config::{AtLimit, Config, SocketOptions};
 pub use datagram::{DatagramHandler, DatagramSession};
+pub use drain::DrainReport;
 pub use engine::Engine;
-pub use error::{CloseReason, DrainReport, Error, FrameError, FrameFault};
+pub use error::{CloseReason, Error, FrameError, FrameFault};
 pub use handler::{Handler, Session};
 pub use instant::Instant;
 pub use output::Output;

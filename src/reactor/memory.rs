@@ -25,6 +25,7 @@ impl Reactor {
             // A table that grows by doubling may have twice the room.
             Service::Stream(_, endpoint) => (endpoint.slot_len() + Shared::CONNECTION_LEN)
                 .saturating_mul(self.max_connections.saturating_mul(2)),
+            // As much again may have been sent already, and the buffer grows by doubling too.
             Service::Datagram(_) => config.datagram_queue_limit.saturating_mul(4),
         });
         slots

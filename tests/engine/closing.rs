@@ -45,7 +45,11 @@ fn an_answer_survives_a_peer_that_sends_a_mebibyte_too_much() {
     world.run_for(millis(500));
     assert_eq!(world.received(peer), "bye\n");
     assert_eq!(world.network.state(peer), PeerState::Finished, "and not reset");
-    assert_eq!((world.network.unsent(peer), world.network.unread(peer)), (0, 0), "discarded");
+    assert_eq!(
+        (world.network.unsent_len(peer), world.network.unread_len(peer)),
+        (0, 0),
+        "discarded"
+    );
     assert_eq!(world.open_len(), 1, "it is still listened to");
     world.network.finish(peer);
     world.settle();

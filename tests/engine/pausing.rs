@@ -85,7 +85,7 @@ fn a_paused_peer_cannot_send_on_once_the_pipe_is_full_and_the_loop_sleeps() {
     world.run_for(secs(200));
     let calls = world.network.calls().since(before);
     assert!(calls.polls < 10 && calls.reads == 0, "{calls:?}");
-    assert_eq!((world.network.unread(peer), world.network.unsent(peer)), (1000, 4000));
+    assert_eq!((world.network.unread_len(peer), world.network.unsent_len(peer)), (1000, 4000));
     world.run_for(secs(200));
     assert_eq!(world.reason(peer), Some("idle timeout"), "in the end it is closed");
 }
@@ -210,7 +210,7 @@ fn both_sides_may_write_first_and_read_later() {
         world.network.finish(*peer);
     }
     world.run_for(secs(5));
-    assert!(world.network.unsent(peers[0]) > lines.len() / 2, "no side gives way");
+    assert!(world.network.unsent_len(peers[0]) > lines.len() / 2, "no side gives way");
     for (index, peer) in peers.iter().enumerate() {
         world.network.read_slowly(*peer, 700 + 500 * index, millis(1));
     }

@@ -47,14 +47,14 @@ fn a_slow_peer_stops_being_read() {
     }
     assert_eq!(world.net.calls().reads, reads, "reads while it is held back");
     assert_eq!(world.seen.frames_len(), frames, "frames that were run while it is held back");
-    assert!(world.net.unsent(peer) > 0, "the peer is made to wait");
+    assert!(world.net.unsent_len(peer) > 0, "the peer is made to wait");
 }
 
 #[test]
 fn a_slow_peers_frames_are_not_run_though_they_have_arrived() {
     let mut world = talkative();
     let peer = stalled_with(&mut world, 500);
-    assert_eq!(world.net.unread(peer), 0, "all of it was read at once");
+    assert_eq!(world.net.unread_len(peer), 0, "all of it was read at once");
     let frames = world.seen.frames_len();
     assert!(frames <= MOST_ANSWERS, "{frames} frames were run above the high watermark");
     world.run_for(100 * SECOND);

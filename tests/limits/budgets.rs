@@ -33,9 +33,9 @@ fn a_peer_that_never_stops_sending_keeps_nobody_waiting() {
     let peers = world.connect_many(101);
     let blaster = peers[100];
     world.net.send(blaster, &b"x\n".repeat(2 * MIB));
-    let mut left = world.net.unread(blaster) + world.net.unsent(blaster);
+    let mut left = world.net.unread_len(blaster) + world.net.unsent_len(blaster);
     assert_paced_peers_are_answered(&mut world, &peers[..100], 500, |world| {
-        let now = world.net.unread(blaster) + world.net.unsent(blaster);
+        let now = world.net.unread_len(blaster) + world.net.unsent_len(blaster);
         let read = left - now;
         assert!(read > 0, "the other one is served too");
         assert!(read <= 4 * KIB, "{read} bytes in one turn, with a budget of 4 KiB");
@@ -136,7 +136,7 @@ fn nobody_is_passed_over_while_many_have_work_left() {
     for turn in 1..=100 {
         world.turn_at_once();
         for peer in &peers {
-            assert_eq!(world.net.unread(*peer), 10_000 - 100 * turn, "in turn {turn}");
+            assert_eq!(world.net.unread_len(*peer), 10_000 - 100 * turn, "in turn {turn}");
         }
     }
 }

@@ -244,7 +244,7 @@ fn a_steady_stream_of_events_does_not_keep_deadlines_from_passing() {
     let mut turns = 0;
     while world.reactor.connections_len() > 1200 || world.net.calls().shutdowns < 100 {
         for peer in busy {
-            if world.net.unread(*peer) == 0 {
+            if world.net.unread_len(*peer) == 0 {
                 world.net.send(*peer, b"x");
             }
         }

@@ -397,7 +397,7 @@ mod tests {
             world.poll();
             assert_eq!(world.poll_for(20 * SECOND), [(LISTENER, R)]);
             assert_eq!(world.net.clock().as_nanos(), in_at * 1_000_000_000);
-            assert_eq!(world.net.unread(late), 5);
+            assert_eq!(world.net.unread_len(late), 5);
         }
     }
 
@@ -422,7 +422,7 @@ mod tests {
         assert_eq!(world.net.state(queued), PeerState::Reset);
         world.poll_for(SECOND);
         assert_eq!(world.net.state(outside), PeerState::Refused);
-        assert_eq!(world.net.unsent(outside), 0);
+        assert_eq!(world.net.unsent_len(outside), 0);
     }
 
     #[test]

@@ -94,12 +94,12 @@ impl SimNetwork {
     }
 
     /// How many bytes the peer wants to send that have not found room yet.
-    pub fn unsent(&self, peer: SimPeer) -> usize {
+    pub fn unsent_len(&self, peer: SimPeer) -> usize {
         self.links[peer.0].inbound.unsent_len()
     }
 
     /// How many bytes of the peer have arrived and were not read by the loop.
-    pub fn unread(&self, peer: SimPeer) -> usize {
+    pub fn unread_len(&self, peer: SimPeer) -> usize {
         self.links[peer.0].inbound.unread_len()
     }
 
@@ -271,13 +271,13 @@ mod tests {
         let mut world = World::with_pipe(4);
         let (peer, token) = world.pair();
         world.net.send(peer, b"abcdef");
-        assert_eq!((world.net.unread(peer), world.net.unsent(peer)), (4, 2));
+        assert_eq!((world.net.unread_len(peer), world.net.unsent_len(peer)), (4, 2));
         assert_eq!(world.poll(), [(token, R)]);
         assert_eq!(world.read(token, 9).unwrap(), b"abcd");
         assert_eq!(world.read(token, 9), None, "not before the next poll");
         assert_eq!(world.poll(), [(token, R)]);
         assert_eq!(world.read(token, 9).unwrap(), b"ef");
-        assert_eq!(world.net.unsent(peer), 0);
+        assert_eq!(world.net.unsent_len(peer), 0);
     }
 
     #[test]
@@ -328,7 +328,7 @@ mod tests {
         world.net.close(token);
         assert_eq!(world.net.state(peer), PeerState::Reset);
         assert_eq!(world.net.received(peer), b"taken");
-        assert_eq!(world.net.unsent(peer), 0);
+        assert_eq!(world.net.unsent_len(peer), 0);
     }
 
     #[test]
@@ -379,7 +379,7 @@ mod tests {
         world.net.abort(token);
         world.net.send(peer, b"ab");
         world.net.finish(peer);
-        assert_eq!((world.net.unsent(peer), world.net.unread(peer)), (0, 0));
+        assert_eq!((world.net.unsent_len(peer), world.net.unread_len(peer)), (0, 0));
     }
 
     #[test]
