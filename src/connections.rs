@@ -147,6 +147,7 @@ mod tests {
     use crate::codec::Raw;
     use crate::error::Error;
     use crate::handler::Session;
+    use crate::network::Readiness;
 
     struct Silent;
 
@@ -162,7 +163,8 @@ mod tests {
     fn open(connections: &mut Connections<Silent>, nanos: u64) -> Token {
         let token = connections.next_token().unwrap();
         let peer = "192.0.2.1:9".parse().unwrap();
-        let connection = Connection::new(token, peer, Instant::from_nanos(nanos));
+        let mut connection = Connection::new(token, peer, Instant::from_nanos(nanos));
+        connection.note(Readiness::WRITABLE);
         connections.insert(Peer { connection, codec: Raw, state: () });
         token
     }
