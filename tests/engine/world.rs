@@ -183,7 +183,9 @@ impl World {
         for _ in 0..MAX_TURNS {
             let before = self.network.calls();
             self.turn(Duration::ZERO);
-            let is_quiet = self.network.calls().since(before).events == 0;
+            let calls = self.network.calls().since(before);
+            // Whoever was let in is announced at the next poll.
+            let is_quiet = calls.events == 0 && calls.adopts == 0;
             let is_due = |deadline: Instant| deadline <= self.network.clock();
             if self.report.is_some()
                 || (is_quiet && !self.reactor.next_deadline().is_some_and(is_due))
