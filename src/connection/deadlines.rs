@@ -22,7 +22,9 @@ impl Connection {
         let queue = self.queue.as_ref();
         let write = queue.and_then(|q| in_time(q.progress(), config.write_timeout, Expiry::Write));
         if !self.is_open() {
-            return write;
+            // Without a deadline for output of its own, a peer that is gone must not stay for ever.
+            let idle = || in_time(self.last_active, config.idle_timeout, Expiry::Idle);
+            return if config.write_timeout.is_some() { write } else { idle() };
         }
         let input = self.input.as_ref().filter(|input| input.missing() > 0 && self.may_run());
         let first = (!self.has_run_frame).then_some(self.opened);
@@ -72,7 +74,8 @@ impl Connection {
             // It has begun to ask, or the handler is at work, or it closes right after this.
             Expiry::Newcomer => self.drain = Drain::WhenIdle,
             Expiry::Lifetime => self.close(CloseReason::LifetimeOver),
-            Expiry::Idle => self.close(CloseReason::IdleTimeout),
+            Expiry::Idle if self.is_open() => self.close(CloseReason::IdleTimeout),
+            Expiry::Idle => self.cut(CloseReason::IdleTimeout),
             Expiry::Linger => self.phase = Phase::Closed,
         }
     }
