@@ -6,6 +6,7 @@ use super::{Connection, Drain, Phase};
 use crate::config::Config;
 use crate::error::CloseReason;
 use crate::instant::Instant;
+use crate::read_buffer::ReadBuffer;
 use crate::shared::{Purpose, Shared, TimerKey};
 use crate::timers::TimerId;
 
@@ -26,8 +27,12 @@ impl Connection {
             let idle = || in_time(self.last_active, config.idle_timeout, Expiry::Idle);
             return if config.write_timeout.is_some() { write } else { idle() };
         }
-        let input = self.input.as_ref().filter(|input| input.missing() > 0 && self.may_run());
-        let first = (!self.has_run_frame).then_some(self.opened);
+        // As long as more of the frame is here and only waits for the next turn, it is we who are
+        // late. That ends: a frame has a maximum.
+        let is_behind = self.input.is_some() && self.may_read();
+        let is_awaited = |input: &ReadBuffer| input.missing() > 0 && self.may_run() && !is_behind;
+        let input = self.input.as_deref().filter(|input| is_awaited(input));
+        let first = (!self.has_run_frame && !is_behind).then_some(self.opened);
         let newcomer = (self.drain == Drain::Newcomer).then_some(self.opened);
         [
             write,
