@@ -85,6 +85,8 @@ pub struct Reactor {
     events: Vec<Event>,
     /// Whether trying to accept on one of the listeners may bring somebody.
     may_accept: bool,
+    /// The budget was used up before it was known that nobody waits or nobody can be evicted.
+    may_evict: bool,
     /// The listener whose turn it is when there is room for one: the one behind the last that used
     /// any, so that none takes it all.
     accepts_first: usize,
@@ -118,6 +120,7 @@ impl Reactor {
             incoming: Incoming::new(batch_len, datagram_len),
             events: Vec::with_capacity(EVENTS_LEN),
             may_accept: false,
+            may_evict: false,
             accepts_first: 0,
             expected: Instant::END,
             put_off: 0,
@@ -260,6 +263,7 @@ impl Reactor {
     fn has_room(&self) -> bool {
         match self.shared.config.at_limit {
             AtLimit::Refuse(_) => true,
+            AtLimit::EvictIdle if self.may_evict => true,
             AtLimit::Wait | AtLimit::EvictIdle => self.connections_len() < self.max_connections,
         }
     }
