@@ -322,12 +322,14 @@ fn handle_one(
     datagram: Datagram<'_>,
 ) {
     let Datagram { sender, payload, is_truncated } = datagram;
-    // Port 0 cannot be answered, and nobody sends from it in good faith.
-    if is_truncated || sender.port() == 0 {
+    // Port 0 cannot be answered, and nobody sends from it in good faith. Nor from our own address:
+    // who answers there answers himself for ever.
+    let is_forged = sender.port() == 0 || sender == session.address;
+    if is_truncated || is_forged {
         session.shared.counters.datagrams_rejected += 1;
     }
     let result = match is_truncated {
-        _ if sender.port() == 0 => Ok(()),
+        _ if is_forged => Ok(()),
         true => handler.on_truncated(session, sender, payload),
         false => handler.on_datagram(session, sender, payload),
     };

@@ -394,3 +394,15 @@ fn datagrams_survive_whatever_the_network_does_but_to_lose_them() {
         assert_eq!(answers, (0..100).map(|number| vec![number]).collect::<Vec<_>>());
     });
 }
+
+#[test]
+fn a_datagram_that_claims_to_come_from_ourselves_is_neither_heard_nor_answered() {
+    let (mut world, seen) = world(timeless(), echo);
+    world.net.send_datagram(server(), server(), b"answer yourself");
+    for _ in 0..10 {
+        world.turn_at_once();
+    }
+    assert_eq!(seen.payloads(), [b""; 0]);
+    let Counters { datagrams_received, datagrams_rejected, .. } = world.reactor.counters();
+    assert_eq!((datagrams_received, datagrams_rejected), (1, 1));
+}
