@@ -406,3 +406,14 @@ fn a_datagram_that_claims_to_come_from_ourselves_is_neither_heard_nor_answered()
     let Counters { datagrams_received, datagrams_rejected, .. } = world.reactor.counters();
     assert_eq!((datagrams_received, datagrams_rejected), (1, 1));
 }
+
+#[test]
+fn only_what_the_network_does_not_take_counts_against_the_queue() {
+    let (mut world, _) = world(Config { datagram_queue_limit: 30 * KIB, ..timeless() }, echo);
+    let payloads: Vec<_> = (0..32_u8).map(|number| vec![number; 5 * KIB]).collect();
+    let sent: Vec<_> = payloads.iter().map(Vec::as_slice).collect();
+    let answers = ask(&mut world, &sent);
+    let Counters { datagrams_received, datagrams_dropped, .. } = world.reactor.counters();
+    assert_eq!((datagrams_received, datagrams_dropped), (32, 0));
+    assert!(answers == payloads, "not what was sent");
+}
