@@ -110,7 +110,8 @@ impl Reactor {
         now: Instant,
     ) -> Self {
         let has_datagrams = services.iter().any(|service| matches!(service, Service::Datagram(_)));
-        let batch_len = if has_datagrams { config.datagram_batch } else { 1 };
+        let datagram_batch = config.datagram_batch.min(config.datagram_budget);
+        let batch_len = if has_datagrams { datagram_batch } else { 1 };
         let datagram_len = if has_datagrams { config.max_datagram_len } else { 0 };
         Self {
             services,

@@ -417,3 +417,15 @@ fn only_what_the_network_does_not_take_counts_against_the_queue() {
     assert_eq!((datagrams_received, datagrams_dropped), (32, 0));
     assert!(answers == payloads, "not what was sent");
 }
+
+#[test]
+fn a_batch_is_no_longer_than_the_budget_of_a_turn() {
+    for datagram_budget in [1, 5, 31] {
+        let (mut world, _) = world(Config { datagram_budget, ..timeless() }, echo);
+        for _ in 0..100 {
+            world.net.send_datagram(peer(), server(), b"a");
+        }
+        world.turn_at_once();
+        assert_eq!(world.reactor.counters().datagrams_received, datagram_budget as u64);
+    }
+}
