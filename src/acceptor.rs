@@ -20,6 +20,17 @@ pub(crate) struct Acceptor {
     is_closed: bool,
 }
 
+/// What an attempt to take the next peer came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Taken {
+    /// This peer.
+    Peer(SocketAddr),
+    /// It had gone. There may be another behind it.
+    Gone,
+    /// Nobody waits, or nobody can be taken now.
+    Nobody,
+}
+
 impl Acceptor {
     pub(crate) fn new(token: Token, address: SocketAddr) -> Self {
         Self { token, address, is_ready: false, backoff: Backoff::default(), is_closed: false }
@@ -49,30 +60,29 @@ impl Acceptor {
         self.backoff.cut_short(shared);
     }
 
-    /// The next peer, now in the network's hand; `None` if nobody waits or nobody can be taken now.
-    pub(crate) fn take(&mut self, turn: &mut Turn<'_>) -> Result<Option<SocketAddr>, Error> {
-        loop {
-            match turn.network.accept(self.token) {
-                Ok(Progress::Done(peer)) => return Ok(Some(peer)),
-                Ok(Progress::Blocked) => {
-                    self.is_ready = false;
-                    if self.backoff.succeed() {
-                        log::info!("{} accepts again", self.address);
-                    }
-                    return Ok(None);
+    /// Tries to take the next peer, who is then in the network's hand.
+    pub(crate) fn take(&mut self, turn: &mut Turn<'_>) -> Result<Taken, Error> {
+        match turn.network.accept(self.token) {
+            Ok(Progress::Done(peer)) => Ok(Taken::Peer(peer)),
+            Ok(Progress::Blocked) => {
+                self.is_ready = false;
+                if self.backoff.succeed() {
+                    log::info!("{} accepts again", self.address);
                 }
-                Err(AcceptError::PeerGone(error)) => {
-                    turn.shared.counters.accept_errors += 1;
-                    log::debug!("{}: a peer left before it was accepted: {error}", self.address);
-                }
-                Err(AcceptError::Exhausted(error)) => {
-                    self.fail(turn, &error);
-                    return Ok(None);
-                }
-                Err(AcceptError::Broken(error)) => {
-                    let what = format!("cannot accept on {} any more", self.address);
-                    return Err(Error::with_source(what, error));
-                }
+                Ok(Taken::Nobody)
+            }
+            Err(AcceptError::PeerGone(error)) => {
+                turn.shared.counters.accept_errors += 1;
+                log::debug!("{}: a peer left before it was accepted: {error}", self.address);
+                Ok(Taken::Gone)
+            }
+            Err(AcceptError::Exhausted(error)) => {
+                self.fail(turn, &error);
+                Ok(Taken::Nobody)
+            }
+            Err(AcceptError::Broken(error)) => {
+                let what = format!("cannot accept on {} any more", self.address);
+                Err(Error::with_source(what, error))
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::backoff::Backoff;
@@ -279,17 +280,28 @@ impl DatagramEndpoint {
         let mut datagrams = incoming.iter();
         loop {
             let address = self.address;
+            let worth_sending_len = turn.shared.config.datagram_queue_limit / 2;
             let outgoing = &mut self.outgoing;
             let mut session = DatagramSession { outgoing, shared: &mut *turn.shared, address };
             let handler = &mut *self.handler;
             let run = AssertUnwindSafe(|| {
-                datagrams.by_ref().for_each(|datagram| handle_one(handler, &mut session, datagram));
+                datagrams.by_ref().try_for_each(|datagram| {
+                    handle_one(handler, &mut session, datagram);
+                    match session.outgoing.waiting_len() > worth_sending_len {
+                        true => ControlFlow::Break(()),
+                        false => ControlFlow::Continue(()),
+                    }
+                })
             });
-            if catch_unwind(run).is_ok() {
-                return;
+            match catch_unwind(run) {
+                Ok(ControlFlow::Continue(())) => return,
+                // The limit is for what the network does not take, not for what it was not offered.
+                Ok(ControlFlow::Break(())) => self.send(turn),
+                Err(_) => {
+                    turn.shared.counters.panics += 1;
+                    log::error!("a callback of UDP {address} panicked: the socket goes on");
+                }
             }
-            turn.shared.counters.panics += 1;
-            log::error!("a callback of UDP {address} panicked: the socket goes on");
         }
     }
 
@@ -324,12 +336,13 @@ fn handle_one(
     datagram: Datagram<'_>,
 ) {
     let Datagram { sender, payload, is_truncated } = datagram;
-    // Port 0 cannot be answered, and nobody sends from it in good faith.
-    let is_answerable = sender.port() != 0;
-    if is_truncated || !is_answerable {
+    // Port 0 cannot be answered, and nobody sends from it in good faith. Nor from our own address:
+    // who answers there answers himself for ever.
+    let is_forged = sender.port() == 0 || sender == session.address;
+    if is_truncated || is_forged {
         session.shared.counters.datagrams_rejected += 1;
     }
-    if !is_answerable {
+    if is_forged {
         return;
     }
     let result = if is_truncated {

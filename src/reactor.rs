@@ -85,6 +85,8 @@ pub struct Reactor {
     events: Vec<Event>,
     /// Whether trying to accept on one of the listeners may bring somebody.
     may_accept: bool,
+    /// The budget was used up before it was known that nobody waits or nobody can be evicted.
+    may_evict: bool,
     /// The listener whose turn it is when there is room for one: the one behind the last that used
     /// any, so that none takes it all.
     accepts_first: usize,
@@ -108,7 +110,8 @@ impl Reactor {
         now: Instant,
     ) -> Self {
         let has_datagrams = services.iter().any(|service| matches!(service, Service::Datagram(_)));
-        let batch_len = if has_datagrams { config.datagram_batch } else { 1 };
+        let datagram_batch = config.datagram_batch.min(config.datagram_budget);
+        let batch_len = if has_datagrams { datagram_batch } else { 1 };
         let datagram_len = if has_datagrams { config.max_datagram_len } else { 0 };
         Self {
             services,
@@ -118,6 +121,7 @@ impl Reactor {
             incoming: Incoming::new(batch_len, datagram_len),
             events: Vec::with_capacity(EVENTS_LEN),
             may_accept: false,
+            may_evict: false,
             accepts_first: 0,
             expected: Instant::END,
             put_off: 0,
@@ -267,6 +271,7 @@ impl Reactor {
     fn has_room(&self) -> bool {
         match self.shared.config.at_limit {
             AtLimit::Refuse(_) => true,
+            AtLimit::EvictIdle if self.may_evict => true,
             AtLimit::Wait | AtLimit::EvictIdle => self.connections_len() < self.max_connections,
         }
     }

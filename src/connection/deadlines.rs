@@ -6,6 +6,7 @@ use super::{Connection, Draining, Phase};
 use crate::config::Config;
 use crate::error::CloseReason;
 use crate::instant::Instant;
+use crate::read_buffer::ReadBuffer;
 use crate::shared::{Purpose, Shared, TimerKey};
 use crate::timers::TimerId;
 
@@ -22,10 +23,16 @@ impl Connection {
         let queue = self.queue.as_ref();
         let write = queue.and_then(|q| in_time(q.progress(), config.write_timeout, Expiry::Write));
         if !self.is_open() {
-            return write;
+            // Without a deadline for output of its own, a peer that is gone must not stay for ever.
+            let idle = || in_time(self.last_active, config.idle_timeout, Expiry::Idle);
+            return if config.write_timeout.is_some() { write } else { idle() };
         }
-        let input = self.input.as_ref().filter(|input| input.missing() > 0 && self.may_run());
-        let first = (!self.has_run_frame).then_some(self.opened);
+        // As long as more of the frame is here and only waits for the next turn, it is we who are
+        // late. That ends: a frame has a maximum.
+        let is_behind = self.input.is_some() && self.may_read();
+        let is_awaited = |input: &ReadBuffer| input.missing() > 0 && self.may_run() && !is_behind;
+        let input = self.input.as_deref().filter(|input| is_awaited(input));
+        let first = (!self.has_run_frame && !is_behind).then_some(self.opened);
         let newcomer = (self.draining == Draining::Newcomer).then_some(self.opened);
         [
             write,
@@ -72,7 +79,8 @@ impl Connection {
             // It has begun to ask, or the handler is at work, or it closes right after this.
             Expiry::Newcomer => self.draining = Draining::WhenIdle,
             Expiry::Lifetime => self.close(CloseReason::LifetimeOver),
-            Expiry::Idle => self.close(CloseReason::IdleTimeout),
+            Expiry::Idle if self.is_open() => self.close(CloseReason::IdleTimeout),
+            Expiry::Idle => self.cut(CloseReason::IdleTimeout),
             Expiry::Linger => self.phase = Phase::Closed,
         }
     }

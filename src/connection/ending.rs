@@ -30,9 +30,9 @@ impl Connection {
         self.holds.insert(Holds::CLOSING);
     }
 
-    /// Ends it at once, with a reset.
+    /// Ends it at once, with a reset: also if it is closing, since that may take a while.
     pub(crate) fn abort(&mut self) {
-        if self.is_open() {
+        if !self.is_closed() {
             self.is_aborted = true;
             self.cut(CloseReason::Aborted);
         }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use super::{Reactor, Service};
+use crate::acceptor::Taken;
 use crate::config::AtLimit;
 use crate::error::{CloseReason, Error};
 use crate::network::Network;
@@ -13,12 +14,14 @@ impl Reactor {
     pub(super) fn accept(&mut self, network: &mut dyn Network) -> Result<(), Error> {
         let len = self.services.len();
         let first = self.accepts_first;
+        self.may_evict = false;
         for index in (first..len).chain(0..first) {
             let mut budget = self.shared.config.accept_budget;
             while budget > 0 && self.accept_one(network, index)? {
                 budget -= 1;
                 self.accepts_first = (index + 1) % len;
             }
+            self.may_evict |= budget == 0;
         }
         self.may_accept = self.services.iter().any(|service| match service {
             Service::Stream(acceptor, _) => acceptor.may_accept(),
@@ -48,7 +51,11 @@ impl Reactor {
         };
         let mut turn = Turn { network, shared: &mut self.shared, buffer: &mut self.buffer };
         let Service::Stream(acceptor, _) = &mut self.services[index] else { return Ok(false) };
-        let Some(peer) = acceptor.take(&mut turn)? else { return Ok(false) };
+        let peer = match acceptor.take(&mut turn)? {
+            Taken::Peer(peer) => peer,
+            Taken::Gone => return Ok(true),
+            Taken::Nobody => return Ok(false),
+        };
         match victim {
             Some(victim) => {
                 self.cut(network, victim, CloseReason::Evicted);

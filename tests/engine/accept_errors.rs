@@ -1,5 +1,6 @@
 //! What goes wrong while accepting, and what the loop makes of it.
 
+use windlass::Config;
 use windlass::network::{AcceptFailure, PeerState, SimPeer};
 
 use super::journal::{Call, What};
@@ -137,4 +138,18 @@ fn a_peer_that_was_reset_in_the_queue_costs_only_itself() {
     assert_eq!(world.seen(gone), [What::Opened, What::Closed("reset")]);
     assert_eq!(world.received(stays), "welcome\nb\n");
     assert_eq!((world.open_len(), world.reactor.counters().panics), (1, 0));
+}
+
+#[test]
+fn peers_that_have_gone_cost_as_much_of_the_budget_as_others() {
+    let mut world = World::new(Config { accept_budget: 4, ..at_most(100) }, echo);
+    world.network.fail_accept(AcceptFailure::ConnAborted, 50);
+    let _peers = [(); 60].map(|()| world.connect());
+    for _ in 0..15 {
+        let before = world.network.calls();
+        world.turn(secs(1));
+        assert_eq!(world.network.calls().since(before).accepts, 4);
+    }
+    world.settle();
+    assert_eq!((world.open_len(), world.reactor.counters().accept_errors), (10, 50));
 }

@@ -197,3 +197,20 @@ fn a_protocol_error_is_answered_even_if_the_peer_goes_on_sending() {
     assert_eq!(world.network.state(peer), PeerState::Finished);
     assert_eq!(world.frames(peer), ["nonsense"]);
 }
+
+#[test]
+fn an_abort_after_a_close_is_an_abort() {
+    let mut world = World::new(at_most(10), |session, call| match call {
+        Call::Frame("quit") => {
+            session.send("bye")?;
+            session.close();
+            session.abort();
+            Ok(())
+        }
+        call => echo(session, call),
+    });
+    let peer = world.connect_with(b"quit\n");
+    world.settle();
+    assert_eq!((world.received(peer).as_str(), world.network.state(peer)), ("", PeerState::Reset));
+    assert_eq!((world.reason(peer), world.open_len()), (Some("aborted"), 0));
+}

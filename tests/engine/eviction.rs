@@ -1,8 +1,9 @@
 //! Closing whoever has been idle the longest for somebody new.
 
-use windlass::network::{PeerState, SimPeer};
-use windlass::{AtLimit, Config};
+use windlass::network::{AcceptFailure, PeerState, SimPeer};
+use windlass::{AtLimit, Config, Instant};
 
+use super::journal::Call;
 use super::world::{World, at_most, echo, millis, secs};
 
 fn evicting(max_connections: usize) -> Config {
@@ -105,11 +106,11 @@ fn whoever_waits_comes_in_though_nothing_else_happens() {
 #[test]
 fn a_handler_that_paused_its_connection_has_not_left_it_idle() {
     let mut world = World::new(evicting(1), |session, call| {
-        if let super::journal::Call::Frame(_) = call {
+        if let Call::Frame(_) = call {
             session.pause();
             session.set_timer(0, secs(2));
         }
-        if let super::journal::Call::Timer(_) = call {
+        if let Call::Timer(_) = call {
             session.resume();
             return session.send("here it is");
         }
@@ -124,4 +125,16 @@ fn a_handler_that_paused_its_connection_has_not_left_it_idle() {
     assert_eq!(world.received(patient), "take your time\nhere it is\n");
     assert_eq!(world.reason(patient), Some("evicted"));
     assert_eq!(world.network.state(newcomer), PeerState::Open);
+}
+
+#[test]
+fn whoever_stands_behind_many_that_have_gone_comes_in_though_nothing_else_happens() {
+    let mut world = World::new(Config { accept_budget: 1, ..evicting(3) }, echo);
+    let _early = [(); 3].map(|()| world.join());
+    world.network.fail_accept(AcceptFailure::ConnAborted, 4);
+    let late = [(); 5].map(|()| world.connect_with(b"a\n"));
+    for _ in 0..6 {
+        world.turn(secs(10));
+    }
+    assert_eq!((world.received(late[4]), world.network.clock()), ("a\n".into(), Instant::START));
 }

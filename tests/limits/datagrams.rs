@@ -394,3 +394,38 @@ fn datagrams_survive_whatever_the_network_does_but_to_lose_them() {
         assert_eq!(answers, (0..100).map(|number| vec![number]).collect::<Vec<_>>());
     });
 }
+
+#[test]
+fn a_datagram_that_claims_to_come_from_ourselves_is_neither_heard_nor_answered() {
+    let (mut world, seen) = world(timeless(), echo);
+    world.net.send_datagram(server(), server(), b"answer yourself");
+    for _ in 0..10 {
+        world.turn_at_once();
+    }
+    assert_eq!(seen.payloads(), [b""; 0]);
+    let Counters { datagrams_received, datagrams_rejected, .. } = world.reactor.counters();
+    assert_eq!((datagrams_received, datagrams_rejected), (1, 1));
+}
+
+#[test]
+fn only_what_the_network_does_not_take_counts_against_the_queue() {
+    let (mut world, _) = world(Config { datagram_queue_limit: 30 * KIB, ..timeless() }, echo);
+    let payloads: Vec<_> = (0..32_u8).map(|number| vec![number; 5 * KIB]).collect();
+    let sent: Vec<_> = payloads.iter().map(Vec::as_slice).collect();
+    let answers = ask(&mut world, &sent);
+    let Counters { datagrams_received, datagrams_dropped, .. } = world.reactor.counters();
+    assert_eq!((datagrams_received, datagrams_dropped), (32, 0));
+    assert!(answers == payloads, "not what was sent");
+}
+
+#[test]
+fn a_batch_is_no_longer_than_the_budget_of_a_turn() {
+    for datagram_budget in [1, 5, 31] {
+        let (mut world, _) = world(Config { datagram_budget, ..timeless() }, echo);
+        for _ in 0..100 {
+            world.net.send_datagram(peer(), server(), b"a");
+        }
+        world.turn_at_once();
+        assert_eq!(world.reactor.counters().datagrams_received, datagram_budget as u64);
+    }
+}

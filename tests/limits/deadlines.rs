@@ -377,3 +377,25 @@ fn a_handlers_timer_comes_due_at_its_time() {
         assert_on_time(world.net.clock().since(Instant::START), SECOND + wait);
     });
 }
+
+#[test]
+fn an_answer_without_a_deadline_of_its_own_waits_until_the_peer_is_idle() {
+    for closes in [false, true] {
+        let config = Config { write_timeout: None, ..idle_after(MINUTE) };
+        let probe = Probe::<Raw>::new(move |session, _| {
+            session.send(&pattern(100 * KIB))?;
+            if closes {
+                session.close();
+            }
+            Ok(())
+        });
+        let mut world = World::on(SimNetwork::new(1), config, Raw, probe);
+        let peer = world.connect();
+        world.net.stall(peer);
+        world.net.send(peer, b"?");
+        let end = world.end_of(peer);
+        assert_on_time(end, MINUTE);
+        assert_eq!(world.net.state(peer), PeerState::Reset, "it is owed something");
+        assert_eq!(reason(&mut world), "idle timeout");
+    }
+}

@@ -6,10 +6,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use windlass::network::{PeerState, SimNetwork};
-use windlass::{Config, Instant, Lines, Raw};
+use windlass::{Config, Instant, LengthPrefixed, Lines, Raw};
 
 use crate::fixture::{
-    MILLISECOND, Probe, SECOND, World, assert_on_time, echo, ignore, server, timeless,
+    KIB, MILLISECOND, Probe, SECOND, World, assert_on_time, echo, frame, ignore, pattern, server,
+    timeless,
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -255,4 +256,28 @@ fn a_steady_stream_of_events_does_not_keep_deadlines_from_passing() {
     }
     assert!(idle.iter().all(|peer| world.net.state(*peer) == PeerState::Finished));
     assert!(busy.iter().all(|peer| world.net.state(*peer) == PeerState::Open));
+}
+
+#[test]
+fn a_frame_that_has_come_while_the_loop_stood_still_is_read_to_its_end() {
+    let deadline = Some(5 * SECOND);
+    for deadlines in [
+        Config { frame_timeout: deadline, ..timeless() },
+        Config { first_frame_timeout: deadline, ..timeless() },
+    ] {
+        let config = Config { read_budget: KIB, ..deadlines };
+        let mut world = World::new(config, LengthPrefixed::default(), ignore);
+        let (whole, half) = (world.connect(), world.connect());
+        let bytes = frame(&pattern(20 * KIB));
+        world.net.send(whole, &bytes[..10]);
+        world.net.send(half, &bytes[..10]);
+        world.settle();
+        world.net.send(whole, &bytes[10..]);
+        world.net.send(half, &bytes[10..10 * KIB]);
+        world.net.jump(6 * SECOND);
+        world.settle();
+        assert_eq!(world.seen.frames_len(), 1);
+        assert_ne!(world.net.state(half), PeerState::Open, "this one did not come");
+        assert_eq!(world.net.state(whole), PeerState::Open);
+    }
 }
