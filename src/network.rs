@@ -20,7 +20,8 @@
 //! it was given, have found the end as surely as `Blocked` would, and the network owes an event
 //! when there is more. The exception for reads does not hold after an event with
 //! [`hangup`](Readiness::HANGUP): then only `Done(0)`, an error or `Blocked` is the end, since the
-//! event for the end may already have been given.
+//! event for the end may already have been given. (Where a kernel's reads also stop short at urgent
+//! data, which the loop knows nothing of, it says the same.)
 //!
 //! *An event is a hint.* It may be false (the call then answers `Blocked`), late, merged with
 //! another for the same token, or for a token that was closed a moment ago. A new connection is

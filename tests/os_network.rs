@@ -14,7 +14,7 @@ use signal_hook::consts::{SIGINT, SIGPIPE, SIGTERM};
 use signal_hook::low_level::raise;
 use socket2::SockRef;
 use windlass::SocketOptions;
-use windlass::network::{Network, OsNetwork, Progress, Token};
+use windlass::network::{Network, OsNetwork, Progress, Readiness, Token};
 
 const LISTENER: Token = Token::endpoint(0);
 const CONNECTION: Token = Token::connection(0, 0, 0);
@@ -255,4 +255,40 @@ fn a_child_process_inherits_no_socket() {
     let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
     network.bind(Token::endpoint(1), anywhere, &SocketOptions::default()).unwrap();
     assert_eq!(inherited_by_child(), before);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn what_is_behind_urgent_data_is_read_though_nothing_more_comes() {
+    let mut network = OsNetwork::new().unwrap();
+    let anywhere = "127.0.0.1:0".parse().unwrap();
+    let address = network.listen(LISTENER, anywhere, &SocketOptions::default()).unwrap();
+    let mut client = TcpStream::connect(address).unwrap();
+    while !matches!(network.accept(LISTENER).unwrap(), Progress::Done(_)) {}
+    network.adopt(CONNECTION).unwrap();
+    let mut events = Vec::with_capacity(8);
+    network.poll(&mut events, Some(Duration::ZERO)).unwrap();
+
+    client.write_all(b"before").unwrap();
+    SockRef::from(&client).send_out_of_band(b"!").unwrap();
+    client.write_all(b"behind").unwrap();
+    let (mut read, mut is_readable, mut is_ending) = (Vec::new(), false, false);
+    while read != b"beforebehind" {
+        // As the contract lets a loop do it.
+        while !is_readable {
+            network.poll(&mut events, Some(Duration::from_secs(60))).unwrap();
+            assert!(!events.is_empty(), "no event tells of what is behind {read:?}");
+            let told = |what| events.iter().any(|event| event.readiness.contains(what));
+            is_readable |= told(Readiness::READABLE);
+            is_ending |= told(Readiness::HANGUP);
+        }
+        let mut buffer = [0; 100];
+        match network.read(CONNECTION, &mut buffer).unwrap() {
+            Progress::Done(len) => {
+                read.extend_from_slice(&buffer[..len]);
+                is_readable = is_ending;
+            }
+            Progress::Blocked => (is_readable, is_ending) = (false, false),
+        }
+    }
 }

@@ -227,8 +227,7 @@ impl Network for OsNetwork {
         if self.connections.is_taken(connection) {
             return Err(ErrorKind::AlreadyExists.into());
         }
-        let both = Interest::READABLE.add(Interest::WRITABLE);
-        self.poll.registry().register(&mut stream, to_mio(connection), both)?;
+        self.poll.registry().register(&mut stream, to_mio(connection), interest())?;
         self.connections.insert(connection, stream);
         Ok(())
     }
@@ -341,6 +340,15 @@ impl Network for OsNetwork {
     }
 }
 
+/// What is asked about a connection.
+fn interest() -> Interest {
+    let both = Interest::READABLE.add(Interest::WRITABLE);
+    // A read stops at urgent data, short of what is behind it: it must be known that there is some.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let both = both.add(Interest::PRIORITY);
+    both
+}
+
 #[inline]
 fn to_mio(token: Token) -> mio::Token {
     #[expect(clippy::cast_possible_truncation, reason = "checked above: both have 64 bits")]
@@ -348,7 +356,8 @@ fn to_mio(token: Token) -> mio::Token {
 }
 
 /// What can be tried after this event. The end of the stream and errors are found by reading, and
-/// errors by writing too.
+/// errors by writing too. With urgent data in the stream a short read is not the end of what there
+/// is, as little as when the stream ends.
 #[inline]
 fn readiness(event: &mio::event::Event) -> Readiness {
     let is_broken = event.is_error() || event.is_write_closed();
@@ -360,7 +369,7 @@ fn readiness(event: &mio::event::Event) -> Readiness {
     if is_broken || event.is_writable() {
         readiness = readiness.with(Readiness::WRITABLE);
     }
-    if is_ending {
+    if is_ending || event.is_priority() {
         readiness = readiness.with(Readiness::HANGUP);
     }
     readiness
