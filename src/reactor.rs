@@ -4,7 +4,7 @@
 //!
 //! 1. sleep until something happens or the next deadline: not at all if anyone has work left, and
 //!    for ever if nothing is due
-//! 2. read the clock, once
+//! 2. read the clock: that is the time of the whole turn
 //! 3. serve those an event is for, in bounded portions: read, run frames, flush
 //! 4. serve those that had work left from earlier turns, round robin
 //! 5. fire timers and deadlines that are due
