@@ -155,7 +155,9 @@ fn make_room(config: &mut Config, max_frame: usize) {
     // A frame is answered by one as long, on top of what may wait already.
     let answer = max_frame.saturating_add(config.high_watermark).saturating_add(64);
     config.write_limit = config.write_limit.max(answer);
-    let most = (2 * config.write_limit).saturating_add(max_frame.max(config.read_buffer_len));
+    // Room for output grows by doubling.
+    let output = config.write_limit.saturating_mul(2);
+    let most = output.saturating_add(max_frame.max(config.read_buffer_len));
     config.memory_budget = config.memory_budget.max(most.saturating_add(64));
 }
 

@@ -224,12 +224,13 @@ impl Config {
     /// Whether the memory budget has room for the most that one connection may hold.
     pub(crate) fn check_budget(&self, max_frame_len: usize) -> Result<(), Error> {
         let read_len = max_frame_len.max(self.read_buffer_len);
-        let most = read_len.saturating_add(self.write_limit);
+        // Room for output grows by doubling.
+        let most = read_len.saturating_add(self.write_limit.saturating_mul(2));
         if most > self.memory_budget {
             return Err(Error::new(format!(
                 "memory_budget ({}) must hold what one connection may: an unfinished frame or a \
-                 read buffer ({read_len}) and the write_limit ({}); raise it to {most} or lower \
-                 those",
+                 read buffer ({read_len}) and twice the write_limit ({}); raise it to {most} or \
+                 lower those",
                 self.memory_budget, self.write_limit
             )));
         }
@@ -326,6 +327,6 @@ mod tests {
     #[test]
     fn a_budget_below_one_connection_is_refused() {
         let error = Config::default().check_budget(250 * MIB).expect_err("too small a budget");
-        assert!(error.to_string().contains("raise it to 278921216"), "{error}");
+        assert!(error.to_string().contains("raise it to 295698432"), "{error}");
     }
 }

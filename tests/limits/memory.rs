@@ -210,11 +210,11 @@ fn settings_that_cannot_be_kept_are_refused_in_a_sentence() {
     assert_eq!(
         text,
         "memory_budget (130048) must hold what one connection may: an unfinished frame or a read \
-         buffer (65540) and the write_limit (65536); raise it to 131076 or lower those"
+         buffer (65540) and twice the write_limit (65536); raise it to 196612 or lower those"
     );
-    let text = refusal(Config { memory_budget: 131_075, ..scarce() }, small);
-    assert!(text.contains("raise it to 131076"), "{text}");
-    let enough = Config { memory_budget: 131_076, ..scarce() };
+    let text = refusal(Config { memory_budget: 196_611, ..scarce() }, small);
+    assert!(text.contains("raise it to 196612"), "{text}");
+    let enough = Config { memory_budget: 196_612, ..scarce() };
     World::new(enough, small, ignore);
     let text = refusal(scarce(), small.max_len(MIB));
     assert!(text.contains("an unfinished frame or a read buffer (1048580)"), "{text}");
@@ -245,4 +245,39 @@ fn a_limit_beyond_all_counting_is_as_good_as_none() {
         assert_eq!((reactor.max_connections(), reactor.memory_bound()), (limit, usize::MAX));
         build(limit, Some(100)).expect_err("so many descriptors there never are");
     }
+}
+
+#[test]
+fn the_least_budget_has_room_for_all_that_one_connection_may_owe() {
+    // Just above a power of two, to which the room of what waits is doubled.
+    let (write_limit, owed) = (600_000, 530_000);
+    let codec = LengthPrefixed::default().max_len(64 * KIB);
+    let config = |memory_budget| {
+        let limits = Config { read_buffer_len: KIB, write_limit, ..timeless() };
+        Config { memory_budget, ..limits }
+    };
+    let probe = || {
+        Probe::new(move |session, _| {
+            (0..owed / 1000).try_for_each(|_| session.send_encoded(vec![b'x'; 1000].into()))
+        })
+    };
+    let build = |memory_budget| {
+        let mut net = SimNetwork::new(1);
+        net.set_pipe_len(1000);
+        let server = Server::with_config(config(memory_budget)).tcp_with(server(), codec, probe());
+        server.build_on(&mut net).map(|_| ())
+    };
+    let least = (0..200).map(|n| n * 16 * KIB).find(|budget| build(*budget).is_ok());
+    let least = least.expect("there is enough memory");
+    let mut net = SimNetwork::new(1);
+    net.set_pipe_len(1000);
+    let mut world = World::on(net, config(least), codec, probe());
+    let peer = world.connect();
+    world.net.stall(peer);
+    world.net.send(peer, &frame(b"?"));
+    world.settle();
+    assert_eq!(world.seen.reasons(), [""; 0]);
+    world.net.resume(peer);
+    world.settle();
+    assert_eq!(world.net.received(peer).len(), owed);
 }
