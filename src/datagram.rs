@@ -14,6 +14,8 @@ use crate::network::{Progress, Readiness};
 use crate::shared::{Shared, Turn};
 use crate::token::Token;
 
+/// A drain receives so many budgets of datagrams at most, so that a flood cannot put it off.
+const MAX_LAST_ROUNDS: usize = 64;
 /// So many errors in a row, and the socket pauses.
 const MAX_ERRORS: usize = 16;
 /// The longest payload that fits into a datagram over IPv4 (RFC 768 with RFC 791).
@@ -186,14 +188,17 @@ impl DatagramEndpoint {
         self.serve(turn, incoming);
     }
 
-    /// Receives once more what has come, and no more after that.
+    /// Receives what has come until now, and no more after that.
     pub(crate) fn drain(&mut self, turn: &mut Turn<'_>, incoming: &mut Incoming) {
-        if !self.is_closed {
-            self.readiness = self.readiness.with(Readiness::READABLE);
-            self.serve(turn, incoming);
-            self.is_draining = true;
-            self.close_when_sent(turn);
+        if self.is_closed {
+            return;
         }
+        self.readiness = self.readiness.with(Readiness::READABLE);
+        for _ in 0..MAX_LAST_ROUNDS {
+            self.receive(turn, incoming);
+        }
+        self.is_draining = true;
+        self.close_when_sent(turn);
     }
 
     /// Closes at once; says how many datagrams were still to be sent.
@@ -224,6 +229,15 @@ impl DatagramEndpoint {
             self.close_when_sent(turn);
             return;
         }
+        self.receive(turn, incoming);
+        if self.may_receive() {
+            self.is_listed_ready = true;
+            turn.shared.ready.push_back(self.token);
+        }
+    }
+
+    /// Receives and handles what has come, within the budget of a turn.
+    fn receive(&mut self, turn: &mut Turn<'_>, incoming: &mut Incoming) {
         let mut budget = turn.shared.config.datagram_budget;
         while budget > 0 && self.may_receive() {
             match turn.network.receive(self.token, incoming) {
@@ -245,10 +259,6 @@ impl DatagramEndpoint {
                     self.on_error(turn, &error);
                 }
             }
-        }
-        if self.may_receive() {
-            self.is_listed_ready = true;
-            turn.shared.ready.push_back(self.token);
         }
     }
 

@@ -47,6 +47,18 @@ fn what_has_arrived_is_answered_and_the_socket_closed() {
 }
 
 #[test]
+fn what_has_arrived_is_answered_though_it_is_more_than_a_turn_receives() {
+    let (mut network, mut reactor) = world();
+    for number in 0..800_u16 {
+        network.send_datagram(sender(), address(0), &number.to_be_bytes());
+    }
+    reactor.drain();
+    let report = reactor.turn(&mut network, Some(secs(1))).expect("the loop goes on");
+    assert!(report.expect("it has ended").is_clean());
+    assert_eq!(network.take_datagrams(sender()).len(), 800);
+}
+
+#[test]
 fn what_cannot_be_sent_yet_is_waited_for() {
     let (mut network, mut reactor) = world();
     network.block_datagrams(address(0), secs(3));
