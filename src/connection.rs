@@ -1,4 +1,5 @@
-//! A TCP peer's state: with the files of its folder, the only place where it changes.
+//! A TCP peer's state: with the files of its folder, the only place where it changes. Each step
+//! towards the end is taken in `ending`.
 //!
 //! ```text
 //!            close(reason)            flushed              the peer finished,

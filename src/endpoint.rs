@@ -44,11 +44,8 @@ pub(crate) trait Endpoint {
     /// Frees the slot of a connection that closed; says why it did.
     fn free(&mut self, turn: &mut Turn<'_>, token: Token) -> Option<CloseReason>;
 
-    /// Ends the connection `token` at once.
+    /// Ends the connection `token` at once; if it is done but for lingering, it keeps its reason.
     fn cut(&mut self, turn: &mut Turn<'_>, token: Token, reason: CloseReason);
-
-    /// Ends all connections at once; those that are done but for lingering keep their reason.
-    fn cut_all(&mut self, turn: &mut Turn<'_>, reason: fn() -> CloseReason);
 
     /// The names of all connections.
     fn tokens(&self) -> Vec<Token>;
@@ -184,12 +181,6 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
 
     fn cut(&mut self, turn: &mut Turn<'_>, token: Token, reason: CloseReason) {
         self.with_session(turn, token, |_, session, _| session.connection.cut(reason));
-    }
-
-    fn cut_all(&mut self, turn: &mut Turn<'_>, reason: fn() -> CloseReason) {
-        for token in self.connections.tokens() {
-            self.cut(turn, token, reason());
-        }
     }
 
     fn tokens(&self) -> Vec<Token> {

@@ -81,7 +81,7 @@ impl Connection {
             Expiry::Lifetime => self.close(CloseReason::LifetimeOver),
             Expiry::Idle if self.is_open() => self.close(CloseReason::IdleTimeout),
             Expiry::Idle => self.cut(CloseReason::IdleTimeout),
-            Expiry::Linger => self.phase = Phase::Closed,
+            Expiry::Linger => self.finish(),
         }
     }
 

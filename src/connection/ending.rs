@@ -30,6 +30,11 @@ impl Connection {
         self.holds.insert(Holds::CLOSING);
     }
 
+    /// Nothing is owed on either side any more, or has been waited for long enough.
+    pub(super) const fn finish(&mut self) {
+        self.phase = Phase::Closed;
+    }
+
     /// Ends it at once, with a reset: also if it is closing, since that may take a while.
     pub(crate) fn abort(&mut self) {
         if !self.is_closed() {
@@ -46,7 +51,7 @@ impl Connection {
         }
         if self.phase == Phase::Flushing && self.queue.is_none() {
             if self.has_peer_finished() {
-                self.phase = Phase::Closed;
+                self.finish();
                 return;
             }
             match network.shutdown_write(self.token) {

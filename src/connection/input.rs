@@ -1,6 +1,6 @@
 //! What a connection reads.
 
-use super::{Connection, Phase};
+use super::Connection;
 use crate::error::CloseReason;
 use crate::instant::Instant;
 use crate::network::{Network, Progress, Readiness};
@@ -52,12 +52,12 @@ impl Connection {
             self.discarded_len = self.discarded_len.saturating_add(narrow(len));
             budget = budget.saturating_sub(len);
             if self.discarded_len > narrow(shared.config.linger_limit) {
-                self.phase = Phase::Closed;
+                self.finish();
                 return;
             }
         }
         if self.has_peer_finished() {
-            self.phase = Phase::Closed;
+            self.finish();
         }
     }
 }

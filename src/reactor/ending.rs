@@ -76,11 +76,14 @@ impl Reactor {
     /// Ends everything that is left.
     fn stop_all(&mut self, network: &mut dyn Network, reason: fn() -> CloseReason) {
         self.drain.stop();
+        let tokens: Vec<_> = self.streams().flat_map(|endpoint| endpoint.tokens()).collect();
+        for token in tokens {
+            self.cut(network, token, reason());
+        }
         for service in &mut self.services {
             let mut turn = Turn { network, shared: &mut self.shared, buffer: &mut self.buffer };
-            match service {
-                Service::Stream(_, endpoint) => endpoint.cut_all(&mut turn, reason),
-                Service::Datagram(endpoint) => self.drain.count_datagrams(endpoint.stop(&mut turn)),
+            if let Service::Datagram(endpoint) = service {
+                self.drain.count_datagrams(endpoint.stop(&mut turn));
             }
         }
     }
