@@ -26,6 +26,8 @@ mod shared; // time, buffers, timers, and who is to be served
 mod backoff; // pauses before something that failed is tried again
 #[allow(dead_code, reason = "to be owned by the reactor and spoken to by handles")]
 mod mailbox; // how other threads reach the loop
+#[allow(dead_code, reason = "to be owned by `connections` and read by handles")]
+mod tenants; // which connection ids are current, for other threads to see
 
 // The machines.
 mod turn; // what the loop lends them

@@ -7,7 +7,7 @@ pub(crate) use std::sync::Arc;
 
 /// Numbers that several threads read and write.
 pub(crate) mod atomic {
-    pub(crate) use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+    pub(crate) use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 }
 
 /// The queue.

@@ -30,7 +30,7 @@ const FLOORS: &[(u32, &[&str])] = &[
     // The parts.
     (1, &["codec", "codec/*", "codec/scan", "codec/pattern", "output", "batch"]),
     (1, &["read_buffer", "write_queue", "timers", "shared", "backoff", "network"]),
-    (1, &["mailbox"]),
+    (1, &["mailbox", "tenants"]),
     // The ground.
     (0, &["token", "config", "error", "instant", "sync"]),
 ];
