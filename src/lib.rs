@@ -6,6 +6,7 @@
 // The ground: what everybody may name.
 mod instant; // a point on the loop's own clock
 mod token; // names of sockets
+mod sync; // the few types that threads have in common
 mod error; // what went wrong, sorted by whose fault it is
 mod config; // every limit and timeout, with its default
 
@@ -23,6 +24,10 @@ mod write_queue; // what the kernel did not take yet of it
 mod timers; // which deadline is next
 mod shared; // time, buffers, timers, and who is to be served
 mod backoff; // pauses before something that failed is tried again
+#[allow(dead_code, reason = "to be owned by the reactor and spoken to by handles")]
+mod mailbox; // how other threads reach the loop
+#[allow(dead_code, reason = "to be owned by `connections` and read by handles")]
+mod tenants; // which connection ids are current, for other threads to see
 
 // The machines.
 mod turn; // what the loop lends them

@@ -30,8 +30,9 @@ const FLOORS: &[(u32, &[&str])] = &[
     // The parts.
     (1, &["codec", "codec/*", "codec/scan", "codec/pattern", "output", "batch"]),
     (1, &["read_buffer", "write_queue", "timers", "shared", "backoff", "network"]),
+    (1, &["mailbox", "tenants"]),
     // The ground.
-    (0, &["token", "config", "error", "instant"]),
+    (0, &["token", "config", "error", "instant", "sync"]),
 ];
 
 /// The wing: these import from the floors up to `WING_FLOOR`, and only the doors import them.
