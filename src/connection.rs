@@ -19,6 +19,7 @@
 mod deadlines;
 mod ending;
 mod holds;
+mod info;
 mod input;
 mod notes;
 mod output;
@@ -26,9 +27,12 @@ mod output;
 use std::net::SocketAddr;
 
 use self::holds::Holds;
+pub use self::info::ConnectionInfo;
 pub use self::notes::Identity;
 use self::notes::Notes;
+pub(crate) use self::output::Delivery;
 use crate::error::CloseReason;
+use crate::handler_timers::HandlerTimers;
 use crate::instant::Instant;
 use crate::network::{Network, Readiness};
 use crate::read_buffer::ReadBuffer;
@@ -51,9 +55,8 @@ pub(crate) struct Connection {
     pub(crate) input: Option<Box<ReadBuffer>>,
     /// Output the kernel did not take yet.
     queue: Option<Box<WriteQueue>>,
-    /// Timers the handler set, by key.
-    #[expect(clippy::box_collection, reason = "few have any, and all have room for the pointer")]
-    timers: Option<Box<Vec<(u32, TimerId)>>>,
+    /// Timers the handler set: far from here, since few have any.
+    timers: Option<Box<HandlerTimers>>,
     /// What layers noted, and what else few connections need.
     notes: Option<Box<Notes>>,
     bytes_received: u64,
@@ -91,12 +94,18 @@ pub(crate) struct Connection {
     is_aborted: bool,
 }
 
-/// Where a connection is on its way to the end.
+/// Where a connection is on its way from the beginning to the end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Phase {
+pub enum Phase {
+    /// It is being made, and the other end has not answered yet.
+    Connecting,
+    /// It is served.
     Open,
+    /// Nothing is read any more; what was sent leaves.
     Flushing,
+    /// The peer was told the end; what it still sends is discarded.
     Lingering,
+    /// It is over.
     Closed,
 }
 
@@ -266,6 +275,7 @@ impl Connection {
                     || self.may_read()
                     || (self.may_run() && (self.has_frames_waiting() || self.is_end_due))
             }
+            Phase::Connecting => false,
             Phase::Flushing => writable,
             Phase::Lingering => self.has_unread(),
             Phase::Closed => false,

@@ -196,6 +196,8 @@ pub enum CloseReason {
     LifetimeOver,
     /// More output was waiting than the write limit allows.
     WriteLimit,
+    /// It was slow to take what was sent to many, and such are to be [closed](crate::Slow::Close).
+    TooSlow,
     /// All buffers together would have outgrown the memory budget, and this connection held most.
     MemoryBudget,
     /// A layer refused it.
@@ -233,6 +235,7 @@ impl CloseReason {
             Self::WriteTimeout => "write timeout",
             Self::LifetimeOver => "lifetime over",
             Self::WriteLimit => "write limit",
+            Self::TooSlow => "too slow",
             Self::MemoryBudget => "memory budget",
             Self::Refused { .. } => "refused",
             Self::Evicted => "evicted",

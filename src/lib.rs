@@ -22,12 +22,13 @@ mod write_queue; // what the kernel did not take yet of it
 
 // What all endpoints share.
 mod timers; // which deadline is next
+mod mailbox; // how other threads reach the loop
+mod tenants; // which connection ids are current
+mod roster; // who serves what, and who is there
+mod command; // what is asked of the loop, to be done between callbacks
+mod handler_timers; // the timers that handlers set, by key
 mod shared; // time, buffers, timers, and who is to be served
 mod backoff; // pauses before something that failed is tried again
-#[allow(dead_code, reason = "to be owned by the reactor and spoken to by handles")]
-mod mailbox; // how other threads reach the loop
-#[allow(dead_code, reason = "to be owned by `connections` and read by handles")]
-mod tenants; // which connection ids are current, for other threads to see
 
 // The machines.
 mod turn; // what the loop lends them
@@ -51,12 +52,14 @@ mod listener; // where to listen, with which handler, behind which layers
 mod server; // configure, listen, run
 
 pub use codec::{Codec, Decoded, Delimited, Endian, Fixed, LengthPrefixed, Lines, Raw, Varint};
+pub use command::{Broadcast, Slow};
 pub use config::{AtLimit, Config, SocketOptions};
+pub use connection::{ConnectionInfo, Phase};
 pub use datagram::{DatagramHandler, DatagramSession};
 pub use drain::DrainReport;
 pub use engine::Engine;
 pub use error::{CloseReason, Error, FrameError, FrameFault};
-pub use handler::{Handler, Session};
+pub use handler::{Commands, Handler, MessageHandler, Scope, Session};
 pub use instant::Instant;
 pub use listener::Listener;
 pub use output::Output;

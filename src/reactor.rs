@@ -8,34 +8,40 @@
 //! 3. serve those an event is for, in bounded portions: read, run frames, flush
 //! 4. serve those that had work left from earlier turns, round robin
 //! 5. fire timers and deadlines that are due
-//! 6. take the next step of a drain, if there is one
-//! 7. free the slots of what closed during the turn
-//! 8. accept, up to the limit
+//! 6. run the commands that callbacks and other threads have left
+//! 7. take the next step of a drain, if there is one
+//! 8. free the slots of what closed during the turn
+//! 9. accept, up to the limit
 //!
 //! Deadlines come after input, so that a peer whose bytes have arrived is served before it is
 //! expired, and slots are freed after the last event was looked at and before anyone is let in, so
 //! that no event meets a stranger in its slot, and a freed slot is used in the same turn.
 
 mod accept;
+mod commands;
 mod ending;
 mod memory;
+mod service;
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::acceptor::Acceptor;
+use self::commands::Ongoing;
+pub(crate) use self::service::Service;
 use crate::batch::Incoming;
+use crate::command::{Command, PostedTask};
 use crate::config::{AtLimit, Config};
-use crate::datagram::DatagramEndpoint;
+use crate::connections::capacity;
 use crate::drain::{Drain, DrainReport};
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Call, Endpoint};
 use crate::error::{CloseReason, Error};
 use crate::instant::Instant;
 use crate::layers::Layers;
-use crate::mailbox::Request;
+use crate::mailbox::{Mailbox, Request};
 use crate::network::{Event, Network};
-use crate::shared::{Counters, Purpose};
+use crate::roster::Roster;
+use crate::shared::{Counters, Purpose, Shared};
 use crate::token::Token;
 use crate::turn::Tools;
 
@@ -80,6 +86,11 @@ pub struct Reactor {
     services: Vec<Service>,
     tools: Tools,
     drain: Drain,
+    /// By which other threads reach the loop, once there is a handle.
+    mailbox: Option<Mailbox<Command<PostedTask>>>,
+    /// The broadcast that is under way.
+    ongoing: Option<Ongoing>,
+    has_started: bool,
     max_connections: usize,
     /// The buffer all UDP sockets receive into.
     incoming: Incoming,
@@ -97,12 +108,6 @@ pub struct Reactor {
     put_off: usize,
 }
 
-/// What one of the loop's own sockets is for.
-pub(crate) enum Service {
-    Stream(Acceptor, Box<dyn Endpoint>),
-    Datagram(DatagramEndpoint),
-}
-
 impl Reactor {
     pub(crate) fn new(
         config: Config,
@@ -115,9 +120,14 @@ impl Reactor {
         let datagram_batch = config.datagram_batch.min(config.datagram_budget);
         let batch_len = if has_datagrams { datagram_batch } else { 1 };
         let datagram_len = if has_datagrams { config.max_datagram_len } else { 0 };
+        let roster = Roster::new(services.iter().map(Service::serving).collect());
+        let shared = Shared::new(config, capacity(max_connections), roster, now);
         Self {
             services,
             drain: Drain::default(),
+            mailbox: None,
+            ongoing: None,
+            has_started: false,
             max_connections,
             incoming: Incoming::new(batch_len, datagram_len),
             events: Vec::with_capacity(EVENTS_LEN),
@@ -126,7 +136,7 @@ impl Reactor {
             accepts_first: 0,
             expected: Instant::END,
             put_off: 0,
-            tools: Tools::new(config, capacity(max_connections), layers, now),
+            tools: Tools::new(shared, layers),
         }
     }
 
@@ -146,6 +156,9 @@ impl Reactor {
         if let Some(report) = self.drain.report() {
             return Ok(Some(report.clone()));
         }
+        if !self.has_started {
+            self.start(network)?;
+        }
         let wait = self.wait(network, timeout);
         let poll = network.poll(&mut self.events, wait);
         poll.map_err(|error| Error::with_source("cannot wait for events any more", error))?;
@@ -155,6 +168,12 @@ impl Reactor {
         self.serve_ready(network, waiting_len);
         if self.tools.shared.now >= self.expected {
             self.fire_timers(network);
+        }
+        if self.has_commands() {
+            self.run_commands(network);
+        }
+        if let Some(request) = self.tools.shared.requested.take() {
+            self.drain.request(request);
         }
         if self.drain.is_under_way() {
             self.advance_drain(network)?;
@@ -222,11 +241,6 @@ impl Reactor {
     }
 }
 
-/// For how many connections tables are made at the start; beyond it they grow.
-pub(crate) fn capacity(max_connections: usize) -> usize {
-    max_connections.min(65_536)
-}
-
 impl fmt::Debug for Reactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reactor")
@@ -264,6 +278,8 @@ impl Reactor {
     fn has_work(&self) -> bool {
         !self.tools.shared.ready.is_empty()
             || !self.tools.shared.closed.is_empty()
+            || self.has_commands()
+            || self.tools.shared.requested.is_some()
             || self.drain.has_request()
             || (self.may_accept && self.has_room())
     }
@@ -340,9 +356,13 @@ impl Reactor {
                     acceptor.on_timer();
                     self.may_accept = true;
                 }
-                (Service::Stream(_, endpoint), purpose) => {
+                (Service::Stream(_, endpoint), purpose) if key.token.is_connection() => {
                     endpoint.on_timer(&mut turn, key.token, purpose);
                 }
+                (Service::Stream(..), Purpose::Handler(number)) => {
+                    self.call_logged(network, key.token.endpoint_index(), Call::Timer(number));
+                }
+                (Service::Stream(..), Purpose::Deadline) => {}
                 (Service::Datagram(endpoint), _) => {
                     endpoint.on_timer(&mut turn, &mut self.incoming);
                 }

@@ -2,15 +2,17 @@
 
 use std::collections::VecDeque;
 
+use crate::command::Command;
 use crate::config::Config;
 use crate::instant::Instant;
+use crate::mailbox::Request;
 use crate::output::{Output, OutputMark};
 use crate::read_buffer::SpareBuffers;
+use crate::roster::Roster;
 use crate::timers::Timers;
 use crate::token::Token;
 
 /// The state of the loop that connections need as well.
-#[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) config: Config,
     /// The time of this turn.
@@ -27,6 +29,11 @@ pub(crate) struct Shared {
     /// Who closed during this turn.
     pub(crate) closed: Vec<Token>,
     pub(crate) spares: SpareBuffers,
+    /// What callbacks have asked for.
+    pub(crate) commands: VecDeque<Command>,
+    /// The most that was asked of the loop itself.
+    pub(crate) requested: Option<Request>,
+    pub(crate) roster: Roster,
     /// How many bytes the buffers of all connections hold together.
     pub(crate) held_len: usize,
     pub(crate) counters: Counters,
@@ -66,6 +73,20 @@ pub struct Counters {
     pub accept_errors: u64,
     /// Connections that were closed, whatever the reason.
     pub closed: u64,
+    /// Commands that were run.
+    pub commands: u64,
+    /// Those of them that came from other threads.
+    pub messages: u64,
+    /// Broadcasts that were begun.
+    pub broadcasts: u64,
+    /// Receivers of broadcasts that were sent one.
+    pub broadcast_deliveries: u64,
+    /// Those of them that were slow.
+    pub broadcast_slow: u64,
+    /// Receivers of broadcasts that were skipped, being slow.
+    pub broadcast_skipped: u64,
+    /// Receivers of broadcasts that were closed, being slow.
+    pub broadcast_closed: u64,
     /// Callbacks that panicked.
     pub panics: u64,
     /// Datagrams that were received.
@@ -87,7 +108,7 @@ impl Shared {
     /// lists of those that have work and of those that closed.
     pub(crate) const CONNECTION_LEN: usize = 64;
 
-    pub(crate) fn new(config: Config, capacity: usize, now: Instant) -> Self {
+    pub(crate) fn new(config: Config, capacity: usize, roster: Roster, now: Instant) -> Self {
         Self {
             config,
             now,
@@ -98,8 +119,16 @@ impl Shared {
             ready: VecDeque::new(),
             closed: Vec::new(),
             spares: SpareBuffers::default(),
+            commands: VecDeque::new(),
+            requested: None,
+            roster,
             held_len: 0,
             counters: Counters::default(),
         }
+    }
+
+    /// Asks the loop to end; more is never taken back by less.
+    pub(crate) fn request(&mut self, request: Request) {
+        self.requested = self.requested.max(Some(request));
     }
 }

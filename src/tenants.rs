@@ -4,7 +4,7 @@ use crate::sync::Arc;
 use crate::sync::atomic::{AtomicU32, Ordering};
 
 /// For each slot of a listener's connections, the generation of its present or next tenant. This is
-/// the loop's own, which alone writes; [`Directory`] is what others read.
+/// the loop's own, which alone writes; [`TenantsView`] is what others read.
 ///
 /// A generation only ever grows, and the last of them is no tenant's. So a name whose connection
 /// has ended is never again the slot's.
@@ -19,7 +19,7 @@ pub(crate) struct Tenants {
 
 /// What other threads see of [`Tenants`].
 #[derive(Clone)]
-pub(crate) struct Directory {
+pub(crate) struct TenantsView {
     generations: Arc<[AtomicU32]>,
 }
 
@@ -63,12 +63,12 @@ impl Tenants {
     }
 
     /// What other threads see of it.
-    pub(crate) fn directory(&self) -> Directory {
-        Directory { generations: Arc::clone(&self.generations) }
+    pub(crate) fn view(&self) -> TenantsView {
+        TenantsView { generations: Arc::clone(&self.generations) }
     }
 }
 
-impl Directory {
+impl TenantsView {
     /// Whether the connection of this name is open, for all that is known here: it may have ended
     /// a moment ago. `false` is final for a name that was once given.
     pub(crate) fn is_current(&self, slot: usize, generation: u32) -> bool {
@@ -83,34 +83,34 @@ mod tests {
     #[test]
     fn a_name_is_current_until_its_tenant_goes_and_never_again() {
         let mut tenants = Tenants::new(2);
-        let directory = tenants.directory();
+        let view = tenants.view();
         assert_eq!((tenants.capacity(), tenants.generation(1)), (2, Some(0)));
         for generation in 0..100 {
             assert_eq!(tenants.generation(1), Some(generation));
-            assert!((0..generation).all(|gone| !directory.is_current(1, gone)));
-            assert!(directory.is_current(1, generation));
+            assert!((0..generation).all(|gone| !view.is_current(1, gone)));
+            assert!(view.is_current(1, generation));
             assert!(tenants.vacate(1));
-            assert!(!directory.clone().is_current(1, generation));
+            assert!(!view.clone().is_current(1, generation));
         }
-        assert!(directory.is_current(0, 0), "the neighbour has stayed");
+        assert!(view.is_current(0, 0), "the neighbour has stayed");
     }
 
     #[test]
     fn a_slot_beyond_the_last_has_no_tenant() {
         let tenants = Tenants::new(2);
         assert_eq!(tenants.generation(2), None);
-        assert!(!tenants.directory().is_current(2, 0));
+        assert!(!tenants.view().is_current(2, 0));
     }
 
     #[test]
     fn the_last_tenant_of_a_slot_goes_like_all_others() {
         let mut tenants = Tenants::starting_at(u32::MAX - 2, 1);
-        let directory = tenants.directory();
+        let view = tenants.view();
         assert!(tenants.vacate(0));
         assert!(!tenants.vacate(0), "its names have run out");
         assert_eq!(tenants.generation(0), None);
-        assert!((u32::MAX - 2..u32::MAX).all(|gone| !directory.is_current(0, gone)));
-        assert!(!directory.is_current(0, 0));
+        assert!((u32::MAX - 2..u32::MAX).all(|gone| !view.is_current(0, gone)));
+        assert!(!view.is_current(0, 0));
     }
 
     #[test]

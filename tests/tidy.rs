@@ -30,7 +30,7 @@ const FLOORS: &[(u32, &[&str])] = &[
     // The parts.
     (1, &["codec", "codec/*", "codec/scan", "codec/pattern", "output", "batch"]),
     (1, &["read_buffer", "write_queue", "timers", "shared", "backoff", "network"]),
-    (1, &["mailbox", "tenants"]),
+    (1, &["mailbox", "tenants", "roster", "command", "handler_timers"]),
     // The ground.
     (0, &["token", "config", "error", "instant", "sync"]),
 ];
@@ -51,13 +51,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("layers", &["middleware", "context"]),
     ("middleware", &["context", "connection"]),
     ("context", &["connection"]),
-    ("connections", &["connection", "handler"]),
-    ("handler", &["connection", "context"]),
+    ("connections", &["connection"]),
+    ("handler", &["turn", "connections", "connection", "context"]),
     ("codec", &["output"]),
     ("codec/*", &["codec", "codec/scan", "codec/pattern", "output"]),
     ("write_queue", &["output"]),
     ("network", &["batch"]),
-    ("shared", &["timers", "output", "read_buffer", "network"]),
+    ("roster", &["tenants"]),
+    ("handler_timers", &["timers", "shared"]),
+    ("shared", &["command", "mailbox", "roster", "timers", "output", "read_buffer", "network"]),
     ("backoff", &["shared", "timers"]),
     ("config", &["error"]),
 ];

@@ -2,11 +2,11 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::{announce, guard, panicked};
+use super::announce;
 use crate::codec::{Codec, Decoded};
 use crate::connection::Phase;
 use crate::error::{CloseReason, FrameError, FrameFault};
-use crate::handler::{Handler, Session};
+use crate::handler::{Handler, Session, guard, panicked};
 use crate::layers::{Layers, Passage};
 use crate::middleware::Frame;
 use crate::read_buffer::ReadBuffer;
@@ -36,7 +36,7 @@ pub(super) fn serve<H: Handler>(
             session.connection.linger(session.shared, session.network, bench.buffer);
         }
         // What waits is flushed when the event is settled.
-        Phase::Flushing | Phase::Closed => {}
+        Phase::Connecting | Phase::Flushing | Phase::Closed => {}
     }
 }
 
