@@ -342,6 +342,8 @@ impl Connection {
         if self.is_closed() {
             // Its slot is freed at the end of the turn, its memory at once.
             self.queue = None;
+            shared.paused_len -= usize::from(self.holds.contains(Holds::OUTPUT));
+            self.holds.remove(Holds::OUTPUT);
             if let Some(input) = self.input.take() {
                 shared.spares.give_back(input);
             }

@@ -111,7 +111,7 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
             self.prepared = catch_unwind(AssertUnwindSafe(make)).ok();
         }
         if self.prepared.is_none() {
-            shared.counters.panics += 1;
+            shared.metrics.panics += 1;
             log::error!("the state of a connection panicked when it was made");
         }
         self.prepared.is_some()
@@ -173,7 +173,7 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
         connection.release(turn.shared, turn.network);
         // What the application keeps may panic when it is dropped.
         if catch_unwind(AssertUnwindSafe(|| drop((codec, state)))).is_err() {
-            turn.shared.counters.panics += 1;
+            turn.shared.metrics.panics += 1;
             log::error!("the state of connection {token:?} panicked when it was dropped");
         }
         Some(reason)
@@ -245,7 +245,7 @@ fn guard<H: Handler>(
 /// A callback panicked: what it sent is taken back, what was sent before is flushed.
 #[cold]
 fn panicked<H: Handler>(session: &mut Session<'_, H>) {
-    session.shared.counters.panics += 1;
+    session.shared.metrics.panics += 1;
     let mark = session.shared.mark;
     session.shared.output.truncate(mark);
     session.connection.close(CloseReason::Panicked);

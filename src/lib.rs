@@ -21,6 +21,7 @@ mod write_queue; // what the kernel did not take yet of it
 
 // What all endpoints share.
 mod timers; // which deadline is next
+mod metrics; // what the loop knows about itself
 mod shared; // time, buffers, timers, and who is to be served
 mod backoff; // pauses before something that failed is tried again
 
@@ -48,8 +49,8 @@ pub use engine::Engine;
 pub use error::{CloseReason, Error, FrameError, FrameFault};
 pub use handler::{Handler, Session};
 pub use instant::Instant;
+pub use metrics::{Closes, Histogram, Metrics, Stall, Work};
 pub use output::Output;
 pub use reactor::Reactor;
 pub use server::Server;
-pub use shared::Counters;
 pub use token::ConnectionId;

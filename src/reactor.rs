@@ -19,6 +19,7 @@
 mod accept;
 mod ending;
 mod memory;
+mod metrics;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -33,7 +34,7 @@ use crate::endpoint::Endpoint;
 use crate::error::{CloseReason, Error};
 use crate::instant::Instant;
 use crate::network::{Event, Network};
-use crate::shared::{Counters, Purpose, Shared, Turn};
+use crate::shared::{Purpose, Shared, Turn};
 use crate::token::Token;
 
 /// How many events are taken from the network at a time.
@@ -207,11 +208,6 @@ impl Reactor {
         self.max_connections
     }
 
-    /// What has happened so far.
-    pub const fn counters(&self) -> Counters {
-        self.shared.counters
-    }
-
     /// Where the listeners and UDP sockets are, in the order they were added.
     pub fn local_addrs(&self) -> impl Iterator<Item = SocketAddr> {
         self.services.iter().map(|service| match service {
@@ -278,7 +274,7 @@ impl Reactor {
 
     fn read_clock(&mut self, network: &mut dyn Network) {
         self.shared.now = network.now();
-        self.shared.counters.turns += 1;
+        self.shared.metrics.turns += 1;
     }
 
     fn serve_events(&mut self, network: &mut dyn Network) {
@@ -333,6 +329,7 @@ impl Reactor {
         self.put_off = 0;
         for _ in 0..self.shared.config.timer_budget {
             let Some(key) = self.shared.timers.pop_due(self.shared.now) else { break };
+            self.shared.metrics.timers_fired += 1;
             let mut turn = Turn { network, shared: &mut self.shared, buffer: &mut self.buffer };
             match (&mut self.services[key.token.endpoint_index()], key.purpose) {
                 (Service::Stream(acceptor, _), Purpose::Retry) => {
@@ -373,7 +370,7 @@ impl Reactor {
                 && let Some(reason) = endpoint.free(&mut turn, token)
             {
                 log::debug!("connection {token:?} closed: {reason}");
-                self.shared.counters.closed += 1;
+                self.shared.metrics.closed.add(&reason);
                 self.drain.count(&reason);
             }
         }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use crate::config::Config;
 use crate::instant::Instant;
+use crate::metrics::Metrics;
 use crate::network::Network;
 use crate::output::{Output, OutputMark};
 use crate::read_buffer::SpareBuffers;
@@ -30,7 +31,10 @@ pub(crate) struct Shared {
     pub(crate) spares: SpareBuffers,
     /// How many bytes the buffers of all connections hold together.
     pub(crate) held_len: usize,
-    pub(crate) counters: Counters,
+    /// How many connections are held by output that waits.
+    pub(crate) paused_len: usize,
+    /// The counters; how things stand is filled in by who asks.
+    pub(crate) metrics: Metrics,
 }
 
 /// What an endpoint is lent for one turn of the loop.
@@ -59,36 +63,6 @@ pub(crate) enum Purpose {
     Retry,
 }
 
-/// What has happened since the loop began: plain numbers that only grow.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[non_exhaustive]
-pub struct Counters {
-    /// Turns of the loop.
-    pub turns: u64,
-    /// Peers that became connections.
-    pub accepted: u64,
-    /// Peers that were refused at the limit.
-    pub refused: u64,
-    /// Failed attempts to accept, whatever the reason.
-    pub accept_errors: u64,
-    /// Connections that were closed, whatever the reason.
-    pub closed: u64,
-    /// Callbacks that panicked.
-    pub panics: u64,
-    /// Datagrams that were received.
-    pub datagrams_received: u64,
-    /// Datagrams that were sent.
-    pub datagrams_sent: u64,
-    /// Those of them that no [`on_datagram`](crate::DatagramHandler::on_datagram) was called for:
-    /// truncated, or without a sender that can be answered.
-    pub datagrams_rejected: u64,
-    /// Datagrams that were to be sent and were dropped: the queue was full, or the network refused
-    /// them.
-    pub datagrams_dropped: u64,
-    /// Errors reported by UDP sockets while receiving.
-    pub receive_errors: u64,
-}
-
 impl Shared {
     /// The memory that a connection takes outside its endpoint: a socket, a timer, a place on the
     /// lists of those that have work and of those that closed.
@@ -106,7 +80,8 @@ impl Shared {
             closed: Vec::new(),
             spares: SpareBuffers::default(),
             held_len: 0,
-            counters: Counters::default(),
+            paused_len: 0,
+            metrics: Metrics::default(),
         }
     }
 }

@@ -3,9 +3,7 @@
 use std::io::IoSlice;
 
 use super::{Connection, Holds};
-use crate::config::Config;
 use crate::error::CloseReason;
-use crate::instant::Instant;
 use crate::network::{Network, Progress, Readiness};
 use crate::shared::Shared;
 use crate::write_queue::{MAX_PARTS, WriteQueue};
@@ -95,11 +93,12 @@ impl Connection {
             }
             shared.write_left -= sent;
         }
-        self.check_watermarks(&shared.config, shared.now);
+        self.check_watermarks(shared);
     }
 
     /// Holds the peer back or lets it go on, by the length of its queue.
-    fn check_watermarks(&mut self, config: &Config, now: Instant) {
+    fn check_watermarks(&mut self, shared: &mut Shared) {
+        let config = &shared.config;
         let len = self.queued_len();
         if len == 0 {
             self.queue = None;
@@ -107,10 +106,12 @@ impl Connection {
         if len > config.write_limit {
             self.cut(CloseReason::WriteLimit);
         } else if len >= config.high_watermark {
+            shared.paused_len += usize::from(!self.holds.contains(Holds::OUTPUT));
             self.holds.insert(Holds::OUTPUT);
         } else if len <= config.low_watermark && self.holds.contains(Holds::OUTPUT) {
             self.holds.remove(Holds::OUTPUT);
-            self.begin_again(now);
+            shared.paused_len -= 1;
+            self.begin_again(shared.now);
         }
     }
 }

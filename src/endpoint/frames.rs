@@ -157,6 +157,7 @@ fn run_frames<H: Handler>(
         match session.codec.decode(&mut input[consumed..]) {
             Ok(Decoded::Frame { frame, consumed: len }) => {
                 budget.frames -= 1;
+                session.shared.metrics.frames += 1;
                 if let Err(error) = handler.on_frame(session, frame) {
                     session.connection.close(CloseReason::Failed(error));
                 }
@@ -248,6 +249,7 @@ fn run_last<H: Handler>(handler: &mut H, session: &mut Session<'_, H>) {
     match session.codec.decode_end(input.filled()) {
         Ok(Some(frame)) => {
             session.connection.ran_frames();
+            session.shared.metrics.frames += 1;
             guard(session, |session| handler.on_frame(session, frame));
         }
         Ok(None) => {}

@@ -76,7 +76,7 @@ impl Reactor {
     }
 
     fn refuse(&mut self, network: &mut dyn Network, peer: SocketAddr) {
-        self.shared.counters.refused += 1;
+        self.shared.metrics.refused += 1;
         log::debug!("{peer} was refused: there are {} connections", self.max_connections);
         let farewell = match &self.shared.config.at_limit {
             AtLimit::Refuse(farewell) => farewell.clone(),
@@ -93,6 +93,7 @@ impl Reactor {
             return true;
         };
         if !endpoint.prepare(&mut self.shared) {
+            self.shared.metrics.accept_errors += 1;
             network.refuse(&[]);
             return true;
         }
@@ -100,7 +101,7 @@ impl Reactor {
         let mut turn = Turn { network, shared: &mut self.shared, buffer: &mut self.buffer };
         match adopted {
             Ok(()) => {
-                turn.shared.counters.accepted += 1;
+                turn.shared.metrics.accepted += 1;
                 endpoint.open(&mut turn, peer, self.drain.is_draining());
                 self.keep_budget(network);
                 true
