@@ -174,6 +174,11 @@ mod tests {
     use crate::metrics::{Closes, Stall, Work};
     use crate::token::Token;
 
+    fn stall_of(took: Duration) -> Stall {
+        let (at, work, token) = (Instant::START, Work::Event, Token::endpoint(0));
+        Stall { took, at, work, token, peer: None }
+    }
+
     /// A snapshot in which every number is another, and the numbers. A field that is new does not
     /// compile until it has one here.
     fn distinct() -> (Metrics, Vec<u64>) {
@@ -190,13 +195,6 @@ mod tests {
         let (turn_time, event_time) = (histogram(), histogram());
         let mut closed = Closes::default();
         (0..next()).for_each(|_| closed.add(&CloseReason::Evicted));
-        let stall = Stall {
-            took: Duration::from_secs(next()),
-            at: Instant::START,
-            work: Work::Event,
-            token: Token::endpoint(0),
-            peer: None,
-        };
         let metrics = Metrics {
             turns: next(),
             accepted: next(),
@@ -237,7 +235,7 @@ mod tests {
             commands_waiting: next(),
             turn_time,
             event_time,
-            longest_stall: Some(stall),
+            longest_stall: Some(stall_of(Duration::from_secs(next()))),
         };
         (metrics, numbers)
     }

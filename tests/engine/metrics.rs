@@ -89,7 +89,7 @@ fn timers_are_counted_when_they_are_set_and_when_they_fire() {
     let after = world.reactor.metrics();
     assert_eq!(before.timers_armed - after.timers_armed, 1);
     assert_eq!(after.timers_fired - before.timers_fired, 1);
-    peers.map(|peer| world.network.reset(peer));
+    peers.iter().for_each(|peer| world.network.reset(*peer));
     world.settle();
     let end = world.reactor.metrics();
     assert_eq!((end.timers_armed, end.timers_fired - after.timers_fired), (0, 0));
