@@ -50,8 +50,8 @@ pub struct Metrics {
     pub accepted: u64,
     /// Peers that were refused at the limit.
     pub refused: u64,
-    /// Peers that a middleware refused before they became connections.
-    pub refused_by_middleware: u64,
+    /// Peers that a layer refused at the door.
+    pub refused_by_layers: u64,
     /// Peers that had gone before they were accepted.
     pub gone: u64,
     /// Attempts to accept that failed for want of something, or because the connection's state
@@ -74,15 +74,15 @@ pub struct Metrics {
     pub bytes_sent: u64,
     /// Frames that were decoded.
     pub frames: u64,
-    /// Those of them for which a middleware closed the connection.
+    /// Those of them for which a layer closed the connection.
     pub frames_refused: u64,
-    /// Those of them that a middleware kept from the handler, and no more.
+    /// Those of them that a layer kept from the handler, and no more.
     pub frames_consumed: u64,
 
     /// Datagrams that were received.
     pub datagrams_received: u64,
     /// Those of them that no [`on_datagram`](crate::DatagramHandler::on_datagram) was called for:
-    /// truncated, or without a sender that can be answered.
+    /// truncated, without a sender that can be answered, or refused by a layer.
     pub datagrams_rejected: u64,
     /// The bytes of the datagrams received, without what was cut off of those truncated.
     pub datagram_bytes_received: u64,

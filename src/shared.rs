@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use crate::config::Config;
 use crate::instant::Instant;
 use crate::metrics::Metrics;
-use crate::network::Network;
 use crate::output::{Output, OutputMark};
 use crate::read_buffer::SpareBuffers;
 use crate::timers::Timers;
@@ -35,14 +34,6 @@ pub(crate) struct Shared {
     pub(crate) paused_len: usize,
     /// The counters; how things stand is filled in by who asks.
     pub(crate) metrics: Metrics,
-}
-
-/// What an endpoint is lent for one turn of the loop.
-pub(crate) struct Turn<'a> {
-    pub(crate) network: &'a mut dyn Network,
-    pub(crate) shared: &'a mut Shared,
-    /// The buffer that everybody's input is read into.
-    pub(crate) buffer: &'a mut [u8],
 }
 
 /// Whose timer it is, and what for.

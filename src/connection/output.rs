@@ -32,6 +32,7 @@ impl Connection {
             match network.write(self.token, portion) {
                 Ok(Progress::Done(len)) => {
                     self.last_active = shared.now;
+                    self.bytes_sent += len as u64;
                     if len == bytes.len() {
                         shared.write_left -= len;
                         shared.output.clear();
@@ -89,11 +90,19 @@ impl Connection {
             }
             if sent > 0 {
                 queue.consume(sent, shared.now);
+                self.bytes_sent += sent as u64;
                 self.last_active = shared.now;
             }
             shared.write_left -= sent;
         }
         self.check_watermarks(shared);
+    }
+
+    /// Gives up what waits, which then holds nobody back any more.
+    pub(super) fn drop_queue(&mut self, shared: &mut Shared) {
+        self.queue = None;
+        shared.paused_len -= usize::from(self.holds.contains(Holds::OUTPUT));
+        self.holds.remove(Holds::OUTPUT);
     }
 
     /// Holds the peer back or lets it go on, by the length of its queue.

@@ -75,7 +75,7 @@ const fn verdicts(metrics: &Metrics) -> [(&'static str, u64); 5] {
     [
         ("accepted", metrics.accepted),
         ("refused", metrics.refused),
-        ("refused by middleware", metrics.refused_by_middleware),
+        ("refused by a layer", metrics.refused_by_layers),
         ("gone", metrics.gone),
         ("error", metrics.accept_errors),
     ]
@@ -91,8 +91,8 @@ const fn traffic(metrics: &Metrics) -> [Row; 15] {
         ("received_bytes", "Bytes read from connections", m.bytes_received),
         ("sent_bytes", "Bytes written to connections", m.bytes_sent),
         ("frames", "Frames decoded", m.frames),
-        ("frames_refused", "Frames that a middleware closed for", m.frames_refused),
-        ("frames_consumed", "Frames kept from the handler", m.frames_consumed),
+        ("frames_refused", "Frames that a layer closed for", m.frames_refused),
+        ("frames_consumed", "Frames that a layer kept from the handler", m.frames_consumed),
         ("datagrams_received", "Datagrams received", m.datagrams_received),
         ("datagrams_rejected", "Datagrams truncated or unanswerable", m.datagrams_rejected),
         ("datagram_received_bytes", "Bytes received in datagrams", m.datagram_bytes_received),
@@ -199,7 +199,7 @@ mod tests {
             turns: next(),
             accepted: next(),
             refused: next(),
-            refused_by_middleware: next(),
+            refused_by_layers: next(),
             gone: next(),
             accept_errors: next(),
             connects_begun: next(),
@@ -315,7 +315,7 @@ mod tests {
              # TYPE windlass_accepts counter\n\
              windlass_accepts_total{verdict=\"accepted\"} 3\n\
              windlass_accepts_total{verdict=\"refused\"} 0\n\
-             windlass_accepts_total{verdict=\"refused by middleware\"} 0\n\
+             windlass_accepts_total{verdict=\"refused by a layer\"} 0\n\
              windlass_accepts_total{verdict=\"gone\"} 0\n\
              windlass_accepts_total{verdict=\"error\"} 0\n"
         );

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use windlass::network::{AcceptFailure, SimPeer};
-use windlass::{AtLimit, CloseReason, Config, Metrics};
+use windlass::middleware::{ConnectionContext, Frame, Interest, Middleware, Refusal, Verdict};
+use windlass::network::{AcceptFailure, SimNetwork, SimPeer};
+use windlass::{AtLimit, CloseReason, Config, Error, Handler, Lines, Metrics, Server, Session};
 
 use super::journal::Call;
-use super::world::{World, at_most, echo, millis, panic_quietly, secs};
+use super::world::{World, address, at_most, echo, millis, panic_quietly, secs};
 
 /// The reasons for which connections closed, and how many did.
 fn closes(metrics: &Metrics) -> Vec<(&'static str, u64)> {
@@ -71,6 +72,49 @@ fn a_frame_is_counted_though_its_handler_panics_or_the_end_completes_it() {
     world.run_for(secs(2));
     assert_eq!(world.reason(peer), Some("handler panicked"));
     assert_eq!(world.reactor.metrics().frames, 5);
+}
+
+struct Silent;
+
+impl Handler for Silent {
+    type Codec = Lines;
+    type State = ();
+
+    fn on_frame(&mut self, _: &mut Session<'_, Self>, _: &str) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// Refuses frames, or keeps them from the handler, by their length.
+struct ByLen;
+
+impl Middleware for ByLen {
+    fn interest(&self) -> Interest {
+        Interest::Lengths
+    }
+
+    fn on_frame(&mut self, _: &mut ConnectionContext<'_>, frame: Frame<'_>) -> Verdict {
+        match frame.wire_len {
+            2 => Verdict::Consume,
+            3 => Verdict::Refuse(Refusal::new("a length that is not liked")),
+            _ => Verdict::Continue,
+        }
+    }
+}
+
+#[test]
+fn frames_that_layers_keep_or_refuse_are_counted() {
+    let mut network = SimNetwork::new(1);
+    let server = Server::with_config(at_most(10)).middleware(ByLen).tcp(address(0), Silent);
+    let mut reactor = server.build_on(&mut network).unwrap();
+    let peer = network.connect(address(0));
+    network.send(peer, b"a\nb\nhello\ncc\nnever run\n");
+    while reactor.metrics().closed.total() == 0 {
+        reactor.turn(&mut network, None).unwrap();
+    }
+    let metrics = reactor.metrics();
+    assert_eq!((metrics.frames, metrics.frames_consumed, metrics.frames_refused), (4, 2, 1));
+    assert_eq!(closes(&metrics), [("refused", 1)]);
 }
 
 #[test]
