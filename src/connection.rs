@@ -396,7 +396,7 @@ impl Connection {
     fn count_memory(&mut self, shared: &mut Shared) {
         if self.is_closed() {
             // Its slot is freed at the end of the turn, its memory at once.
-            self.queue = None;
+            self.drop_queue(shared);
             if let Some(input) = self.input.take() {
                 shared.spares.give_back(input);
             }

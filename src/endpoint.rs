@@ -159,7 +159,7 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
             self.prepared = catch_unwind(AssertUnwindSafe(make)).ok();
         }
         if self.prepared.is_none() {
-            shared.counters.panics += 1;
+            shared.metrics.panics += 1;
             log::error!("the state of a connection panicked when it was made");
         }
         self.prepared.is_some()
@@ -226,7 +226,7 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
         // What the application and its layers keep may panic when it is dropped.
         let kept = (codec, state, connection);
         if catch_unwind(AssertUnwindSafe(|| drop(kept))).is_err() {
-            turn.shared.counters.panics += 1;
+            turn.shared.metrics.panics += 1;
             log::error!("the state of connection {token:?} panicked when it was dropped");
         }
         Some(reason)

@@ -27,6 +27,7 @@ mod tenants; // which connection ids are current
 mod roster; // who serves what, and who is there
 mod command; // what is asked of the loop, to be done between callbacks
 mod handler_timers; // the timers that handlers set, by key
+mod metrics; // what the loop knows about itself
 mod shared; // time, buffers, timers, and who is to be served
 mod backoff; // pauses before something that failed is tried again
 
@@ -62,8 +63,8 @@ pub use error::{CloseReason, Error, FrameError, FrameFault};
 pub use handler::{Commands, Handler, MessageHandler, Scope, Session};
 pub use instant::Instant;
 pub use listener::Listener;
+pub use metrics::{Closes, Histogram, Metrics, Stall, Work};
 pub use output::Output;
 pub use reactor::Reactor;
 pub use server::Server;
-pub use shared::Counters;
 pub use token::ConnectionId;

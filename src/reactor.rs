@@ -21,6 +21,7 @@ mod accept;
 mod commands;
 mod ending;
 mod memory;
+mod metrics;
 mod service;
 
 use std::fmt;
@@ -41,7 +42,7 @@ use crate::layers::Layers;
 use crate::mailbox::{Mailbox, Request};
 use crate::network::{Event, Network};
 use crate::roster::Roster;
-use crate::shared::{Counters, Purpose, Shared};
+use crate::shared::{Purpose, Shared};
 use crate::token::Token;
 use crate::turn::Tools;
 
@@ -227,11 +228,6 @@ impl Reactor {
         self.max_connections
     }
 
-    /// What has happened so far.
-    pub const fn counters(&self) -> Counters {
-        self.tools.shared.counters
-    }
-
     /// Where the listeners and UDP sockets are, in the order they were added.
     pub fn local_addrs(&self) -> impl Iterator<Item = SocketAddr> {
         self.services.iter().map(|service| match service {
@@ -295,7 +291,7 @@ impl Reactor {
 
     fn read_clock(&mut self, network: &mut dyn Network) {
         self.tools.shared.now = network.now();
-        self.tools.shared.counters.turns += 1;
+        self.tools.shared.metrics.turns += 1;
     }
 
     fn serve_events(&mut self, network: &mut dyn Network) {
@@ -350,6 +346,7 @@ impl Reactor {
         self.put_off = 0;
         for _ in 0..self.tools.shared.config.timer_budget {
             let Some(key) = self.tools.shared.timers.pop_due(self.tools.shared.now) else { break };
+            self.tools.shared.metrics.timers_fired += 1;
             let mut turn = self.tools.turn(network);
             match (&mut self.services[key.token.endpoint_index()], key.purpose) {
                 (Service::Stream(acceptor, _), Purpose::Retry) => {
@@ -394,7 +391,7 @@ impl Reactor {
                 && let Some(reason) = endpoint.free(&mut turn, token)
             {
                 log::debug!("connection {token:?} closed: {reason}");
-                self.tools.shared.counters.closed += 1;
+                self.tools.shared.metrics.closed.add(&reason);
                 self.drain.count(&reason);
             }
         }

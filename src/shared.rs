@@ -6,6 +6,7 @@ use crate::command::Command;
 use crate::config::Config;
 use crate::instant::Instant;
 use crate::mailbox::Request;
+use crate::metrics::Metrics;
 use crate::output::{Output, OutputMark};
 use crate::read_buffer::SpareBuffers;
 use crate::roster::Roster;
@@ -36,7 +37,10 @@ pub(crate) struct Shared {
     pub(crate) roster: Roster,
     /// How many bytes the buffers of all connections hold together.
     pub(crate) held_len: usize,
-    pub(crate) counters: Counters,
+    /// How many connections are held by output that waits.
+    pub(crate) paused_len: usize,
+    /// The counters; how things stand is filled in by who asks.
+    pub(crate) metrics: Metrics,
 }
 
 /// Whose timer it is, and what for.
@@ -55,52 +59,6 @@ pub(crate) enum Purpose {
     Handler(u32),
     /// A listener or UDP socket that failed is tried again.
     Retry,
-}
-
-/// What has happened since the loop began: plain numbers that only grow.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[non_exhaustive]
-pub struct Counters {
-    /// Turns of the loop.
-    pub turns: u64,
-    /// Peers that became connections.
-    pub accepted: u64,
-    /// Peers that were refused at the limit.
-    pub refused: u64,
-    /// Peers that layers refused at the door.
-    pub refused_by_layers: u64,
-    /// Failed attempts to accept, whatever the reason.
-    pub accept_errors: u64,
-    /// Connections that were closed, whatever the reason.
-    pub closed: u64,
-    /// Commands that were run.
-    pub commands: u64,
-    /// Those of them that came from other threads.
-    pub messages: u64,
-    /// Broadcasts that were begun.
-    pub broadcasts: u64,
-    /// Receivers of broadcasts that were sent one.
-    pub broadcast_deliveries: u64,
-    /// Those of them that were slow.
-    pub broadcast_slow: u64,
-    /// Receivers of broadcasts that were skipped, being slow.
-    pub broadcast_skipped: u64,
-    /// Receivers of broadcasts that were closed, being slow.
-    pub broadcast_closed: u64,
-    /// Callbacks that panicked.
-    pub panics: u64,
-    /// Datagrams that were received.
-    pub datagrams_received: u64,
-    /// Datagrams that were sent.
-    pub datagrams_sent: u64,
-    /// Those of them that no [`on_datagram`](crate::DatagramHandler::on_datagram) was called for:
-    /// truncated, without a sender that can be answered, or refused by a layer.
-    pub datagrams_rejected: u64,
-    /// Datagrams that were to be sent and were dropped: the queue was full, or the network refused
-    /// them.
-    pub datagrams_dropped: u64,
-    /// Errors reported by UDP sockets while receiving.
-    pub receive_errors: u64,
 }
 
 impl Shared {
@@ -123,7 +81,8 @@ impl Shared {
             requested: None,
             roster,
             held_len: 0,
-            counters: Counters::default(),
+            paused_len: 0,
+            metrics: Metrics::default(),
         }
     }
 

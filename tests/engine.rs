@@ -29,6 +29,8 @@ mod eviction;
 mod histories;
 #[path = "engine/journal.rs"]
 mod journal;
+#[path = "engine/metrics.rs"]
+mod metrics;
 #[path = "engine/panics.rs"]
 mod panics;
 #[path = "engine/pausing.rs"]

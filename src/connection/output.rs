@@ -6,7 +6,6 @@ use bytes::Bytes;
 
 use super::{Connection, Holds};
 use crate::command::Slow;
-use crate::config::Config;
 use crate::error::CloseReason;
 use crate::instant::Instant;
 use crate::network::{Network, Progress, Readiness};
@@ -107,7 +106,7 @@ impl Connection {
             let now = shared.now;
             let queue = self.queue.get_or_insert_with(|| Box::new(WriteQueue::new(now)));
             queue.append_shared(bytes.slice(sent..));
-            self.check_watermarks(&shared.config, now);
+            self.check_watermarks(shared);
         }
         if is_slow { Delivery::SentThoughSlow } else { Delivery::Sent }
     }
@@ -151,11 +150,19 @@ impl Connection {
             }
             shared.write_left -= sent;
         }
-        self.check_watermarks(&shared.config, shared.now);
+        self.check_watermarks(shared);
+    }
+
+    /// Gives up what waits, which then holds nobody back any more.
+    pub(super) fn drop_queue(&mut self, shared: &mut Shared) {
+        self.queue = None;
+        shared.paused_len -= usize::from(self.holds.contains(Holds::OUTPUT));
+        self.holds.remove(Holds::OUTPUT);
     }
 
     /// Holds the peer back or lets it go on, by the length of its queue.
-    fn check_watermarks(&mut self, config: &Config, now: Instant) {
+    fn check_watermarks(&mut self, shared: &mut Shared) {
+        let config = &shared.config;
         let len = self.queued_len();
         if len == 0 {
             self.queue = None;
@@ -163,10 +170,12 @@ impl Connection {
         if len > config.write_limit {
             self.cut(CloseReason::WriteLimit);
         } else if len >= config.high_watermark {
+            shared.paused_len += usize::from(!self.holds.contains(Holds::OUTPUT));
             self.holds.insert(Holds::OUTPUT);
         } else if len <= config.low_watermark && self.holds.contains(Holds::OUTPUT) {
             self.holds.remove(Holds::OUTPUT);
-            self.begin_again(now);
+            shared.paused_len -= 1;
+            self.begin_again(shared.now);
         }
     }
 }

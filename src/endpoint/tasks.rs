@@ -36,7 +36,7 @@ impl<H: Handler> StreamEndpoint<H> {
             Call::Task(task) => (task_of::<H>(task).0)(handler, &mut scope),
         });
         catch_unwind(run).unwrap_or_else(|_| {
-            scope.turn.shared.counters.panics += 1;
+            scope.turn.shared.metrics.panics += 1;
             Err(Error::new("a callback panicked"))
         })
     }

@@ -39,7 +39,7 @@ pub(crate) fn guard<H: Handler>(
 /// A callback panicked: what it sent is taken back, what was sent before is flushed.
 #[cold]
 pub(crate) fn panicked<H: Handler>(session: &mut Session<'_, H>) {
-    session.shared.counters.panics += 1;
+    session.shared.metrics.panics += 1;
     let mark = session.shared.mark;
     session.shared.output.truncate(mark);
     session.connection.close(CloseReason::Panicked);

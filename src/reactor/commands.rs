@@ -65,7 +65,7 @@ impl Reactor {
                 waiting -= 1;
                 self.run(network, command);
             } else if let Some(posted) = self.mailbox.as_mut().and_then(|mailbox| mailbox.next()) {
-                self.tools.shared.counters.messages += 1;
+                self.tools.shared.metrics.messages += 1;
                 self.run(network, posted.into());
             } else {
                 break;
@@ -75,7 +75,7 @@ impl Reactor {
     }
 
     fn run(&mut self, network: &mut dyn Network, command: Command) {
-        self.tools.shared.counters.commands += 1;
+        self.tools.shared.metrics.commands += 1;
         match command {
             Command::Send { to, bytes } => {
                 self.deliver(network, to, &bytes, Slow::Count);
@@ -87,7 +87,7 @@ impl Reactor {
                 self.with_endpoint(network, token, |endpoint, turn| endpoint.abort(turn, token));
             }
             Command::Broadcast(broadcast) => {
-                self.tools.shared.counters.broadcasts += 1;
+                self.tools.shared.metrics.broadcasts += 1;
                 self.ongoing = Some(Ongoing { broadcast, endpoint: 0, next: 0 });
             }
             Command::Run { endpoint, task } => {
@@ -102,7 +102,7 @@ impl Reactor {
         let Broadcast { bytes, except, slow, .. } = &ongoing.broadcast;
         if *except != Some(token) {
             let delivery = self.deliver(network, token, bytes, *slow);
-            let counters = &mut self.tools.shared.counters;
+            let counters = &mut self.tools.shared.metrics;
             match delivery {
                 Delivery::Sent => counters.broadcast_deliveries += 1,
                 Delivery::SentThoughSlow => {

@@ -273,13 +273,14 @@ impl World {
     /// stood like this.
     fn check(&mut self, before: Calls, timeout: Duration) {
         let len = self.reactor.connections_len();
-        let counters = self.reactor.counters();
+        let metrics = self.reactor.metrics();
         let mut has_called = false;
         if let Some(journal) = &self.journal {
             has_called = self.lifecycles.follow(journal);
             assert_eq!(self.lifecycles.open_len(), len, "callbacks and connections agree");
         }
-        assert_eq!(counters.accepted - counters.closed, len as u64, "counters agree");
+        assert_eq!(metrics.accepted - metrics.closed.total(), len as u64, "counters agree");
+        assert!(metrics.paused <= len as u64, "more are held by their output than there are");
         assert!(len <= self.reactor.max_connections(), "{len} connections");
         assert!(self.reactor.held_len() <= self.config.memory_budget, "memory is bounded");
         assert!(len > 0 || self.reactor.held_len() == 0, "nobody holds memory");
