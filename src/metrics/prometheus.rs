@@ -104,7 +104,7 @@ const fn traffic(metrics: &Metrics) -> [Row; 15] {
 }
 
 /// What the loop did.
-const fn work(metrics: &Metrics) -> [Row; 9] {
+const fn work(metrics: &Metrics) -> [Row; 10] {
     let m = metrics;
     [
         ("turns", "Turns of the loop", m.turns),
