@@ -119,9 +119,9 @@ pub trait Network {
     /// Sends the peer in the hand as much of `farewell` as it takes at once, and closes it.
     fn refuse(&mut self, farewell: &[u8]);
 
-    /// Opens a connection under the name `connection`, begins to connect it to `address` and watches
-    /// it. Of the options, those apply that are a connection's: `nodelay`, `keepalive` and the
-    /// sizes of the buffers.
+    /// Opens a connection under the name `connection`, begins to connect it to `address`, and
+    /// watches it from now on. Of the options, those apply that are a connection's: `nodelay`,
+    /// `keepalive` and the sizes of the buffers.
     ///
     /// # Errors
     ///

@@ -1,6 +1,8 @@
 //! The simulated network: a small world with a clock of its own, the same for the same seed.
 
 mod calls;
+#[cfg(test)]
+mod callers;
 mod connections;
 mod datagrams;
 mod dialing;
@@ -83,8 +85,9 @@ pub use link::{PeerState, SimPeer};
 ///
 /// It panics where the contract leaves no doubt that its caller is wrong and a real network would
 /// let it pass: at a token that is used for a second socket, a read without a buffer, a write
-/// without bytes, or a connection that is used before it is known to be connected. Calls that name no open socket are [counted](Calls::unknown_tokens), and so are
-/// polls of a loop that [spins](Calls::idle_polls).
+/// without bytes, or a connection that is used before it is known to be connected. Calls that name
+/// no open socket are [counted](Calls::unknown_tokens), and so are polls of a loop that
+/// [spins](Calls::idle_polls).
 ///
 /// ```
 /// use windlass::SocketOptions;
@@ -143,6 +146,8 @@ pub struct SimNetwork {
     /// What the loop meets where it connects to.
     upstreams: BTreeMap<SocketAddr, Upstream>,
     connect_failures: VecDeque<ConnectFailure>,
+    /// Where to and where from the loop has connections that it began.
+    dialed: BTreeSet<(SocketAddr, SocketAddr)>,
     next_port: u16,
     peer_count: u32,
     mailboxes: BTreeMap<SocketAddr, Vec<(SocketAddr, Vec<u8>)>>,
@@ -179,6 +184,7 @@ impl SimNetwork {
             adopt_failures: 0,
             upstreams: BTreeMap::new(),
             connect_failures: VecDeque::new(),
+            dialed: BTreeSet::new(),
             next_port: 49_152,
             peer_count: 0,
             mailboxes: BTreeMap::new(),

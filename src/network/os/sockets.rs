@@ -78,7 +78,8 @@ fn open(
 ) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), kind, Some(protocol))?;
     socket.set_nonblocking(true)?;
-    // Before listening or connecting, since the handshake already announces a window that fits the buffer.
+    // Before listening or connecting, since the handshake already announces a window that fits the
+    // buffer.
     if let Some(len) = options.send_buffer_len {
         socket.set_send_buffer_size(len.min(MAX_BUFFER_LEN))?;
     }

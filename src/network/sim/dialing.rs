@@ -1,6 +1,6 @@
 //! Connections that the loop begins, and what it meets where it connects to.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -43,8 +43,8 @@ enum Behaviour {
 
 impl SimNetwork {
     /// From now on, the loop reaches a server of the simulation when it connects to this address.
-    /// The peer at the far end of each such connection is [given](Self::accepted) to the test, which
-    /// can do with it whatever it does with peers.
+    /// The peer at the far end of each such connection is [given](Self::accepted) to the test, to
+    /// be told what to do like any other.
     ///
     /// ```
     /// use windlass::SocketOptions;
@@ -136,6 +136,7 @@ impl SimNetwork {
             receive_buffer_len.unwrap_or(self.pipe_len).max(1),
             send_buffer_len.unwrap_or(self.pipe_len).max(1),
         );
+        self.dialed.insert((address, local));
         let SimPeer(link) = self.add_link(link);
         self.open(token, Kind::Connection(link));
         let when = self.moment(self.upstreams.get(&address).map_or(Duration::ZERO, |up| up.wait));
@@ -155,22 +156,12 @@ impl SimNetwork {
             IpAddr::V6(ip) if ip.is_loopback() => Ipv6Addr::LOCALHOST.into(),
             IpAddr::V6(_) => HERE_V6.into(),
         };
-        let port_of = |link: &Link| {
-            (link.is_outbound && link.address == remote).then_some(link.server.port())
-        };
-        let mut taken: BTreeSet<u16> = self
-            .sockets
-            .values()
-            .filter_map(|socket| match socket.kind {
-                Kind::Connection(link) => port_of(&self.links[link]),
-                _ => None,
-            })
-            .collect();
-        // A connection reaches itself when a test asks for it, and not by chance.
-        taken.insert(remote.port());
-        let mut ports = (0..PORTS).map(|_| self.free_port());
-        let port = ports.find(|port| !taken.contains(port))?;
-        Some(SocketAddr::new(host, port))
+        (0..PORTS).find_map(|_| {
+            let local = SocketAddr::new(host, self.free_port());
+            // A connection reaches itself when a test asks for it, and not by chance.
+            let is_free = local != remote && !self.dialed.contains(&(remote, local));
+            is_free.then_some(local)
+        })
     }
 
     /// A connection of the loop meets what is at its address, for the `attempt`-th time.
@@ -247,5 +238,254 @@ impl SimNetwork {
         }
         self.links[index].is_proven = true;
         Ok(Progress::Done(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::super::harness::{H, LISTENER, R, W, World};
+    use super::*;
+    use crate::network::Network;
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const FIRST: Token = Token::connection(1, 0, 0);
+
+    fn upstream() -> SocketAddr {
+        "192.0.2.9:80".parse().unwrap()
+    }
+
+    fn connect(world: &mut World, token: Token, to: SocketAddr) -> Result<(), ConnectError> {
+        Network::connect(&mut world.net, token, to, &SocketOptions::default())
+    }
+
+    /// A world in which the loop has reached a peer and knows it.
+    fn reached() -> (World, SimPeer) {
+        let mut world = World::new();
+        world.net.serve(upstream());
+        connect(&mut world, FIRST, upstream()).unwrap();
+        assert_eq!(world.poll(), [(FIRST, W)]);
+        assert_eq!(world.net.connected(FIRST).unwrap(), Progress::Done(()));
+        assert_eq!(world.read(FIRST, 9), None);
+        let peer = world.net.accepted(upstream()).unwrap();
+        (world, peer)
+    }
+
+    #[test]
+    fn a_server_is_reached_at_the_poll_and_is_a_peer_like_others() {
+        let (mut world, peer) = reached();
+        assert_eq!(world.net.accepted(upstream()), None, "only one was reached");
+        assert_eq!((world.net.address(peer), world.net.token(peer)), (upstream(), Some(FIRST)));
+        world.net.send(peer, b"ab");
+        assert_eq!(world.poll(), [(FIRST, R)]);
+        assert_eq!(world.read(FIRST, 9).unwrap(), b"ab");
+        world.net.stall(peer);
+        world.net.write(FIRST, b"cd").unwrap();
+        world.poll();
+        assert_eq!(world.net.received(peer), b"");
+        world.net.resume(peer);
+        world.poll();
+        assert_eq!(world.net.take_received(peer), b"cd");
+        world.net.finish(peer);
+        assert_eq!(world.poll(), [(FIRST, R.with(H))]);
+        world.net.close(FIRST);
+        assert_eq!(world.net.state(peer), PeerState::Finished);
+        assert_eq!(world.net.calls().connects, 1);
+    }
+
+    #[test]
+    fn peers_are_given_in_the_order_they_were_reached() {
+        let mut world = World::new();
+        world.net.serve(upstream());
+        for slot in 0..3 {
+            connect(&mut world, Token::connection(1, slot, 0), upstream()).unwrap();
+        }
+        assert_eq!(world.net.accepted(upstream()), None, "not before the poll");
+        world.poll();
+        for slot in 0..3 {
+            let peer = world.net.accepted(upstream()).unwrap();
+            assert_eq!(world.net.token(peer), Some(Token::connection(1, slot, 0)));
+        }
+    }
+
+    #[test]
+    fn what_an_address_does_can_be_late() {
+        let mut world = World::new();
+        world.net.serve(upstream());
+        world.net.delay_connects(upstream(), 3 * SECOND);
+        connect(&mut world, FIRST, upstream()).unwrap();
+        assert_eq!(world.poll_for(2 * SECOND), []);
+        assert_eq!(world.net.connected(FIRST).unwrap(), Progress::Blocked);
+        assert_eq!(world.poll_for(2 * SECOND), [(FIRST, W)]);
+        assert_eq!(world.net.clock().as_nanos(), 3_000_000_000);
+    }
+
+    #[test]
+    fn connecting_fails_as_told_and_says_so_again() {
+        for failure in ConnectFailure::LATER.into_iter().chain(ConnectFailure::AT_ONCE) {
+            let mut world = World::new();
+            world.net.refuse_connects(upstream(), failure);
+            connect(&mut world, FIRST, upstream()).unwrap();
+            assert_eq!(world.poll(), [(FIRST, Readiness::ALL)]);
+            for _ in 0..2 {
+                let error = world.net.connected(FIRST).unwrap_err();
+                assert_eq!(error.to_string(), failure.error().to_string());
+            }
+            assert_eq!(world.net.accepted(upstream()), None);
+            world.net.close(FIRST);
+            assert_eq!(world.net.open_sockets(), 1);
+        }
+    }
+
+    #[test]
+    fn each_failure_is_sorted_by_whose_matter_it_is() {
+        let error = ConnectFailure::error;
+        assert!(matches!(error(ConnectFailure::Refused), ConnectError::Refused(_)));
+        assert!(matches!(error(ConnectFailure::Unreachable), ConnectError::Unreachable(_)));
+        assert!(matches!(error(ConnectFailure::TimedOut), ConnectError::TimedOut(_)));
+        assert!(matches!(error(ConnectFailure::SelfConnected), ConnectError::SelfConnected));
+        assert!(matches!(error(ConnectFailure::Emfile), ConnectError::NoResources(_)));
+        assert!(matches!(error(ConnectFailure::AddrNotAvail), ConnectError::NoResources(_)));
+        assert!(matches!(error(ConnectFailure::Perm), ConnectError::Other(_)));
+    }
+
+    #[test]
+    fn a_connect_that_fails_at_once_leaves_nothing_behind() {
+        let mut world = World::new();
+        world.net.serve(upstream());
+        world.net.fail_connect(ConnectFailure::AddrNotAvail, 2);
+        for _ in 0..2 {
+            let error = connect(&mut world, FIRST, upstream()).unwrap_err();
+            assert!(matches!(error, ConnectError::NoResources(_)), "{error}");
+        }
+        assert_eq!((world.poll(), world.net.open_sockets()), (vec![], 1));
+        connect(&mut world, FIRST, upstream()).expect("the name is still free");
+        world.net.set_socket_limit(Some(2));
+        let error = connect(&mut world, Token::connection(1, 1, 0), upstream()).unwrap_err();
+        assert!(error.to_string().contains("EMFILE"), "{error}");
+    }
+
+    #[test]
+    fn where_nobody_answers_it_takes_long_to_fail() {
+        let mut world = World::new();
+        world.net.ignore_connects(upstream());
+        connect(&mut world, FIRST, upstream()).unwrap();
+        assert_eq!(world.poll_for(200 * SECOND), [(FIRST, Readiness::ALL)]);
+        assert_eq!(world.net.clock().as_nanos(), 127_000_000_000);
+        let error = world.net.connected(FIRST).unwrap_err();
+        assert!(matches!(error, ConnectError::TimedOut(_)), "{error}");
+    }
+
+    #[test]
+    fn whoever_begins_to_serve_is_found_by_the_next_try() {
+        let mut world = World::new();
+        world.net.ignore_connects(upstream());
+        connect(&mut world, FIRST, upstream()).unwrap();
+        world.net.after(4 * SECOND, |net| net.serve(upstream()));
+        assert_eq!(world.poll_for(200 * SECOND), [(FIRST, W)]);
+        assert_eq!(world.net.clock().as_nanos(), 7_000_000_000);
+    }
+
+    #[test]
+    fn one_given_up_on_its_way_reaches_nobody() {
+        let mut world = World::new();
+        world.net.serve(upstream());
+        connect(&mut world, FIRST, upstream()).unwrap();
+        world.net.close(FIRST);
+        assert_eq!(world.poll(), []);
+        assert_eq!(world.net.accepted(upstream()), None);
+        let states: Vec<_> = world.net.peers().map(|peer| world.net.state(peer)).collect();
+        assert_eq!(states, [PeerState::Reset]);
+    }
+
+    #[test]
+    fn a_reset_on_the_way_is_a_refusal_and_later_an_error() {
+        let mut world = World::new();
+        world.net.serve(upstream());
+        connect(&mut world, FIRST, upstream()).unwrap();
+        let peer = world.net.peers().next().unwrap();
+        world.net.reset(peer);
+        assert_eq!(world.poll(), [(FIRST, Readiness::ALL)]);
+        assert!(matches!(world.net.connected(FIRST), Err(ConnectError::Refused(_))));
+
+        let second = Token::connection(1, 1, 0);
+        connect(&mut world, second, upstream()).unwrap();
+        world.poll();
+        let peer = world.net.accepted(upstream()).unwrap();
+        world.net.reset(peer);
+        assert!(matches!(world.net.connected(second), Err(ConnectError::Other(_))));
+    }
+
+    #[test]
+    fn connecting_is_disturbed_by_faults() {
+        let mut world = World::new();
+        world.net.serve(upstream());
+        world.faults(|faults| faults.blocked_write = 1000);
+        connect(&mut world, FIRST, upstream()).unwrap();
+        for _ in 0..3 {
+            assert_eq!(world.poll(), [(FIRST, W)], "an event is owed");
+            assert_eq!(world.net.connected(FIRST).unwrap(), Progress::Blocked);
+        }
+        world.faults(|faults| faults.failed_connect = 1000);
+        let (mut at_once, mut later) = (0, 0);
+        for slot in 1..50 {
+            let token = Token::connection(1, slot, 0);
+            if connect(&mut world, token, upstream()).is_err() {
+                at_once += 1;
+            } else {
+                world.poll();
+                world.net.connected(token).unwrap_err();
+                later += 1;
+            }
+        }
+        assert!(at_once > 10 && later > 10, "{at_once} at once, {later} later");
+    }
+
+    #[test]
+    fn ports_to_one_address_run_out_and_are_free_again() {
+        let mut world = World::new();
+        let token = |slot| Token::connection(1, slot, 0);
+        let mut addresses = BTreeSet::new();
+        for slot in 0..16_384 {
+            connect(&mut world, token(slot), upstream()).unwrap();
+            addresses.insert(world.net.local_addr(token(slot)).unwrap());
+        }
+        assert_eq!(addresses.len(), 16_384);
+        assert!(addresses.iter().all(|address| address.ip() == HERE_V4));
+        let error = connect(&mut world, token(16_384), upstream()).unwrap_err();
+        assert!(error.to_string().contains("EADDRNOTAVAIL"), "{error}");
+        let elsewhere = "[::1]:80".parse().unwrap();
+        connect(&mut world, token(16_384), elsewhere).expect("ports are counted by address");
+        assert!(world.net.local_addr(token(16_384)).unwrap().ip().is_loopback());
+        let freed = world.net.local_addr(token(9)).unwrap();
+        world.net.close(token(9));
+        connect(&mut world, token(16_385), upstream()).unwrap();
+        assert_eq!(world.net.local_addr(token(16_385)).unwrap(), freed);
+    }
+
+    #[test]
+    fn a_connection_on_its_way_is_named_in_the_text_of_a_hang() {
+        let mut world = World::with_backlog(0);
+        world.net.close(LISTENER);
+        connect(&mut world, FIRST, upstream()).unwrap();
+        assert_eq!(world.net.describe_sockets(), "1:0#0 (connecting to 192.0.2.9:80)");
+    }
+
+    #[test]
+    #[should_panic(expected = "is used before it is known to be connected")]
+    fn a_connection_cannot_be_used_before_its_outcome_is_known() {
+        let mut world = World::new();
+        world.net.serve(upstream());
+        connect(&mut world, FIRST, upstream()).unwrap();
+        world.poll();
+        world.read(FIRST, 9);
+    }
+
+    #[test]
+    #[should_panic(expected = "is known to be connected")]
+    fn an_outcome_that_is_known_is_not_asked_again() {
+        let (mut world, _) = reached();
+        let _ = world.net.connected(FIRST);
     }
 }

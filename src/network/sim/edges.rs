@@ -4,7 +4,7 @@ use std::io;
 
 use super::SimNetwork;
 use super::datagrams::UdpSocket;
-use super::link::Place;
+use super::link::{Link, Place};
 use super::listeners::Listener;
 use super::schedule::Scheduled;
 use crate::network::{Event, Readiness};
@@ -96,6 +96,10 @@ impl SimNetwork {
     pub(super) fn forget(&mut self, token: Token) -> Option<Kind> {
         let socket = self.sockets.remove(&token)?;
         self.endpoints.retain(|endpoint| *endpoint != token);
+        if let Kind::Connection(link) = socket.kind {
+            let Link { address, server, .. } = self.links[link];
+            self.dialed.remove(&(address, server));
+        }
         self.closed_tokens.push_back(token);
         if self.closed_tokens.len() > CLOSED_TOKENS {
             self.closed_tokens.pop_front();
