@@ -283,7 +283,7 @@ fn a_waker_outlives_its_network() {
     let mut network = OsNetwork::new().unwrap();
     let waker = network.waker().unwrap();
     drop(network);
-    waker.clone().wake();
+    waker.wake_by_ref();
     waker.wake();
 }
 

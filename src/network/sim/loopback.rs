@@ -127,6 +127,15 @@ mod tests {
     }
 
     #[test]
+    fn an_end_without_bytes_before_it_comes_too() {
+        let mut world = World::new();
+        let there = pair(&mut world);
+        world.net.shutdown_write(HERE).unwrap();
+        assert_eq!(world.poll(), [(there, R.with(H))]);
+        assert_eq!(world.read(there, 9).unwrap(), b"");
+    }
+
+    #[test]
     fn a_reset_of_either_end_is_found_at_the_other() {
         let mut world = World::new();
         let there = pair(&mut world);
