@@ -7,8 +7,7 @@ use windlass::middleware::{ConnectionContext, Frame, Interest, Middleware, Refus
 use windlass::network::{AcceptFailure, SimNetwork, SimPeer};
 use windlass::{AtLimit, CloseReason, Config, Error, Handler, Lines, Metrics, Server, Session};
 
-use super::journal::Call;
-use super::world::{World, address, at_most, echo, millis, panic_quietly, secs};
+use crate::fixture::{Call, World, address, at_most, echo, millis, panic_quietly, secs};
 
 /// The reasons for which connections closed, and how many did.
 fn closes(metrics: &Metrics) -> Vec<(&'static str, u64)> {
@@ -107,8 +106,8 @@ fn frames_that_layers_keep_or_refuse_are_counted() {
     let mut network = SimNetwork::new(1);
     let server = Server::with_config(at_most(10)).middleware(ByLen).tcp(address(0), Silent);
     let mut reactor = server.build_on(&mut network).unwrap();
-    let peer = network.connect(address(0));
-    network.send(peer, b"a\nb\nhello\ncc\nnever run\n");
+    let peer = network.connect_to(address(0));
+    network.send_from(peer, b"a\nb\nhello\ncc\nnever run\n");
     while reactor.metrics().closed.total() == 0 {
         reactor.turn(&mut network, None).unwrap();
     }
@@ -148,7 +147,7 @@ fn gauges_say_how_things_stand_now() {
     assert_eq!((metrics.connections, metrics.max_connections), (2, 7));
     assert!(metrics.buffered_bytes >= 18, "{metrics:?}");
     assert_eq!(metrics.buffered_bytes, world.reactor.held_len() as u64);
-    world.network.send(peer, b"\n");
+    world.network.send_from(peer, b"\n");
     world.settle();
     assert_eq!(world.reactor.metrics().buffered_bytes, 0);
 }
