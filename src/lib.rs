@@ -30,6 +30,7 @@ mod handler; // the application's side of a connection
 mod connections; // all connections of a listener, in slots
 mod endpoint; // a listener's protocol: from bytes to frames to the handler
 mod datagram; // a UDP socket and its handler
+pub mod middleware; // layers between the peers and the handlers; below it a file for each
 
 // The loop.
 mod acceptor; // takes peers off a listener's queue

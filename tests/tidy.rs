@@ -26,6 +26,7 @@ const FLOORS: &[(u32, &[&str])] = &[
     (3, &["reactor", "acceptor", "drain"]),
     // The machines.
     (2, &["endpoint", "connections", "connection", "handler", "datagram"]),
+    (2, &["middleware"]),
     // The parts.
     (1, &["codec", "codec/*", "codec/scan", "codec/pattern", "output", "batch"]),
     (1, &["read_buffer", "write_queue", "timers", "shared", "backoff", "network"]),
