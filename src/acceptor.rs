@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use crate::backoff::Backoff;
 use crate::error::Error;
 use crate::network::{AcceptError, Progress};
-use crate::shared::{Shared, Turn};
+use crate::shared::Shared;
 use crate::token::Token;
+use crate::turn::Turn;
 
 /// A listener, as the loop sees it.
 #[derive(Debug)]

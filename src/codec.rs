@@ -157,7 +157,47 @@ pub trait Codec {
     /// A message that would be no frame for the decoder, or one that is too long. Nothing is put.
     fn encode(&mut self, message: &Self::Message, output: &mut Output) -> Result<(), FrameError>;
 
+    /// What [layers](crate::middleware) are shown of a frame, given all its bytes on the wire, or
+    /// none: without its length or delimiter, if it has one. Unless told otherwise, all of them.
+    fn body<'a>(&self, wire: &'a [u8]) -> &'a [u8] {
+        wire
+    }
+
     /// The most bytes an unfinished frame can come to: what one connection may make the engine
     /// hold. The memory budget is checked against it when the server is built.
     fn max_frame_len(&self) -> usize;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Asserts that what layers are shown of a message on the wire is what the handler is given.
+    fn assert_body<C>(mut codec: C, message: &C::Message, body: &[u8])
+    where
+        C: Codec,
+        for<'a> C::Frame<'a>: AsRef<[u8]>,
+    {
+        let mut output = Output::new();
+        codec.encode(message, &mut output).unwrap();
+        let mut wire = output.to_vec();
+        assert_eq!(codec.body(&wire), body);
+        assert_eq!(codec.body(&[]), b"");
+        match codec.decode(&mut wire) {
+            Ok(Decoded::Frame { frame, .. }) => assert_eq!(frame.as_ref(), body),
+            other => panic!("{:?}", other.map(|_| "incomplete")),
+        }
+    }
+
+    #[test]
+    fn layers_are_shown_what_the_handler_is_given() {
+        assert_body(Raw, b"hello", b"hello");
+        assert_body(Lines::default(), "hello", b"hello");
+        assert_body(Lines::default().crlf(), "hello", b"hello");
+        assert_body(Delimited::new(b"--"), b"hello", b"hello");
+        assert_body(Fixed::new(5), b"hello", b"hello");
+        assert_body(LengthPrefixed::default(), b"hello", b"hello");
+        assert_body(LengthPrefixed::default().keep_header(), b"\0\0\0\x01a", b"\0\0\0\x01a");
+        assert_body(Varint::default(), &[7; 300], &[7; 300]);
+    }
 }

@@ -20,11 +20,14 @@ mod deadlines;
 mod ending;
 mod holds;
 mod input;
+mod notes;
 mod output;
 
 use std::net::SocketAddr;
 
 use self::holds::Holds;
+pub use self::notes::Identity;
+use self::notes::Notes;
 use crate::error::CloseReason;
 use crate::instant::Instant;
 use crate::network::{Network, Readiness};
@@ -51,6 +54,13 @@ pub(crate) struct Connection {
     /// Timers the handler set, by key.
     #[expect(clippy::box_collection, reason = "few have any, and all have room for the pointer")]
     timers: Option<Box<Vec<(u32, TimerId)>>>,
+    /// What layers noted, and what else few connections need.
+    notes: Option<Box<Notes>>,
+    bytes_received: u64,
+    bytes_sent: u64,
+    frames: u64,
+    /// The layers that want to see its frames, a bit for each, and whether the handler was told.
+    watchers: u32,
     /// The memory of `input` and `queue` that the loop's sum knows of.
     counted_len: u32,
     /// The bytes discarded while lingering.
@@ -69,7 +79,10 @@ pub(crate) struct Connection {
     is_end_due: bool,
     /// What the end of the stream left of the input was run.
     has_run_last: bool,
-    has_run_frame: bool,
+    /// How many of its layers were told of its opening.
+    seen_by: u8,
+    /// Whether the handler was told of its opening.
+    is_announced: bool,
     /// On the loop's list of those that have work left.
     is_listed_ready: bool,
     /// On the loop's list of those that closed.
@@ -108,6 +121,11 @@ impl Connection {
             input: None,
             queue: None,
             timers: None,
+            notes: None,
+            bytes_received: 0,
+            bytes_sent: 0,
+            frames: 0,
+            watchers: 0,
             counted_len: 0,
             discarded_len: 0,
             deadline: None,
@@ -118,7 +136,8 @@ impl Connection {
             holds: Holds::UNANNOUNCED,
             is_end_due: false,
             has_run_last: false,
-            has_run_frame: false,
+            seen_by: 0,
+            is_announced: false,
             is_listed_ready: false,
             is_listed_closed: false,
             is_aborted: false,
@@ -139,6 +158,31 @@ impl Connection {
 
     pub(crate) const fn last_active(&self) -> Instant {
         self.last_active
+    }
+
+    /// How many bytes were read from the peer.
+    pub(crate) const fn bytes_received(&self) -> u64 {
+        self.bytes_received
+    }
+
+    /// How many bytes the kernel took for the peer.
+    pub(crate) const fn bytes_sent(&self) -> u64 {
+        self.bytes_sent
+    }
+
+    /// How many frames were run.
+    pub(crate) const fn frames(&self) -> u64 {
+        self.frames
+    }
+
+    /// Whether the handler was told of its opening.
+    pub(crate) const fn is_announced(&self) -> bool {
+        self.is_announced
+    }
+
+    /// The handler is about to be told of its opening.
+    pub(crate) const fn announce(&mut self) {
+        self.is_announced = true;
     }
 
     pub(crate) const fn phase(&self) -> Phase {
@@ -260,10 +304,10 @@ impl Connection {
         self.input.as_ref().is_some_and(|input| input.missing() == 0)
     }
 
-    /// Frames were run.
+    /// So many frames were run.
     #[inline]
-    pub(crate) const fn ran_frames(&mut self) {
-        self.has_run_frame = true;
+    pub(crate) const fn ran_frames(&mut self, count: usize) {
+        self.frames += count as u64;
         if matches!(self.draining, Draining::Newcomer) {
             self.draining = Draining::WhenIdle;
         }
@@ -331,6 +375,7 @@ impl Connection {
     #[inline]
     const fn is_plain(&self) -> bool {
         self.is_idle()
+            && self.may_run()
             && self.counted_len == 0
             && !self.has_unread()
             && !self.is_end_due

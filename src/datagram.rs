@@ -11,8 +11,9 @@ use crate::batch::{Datagram, Incoming, Outgoing};
 use crate::error::Error;
 use crate::instant::Instant;
 use crate::network::{Progress, Readiness};
-use crate::shared::{Shared, Turn};
+use crate::shared::Shared;
 use crate::token::Token;
+use crate::turn::Turn;
 
 /// A drain receives so many budgets of datagrams at most, so that a flood cannot put it off.
 const MAX_LAST_ROUNDS: usize = 64;
@@ -294,9 +295,15 @@ impl DatagramEndpoint {
             let outgoing = &mut self.outgoing;
             let mut session = DatagramSession { outgoing, shared: &mut *turn.shared, address };
             let handler = &mut *self.handler;
+            let layers = &mut *turn.bench.layers;
+            let endpoint = self.token.endpoint_index();
             let run = AssertUnwindSafe(|| {
                 datagrams.by_ref().try_for_each(|datagram| {
-                    handle_one(handler, &mut session, datagram);
+                    if layers.on_datagram(session.shared, endpoint, &datagram) {
+                        handle_one(handler, &mut session, datagram);
+                    } else {
+                        session.shared.counters.datagrams_rejected += 1;
+                    }
                     match session.outgoing.waiting_len() > worth_sending_len {
                         true => ControlFlow::Break(()),
                         false => ControlFlow::Continue(()),

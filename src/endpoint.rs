@@ -13,8 +13,9 @@ use crate::error::{CloseReason, Error};
 use crate::handler::{Handler, Session};
 use crate::instant::Instant;
 use crate::network::Readiness;
-use crate::shared::{Purpose, Shared, Turn};
+use crate::shared::{Purpose, Shared};
 use crate::token::Token;
+use crate::turn::{Bench, Turn};
 
 /// The connections of one listener, whatever their protocol: the one place where the loop does not
 /// know what it calls.
@@ -87,7 +88,7 @@ impl<H: Handler> StreamEndpoint<H> {
         &mut self,
         turn: &mut Turn<'_>,
         token: Token,
-        call: impl FnOnce(&mut H, &mut Session<'_, H>, &mut [u8]),
+        call: impl FnOnce(&mut H, &mut Session<'_, H>, &mut Bench<'_>),
     ) {
         if let Some(peer) = self.connections.get_mut(token) {
             lend(&mut self.handler, peer, turn, call);
@@ -126,8 +127,9 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
         let (codec, state) = self.prepared.take().expect("it was prepared before the adoption");
         let peer = Peer { connection, codec, state };
         let peer = self.connections.insert(peer);
-        lend(&mut self.handler, peer, turn, |handler, session, _| {
-            guard(session, |session| handler.on_open(session));
+        lend(&mut self.handler, peer, turn, |handler, session, bench| {
+            bench.layers.on_open(&mut session.context());
+            announce(handler, session);
         });
     }
 
@@ -152,7 +154,7 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
         self.with_session(turn, token, |handler, session, _| match purpose {
             Purpose::Handler(key) => {
                 session.connection.forget_timer(key);
-                if session.connection.is_open() {
+                if session.connection.is_open() && session.connection.is_announced() {
                     guard(session, |session| handler.on_timer(session, key));
                 }
             }
@@ -163,16 +165,20 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
     fn free(&mut self, turn: &mut Turn<'_>, token: Token) -> Option<CloseReason> {
         let peer = self.connections.get_mut(token)?;
         let reason = peer.connection.take_reason();
-        lend(&mut self.handler, peer, turn, |handler, session, _| {
-            guard(session, |session| {
-                handler.on_close(session, &reason);
-                Ok(())
-            });
+        lend(&mut self.handler, peer, turn, |handler, session, bench| {
+            if session.connection.is_announced() {
+                guard(session, |session| {
+                    handler.on_close(session, &reason);
+                    Ok(())
+                });
+            }
+            bench.layers.on_close(&mut session.context(), &reason);
         });
         let Peer { mut connection, codec, state } = self.connections.remove(token)?;
         connection.release(turn.shared, turn.network);
-        // What the application keeps may panic when it is dropped.
-        if catch_unwind(AssertUnwindSafe(|| drop((codec, state)))).is_err() {
+        // What the application and its layers keep may panic when it is dropped.
+        let kept = (codec, state, connection);
+        if catch_unwind(AssertUnwindSafe(|| drop(kept))).is_err() {
             turn.shared.counters.panics += 1;
             log::error!("the state of connection {token:?} panicked when it was dropped");
         }
@@ -190,7 +196,7 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
     fn drain(&mut self, turn: &mut Turn<'_>, token: Token) {
         self.with_session(turn, token, |handler, session, _| {
             session.connection.drain();
-            if session.connection.is_open() {
+            if session.connection.is_open() && session.connection.is_announced() {
                 guard(session, |session| handler.on_drain(session));
             }
         });
@@ -219,14 +225,23 @@ fn lend<H: Handler>(
     handler: &mut H,
     peer: &mut Peer<H>,
     turn: &mut Turn<'_>,
-    call: impl FnOnce(&mut H, &mut Session<'_, H>, &mut [u8]),
+    call: impl FnOnce(&mut H, &mut Session<'_, H>, &mut Bench<'_>),
 ) {
     let Peer { connection, codec, state } = peer;
     let (shared, network) = (&mut *turn.shared, &mut *turn.network);
     shared.write_left = shared.config.write_budget;
     let mut session = Session { connection, codec, state, shared, network };
-    call(handler, &mut session, turn.buffer);
+    call(handler, &mut session, &mut turn.bench);
     session.connection.settle(session.shared, session.network);
+}
+
+/// Tells the handler of a connection, unless it was told before or is not to know yet.
+pub(super) fn announce<H: Handler>(handler: &mut H, session: &mut Session<'_, H>) {
+    let connection = &mut *session.connection;
+    if !connection.is_announced() && !connection.is_deferred() && connection.is_open() {
+        connection.announce();
+        guard(session, |session| handler.on_open(session));
+    }
 }
 
 /// Runs a callback whose panic or error ends this connection only.

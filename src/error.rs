@@ -5,8 +5,11 @@
 //! loop; a fault in its bytes is a [`FrameError`]. An [`Error`] is for the program that embeds the
 //! engine.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io;
+
+use bytes::Bytes;
 
 /// What the embedding program is told: what was tried, and what came in the way.
 ///
@@ -129,6 +132,39 @@ impl fmt::Display for FrameError {
 
 impl std::error::Error for FrameError {}
 
+/// Why a layer refuses somebody, and what it says to him.
+///
+/// ```
+/// use windlass::middleware::Refusal;
+///
+/// let refusal = Refusal::new("too many").farewell("try again later\r\n");
+/// assert_eq!(refusal.why(), "too many");
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Refusal {
+    pub(crate) why: Cow<'static, str>,
+    pub(crate) farewell: Bytes,
+}
+
+impl Refusal {
+    /// A refusal of which the peer is told nothing; `why` is for logs and the [`CloseReason`].
+    pub fn new(why: impl Into<Cow<'static, str>>) -> Self {
+        Self { why: why.into(), farewell: Bytes::new() }
+    }
+
+    /// Sends these bytes, as they are, before the close.
+    #[must_use]
+    pub fn farewell(mut self, farewell: impl Into<Bytes>) -> Self {
+        self.farewell = farewell.into();
+        self
+    }
+
+    /// Why.
+    pub fn why(&self) -> &str {
+        &self.why
+    }
+}
+
 /// Why a connection ended. There is exactly one for each connection.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -162,6 +198,13 @@ pub enum CloseReason {
     WriteLimit,
     /// All buffers together would have outgrown the memory budget, and this connection held most.
     MemoryBudget,
+    /// A layer refused it.
+    Refused {
+        /// The layer's name.
+        by: &'static str,
+        /// The reason it gave.
+        why: Cow<'static, str>,
+    },
     /// The connection limit was reached, and this connection was idle the longest.
     Evicted,
     /// The loop drained, and this connection had nothing left to do.
@@ -191,6 +234,7 @@ impl CloseReason {
             Self::LifetimeOver => "lifetime over",
             Self::WriteLimit => "write limit",
             Self::MemoryBudget => "memory budget",
+            Self::Refused { .. } => "refused",
             Self::Evicted => "evicted",
             Self::Drained => "drained",
             Self::DrainTimeout => "drain timeout",
@@ -206,6 +250,7 @@ impl fmt::Display for CloseReason {
             Self::Reset(kind) => write!(f, ": {kind}"),
             Self::Failed(error) => write!(f, ": {error}"),
             Self::Malformed(error) => write!(f, ": {error}"),
+            Self::Refused { by, why } => write!(f, " by {by}: {why}"),
             _ => Ok(()),
         }
     }

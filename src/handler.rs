@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use crate::codec::Codec;
 use crate::connection::Connection;
+use crate::context::{Borrower, ConnectionContext};
 use crate::error::{CloseReason, Error};
 use crate::instant::Instant;
 use crate::network::Network;
@@ -245,6 +246,16 @@ impl<H: Handler> Session<'_, H> {
     /// When the peer was let in.
     pub const fn opened(&self) -> Instant {
         self.connection.opened()
+    }
+
+    /// What is known of the connection, and what the layers before the handler noted about it.
+    pub const fn context(&mut self) -> ConnectionContext<'_> {
+        ConnectionContext {
+            connection: &mut *self.connection,
+            shared: &mut *self.shared,
+            network: &mut *self.network,
+            borrower: Borrower::HANDLER,
+        }
     }
 
     /// How many bytes of earlier output wait for the peer to take them.

@@ -25,12 +25,15 @@ mod shared; // time, buffers, timers, and who is to be served
 mod backoff; // pauses before something that failed is tried again
 
 // The machines.
+mod turn; // what the loop lends them
 mod connection; // one TCP peer: the only place where its state changes
 mod handler; // the application's side of a connection
+mod context; // a connection as layers see it
+pub mod middleware; // layers before the handler; below it a file for each built-in one
+mod layers; // all layers of a loop, in chains
 mod connections; // all connections of a listener, in slots
 mod endpoint; // a listener's protocol: from bytes to frames to the handler
 mod datagram; // a UDP socket and its handler
-pub mod middleware; // layers between the peers and the handlers; below it a file for each
 
 // The loop.
 mod acceptor; // takes peers off a listener's queue
@@ -39,6 +42,7 @@ mod reactor; // one turn of the loop
 
 // The doors.
 mod engine; // a loop on the system's network
+mod listener; // where to listen, with which handler, behind which layers
 mod server; // configure, listen, run
 
 pub use codec::{Codec, Decoded, Delimited, Endian, Fixed, LengthPrefixed, Lines, Raw, Varint};
@@ -49,6 +53,7 @@ pub use engine::Engine;
 pub use error::{CloseReason, Error, FrameError, FrameFault};
 pub use handler::{Handler, Session};
 pub use instant::Instant;
+pub use listener::Listener;
 pub use output::Output;
 pub use reactor::Reactor;
 pub use server::Server;

@@ -32,9 +32,11 @@ use crate::drain::{Drain, DrainReport, Request};
 use crate::endpoint::Endpoint;
 use crate::error::{CloseReason, Error};
 use crate::instant::Instant;
+use crate::layers::Layers;
 use crate::network::{Event, Network};
-use crate::shared::{Counters, Purpose, Shared, Turn};
+use crate::shared::{Counters, Purpose};
 use crate::token::Token;
+use crate::turn::Tools;
 
 /// How many events are taken from the network at a time.
 const EVENTS_LEN: usize = 1024;
@@ -75,11 +77,9 @@ const EVENTS_LEN: usize = 1024;
 /// ```
 pub struct Reactor {
     services: Vec<Service>,
-    shared: Shared,
+    tools: Tools,
     drain: Drain,
     max_connections: usize,
-    /// The buffer everybody's input is read into.
-    buffer: Vec<u8>,
     /// The buffer all UDP sockets receive into.
     incoming: Incoming,
     events: Vec<Event>,
@@ -106,6 +106,7 @@ impl Reactor {
     pub(crate) fn new(
         config: Config,
         services: Vec<Service>,
+        layers: Layers,
         max_connections: usize,
         now: Instant,
     ) -> Self {
@@ -117,7 +118,6 @@ impl Reactor {
             services,
             drain: Drain::default(),
             max_connections,
-            buffer: vec![0; config.read_buffer_len],
             incoming: Incoming::new(batch_len, datagram_len),
             events: Vec::with_capacity(EVENTS_LEN),
             may_accept: false,
@@ -125,7 +125,7 @@ impl Reactor {
             accepts_first: 0,
             expected: Instant::END,
             put_off: 0,
-            shared: Shared::new(config, capacity(max_connections), now),
+            tools: Tools::new(config, capacity(max_connections), layers, now),
         }
     }
 
@@ -149,16 +149,16 @@ impl Reactor {
         let poll = network.poll(&mut self.events, wait);
         poll.map_err(|error| Error::with_source("cannot wait for events any more", error))?;
         self.read_clock(network);
-        let waiting_len = self.shared.ready.len();
+        let waiting_len = self.tools.shared.ready.len();
         self.serve_events(network);
         self.serve_ready(network, waiting_len);
-        if self.shared.now >= self.expected {
+        if self.tools.shared.now >= self.expected {
             self.fire_timers(network);
         }
         if self.drain.is_under_way() {
             self.advance_drain(network)?;
         }
-        if !self.shared.closed.is_empty() {
+        if !self.tools.shared.closed.is_empty() {
             self.free_closed(network);
         }
         if self.may_accept {
@@ -173,7 +173,7 @@ impl Reactor {
         if self.drain.report().is_some() {
             None
         } else if self.has_work() {
-            Some(self.shared.now)
+            Some(self.tools.shared.now)
         } else {
             self.next_timer()
         }
@@ -209,7 +209,7 @@ impl Reactor {
 
     /// What has happened so far.
     pub const fn counters(&self) -> Counters {
-        self.shared.counters
+        self.tools.shared.counters
     }
 
     /// Where the listeners and UDP sockets are, in the order they were added.
@@ -253,7 +253,7 @@ impl Reactor {
     }
 
     fn next_timer(&self) -> Option<Instant> {
-        match (self.shared.timers.next_deadline(), self.drain.deadline()) {
+        match (self.tools.shared.timers.next_deadline(), self.drain.deadline()) {
             (Some(timer), Some(drain)) => Some(timer.min(drain)),
             (timer, drain) => timer.or(drain),
         }
@@ -261,15 +261,15 @@ impl Reactor {
 
     /// Whether there is something to do that no event will announce.
     fn has_work(&self) -> bool {
-        !self.shared.ready.is_empty()
-            || !self.shared.closed.is_empty()
+        !self.tools.shared.ready.is_empty()
+            || !self.tools.shared.closed.is_empty()
             || self.drain.has_request()
             || (self.may_accept && self.has_room())
     }
 
     /// Whether a peer that comes now can be dealt with.
     fn has_room(&self) -> bool {
-        match self.shared.config.at_limit {
+        match self.tools.shared.config.at_limit {
             AtLimit::Refuse(_) => true,
             AtLimit::EvictIdle if self.may_evict => true,
             AtLimit::Wait | AtLimit::EvictIdle => self.connections_len() < self.max_connections,
@@ -277,8 +277,8 @@ impl Reactor {
     }
 
     fn read_clock(&mut self, network: &mut dyn Network) {
-        self.shared.now = network.now();
-        self.shared.counters.turns += 1;
+        self.tools.shared.now = network.now();
+        self.tools.shared.counters.turns += 1;
     }
 
     fn serve_events(&mut self, network: &mut dyn Network) {
@@ -291,7 +291,7 @@ impl Reactor {
                 continue;
             }
             let Some(service) = self.services.get_mut(token.endpoint_index()) else { continue };
-            let mut turn = Turn { network, shared: &mut self.shared, buffer: &mut self.buffer };
+            let mut turn = self.tools.turn(network);
             match service {
                 Service::Stream(_, endpoint) if token.is_connection() => {
                     endpoint.on_event(&mut turn, token, readiness);
@@ -312,8 +312,8 @@ impl Reactor {
     /// used up his budget in this one waits for the next.
     fn serve_ready(&mut self, network: &mut dyn Network, waiting_len: usize) {
         for _ in 0..waiting_len {
-            let Some(token) = self.shared.ready.pop_front() else { break };
-            let mut turn = Turn { network, shared: &mut self.shared, buffer: &mut self.buffer };
+            let Some(token) = self.tools.shared.ready.pop_front() else { break };
+            let mut turn = self.tools.turn(network);
             match &mut self.services[token.endpoint_index()] {
                 Service::Stream(_, endpoint) => endpoint.on_turn(&mut turn, token),
                 Service::Datagram(endpoint) => endpoint.on_turn(&mut turn, &mut self.incoming),
@@ -331,9 +331,9 @@ impl Reactor {
             return;
         }
         self.put_off = 0;
-        for _ in 0..self.shared.config.timer_budget {
-            let Some(key) = self.shared.timers.pop_due(self.shared.now) else { break };
-            let mut turn = Turn { network, shared: &mut self.shared, buffer: &mut self.buffer };
+        for _ in 0..self.tools.shared.config.timer_budget {
+            let Some(key) = self.tools.shared.timers.pop_due(self.tools.shared.now) else { break };
+            let mut turn = self.tools.turn(network);
             match (&mut self.services[key.token.endpoint_index()], key.purpose) {
                 (Service::Stream(acceptor, _), Purpose::Retry) => {
                     acceptor.on_timer();
@@ -358,7 +358,7 @@ impl Reactor {
     }
 
     fn cut(&mut self, network: &mut dyn Network, token: Token, reason: CloseReason) {
-        let mut turn = Turn { network, shared: &mut self.shared, buffer: &mut self.buffer };
+        let mut turn = self.tools.turn(network);
         if let Service::Stream(_, endpoint) = &mut self.services[token.endpoint_index()] {
             endpoint.cut(&mut turn, token, reason);
         }
@@ -366,21 +366,21 @@ impl Reactor {
 
     /// Frees the slots of what closed, and lets those try again that failed for want of something.
     fn free_closed(&mut self, network: &mut dyn Network) {
-        let mut closed = std::mem::take(&mut self.shared.closed);
+        let mut closed = std::mem::take(&mut self.tools.shared.closed);
         for token in closed.drain(..) {
-            let mut turn = Turn { network, shared: &mut self.shared, buffer: &mut self.buffer };
+            let mut turn = self.tools.turn(network);
             if let Service::Stream(_, endpoint) = &mut self.services[token.endpoint_index()]
                 && let Some(reason) = endpoint.free(&mut turn, token)
             {
                 log::debug!("connection {token:?} closed: {reason}");
-                self.shared.counters.closed += 1;
+                self.tools.shared.counters.closed += 1;
                 self.drain.count(&reason);
             }
         }
-        self.shared.closed = closed;
+        self.tools.shared.closed = closed;
         for service in &mut self.services {
             if let Service::Stream(acceptor, _) = service {
-                acceptor.retry(&mut self.shared);
+                acceptor.retry(&mut self.tools.shared);
                 self.may_accept |= acceptor.may_accept();
             }
         }

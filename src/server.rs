@@ -7,10 +7,12 @@ use crate::acceptor::Acceptor;
 use crate::config::{AtLimit, Config, DEFAULT_MAX_CONNECTIONS};
 use crate::datagram::{DatagramEndpoint, DatagramHandler};
 use crate::drain::DrainReport;
-use crate::endpoint::{Endpoint, StreamEndpoint};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::handler::Handler;
+use crate::layers::Layers;
+use crate::listener::{Kind, Listener};
+use crate::middleware::Middleware;
 use crate::network::{Network, OsNetwork};
 use crate::reactor::{Reactor, Service, capacity};
 use crate::token::Token;
@@ -48,14 +50,8 @@ const RESERVED_DESCRIPTORS: usize = 32;
 #[derive(Default)]
 pub struct Server {
     config: Config,
-    planned: Vec<(String, Planned)>,
-}
-
-/// A listener or UDP socket to be.
-enum Planned {
-    /// What makes the endpoint once its number is known, and for how many connections.
-    Stream(Box<dyn FnOnce(u8, usize) -> Box<dyn Endpoint>>),
-    Datagram(Box<dyn DatagramHandler>),
+    layers: Vec<Box<dyn Middleware>>,
+    listeners: Vec<Listener>,
 }
 
 impl Server {
@@ -66,7 +62,7 @@ impl Server {
 
     /// A server with this configuration and no listener.
     pub const fn with_config(config: Config) -> Self {
-        Self { config, planned: Vec::new() }
+        Self { config, layers: Vec::new(), listeners: Vec::new() }
     }
 
     /// Allows this many connections at a time, over all listeners. See
@@ -83,31 +79,35 @@ impl Server {
         self
     }
 
-    /// Listens for TCP on `address`, such as `127.0.0.1:7000` or `[::]:7000`; port 0 is any free
-    /// port. A name is looked up when the server is built, and the first address found is taken.
-    /// The codec begins as its default.
-    pub fn tcp<H: Handler<Codec: Default>>(self, address: impl fmt::Display, handler: H) -> Self {
-        self.tcp_with(address, H::Codec::default(), handler)
+    /// Puts a layer before the layers and handlers of all listeners, behind those given before.
+    pub fn middleware(mut self, layer: impl Middleware) -> Self {
+        self.layers.push(Box::new(layer));
+        self
     }
 
-    /// Listens for TCP on `address`, as [`tcp`](Self::tcp) does, with the settings of `codec`, of
-    /// which each connection gets a clone.
+    /// Listens for TCP on `address`. See [`Listener::tcp`].
+    pub fn tcp<H: Handler<Codec: Default>>(self, address: impl fmt::Display, handler: H) -> Self {
+        self.listen(Listener::tcp(address, handler))
+    }
+
+    /// Listens for TCP on `address` with the settings of `codec`. See [`Listener::tcp_with`].
     pub fn tcp_with<H: Handler>(
-        mut self,
+        self,
         address: impl fmt::Display,
         codec: H::Codec,
         handler: H,
     ) -> Self {
-        let make = move |endpoint, capacity| -> Box<dyn Endpoint> {
-            Box::new(StreamEndpoint::new(endpoint, capacity, codec, handler))
-        };
-        self.planned.push((address.to_string(), Planned::Stream(Box::new(make))));
-        self
+        self.listen(Listener::tcp_with(address, codec, handler))
     }
 
-    /// Receives UDP on `address`, which is understood as by [`tcp`](Self::tcp).
-    pub fn udp(mut self, address: impl fmt::Display, handler: impl DatagramHandler) -> Self {
-        self.planned.push((address.to_string(), Planned::Datagram(Box::new(handler))));
+    /// Receives UDP on `address`. See [`Listener::udp`].
+    pub fn udp(self, address: impl fmt::Display, handler: impl DatagramHandler) -> Self {
+        self.listen(Listener::udp(address, handler))
+    }
+
+    /// Adds a listener, which may have layers of its own.
+    pub fn listen(mut self, listener: Listener) -> Self {
+        self.listeners.push(listener);
         self
     }
 
@@ -139,31 +139,46 @@ impl Server {
     ///
     /// As for [`build`](Self::build).
     pub fn build_on(self, network: &mut dyn Network) -> Result<Reactor, Error> {
-        let Self { config, planned } = self;
+        let Self { config, layers, listeners } = self;
         config.check()?;
-        if planned.is_empty() {
-            return Err(Error::new("a server needs a listener: call tcp or udp"));
-        }
-        if planned.len() > Token::MAX_ENDPOINTS {
-            let most = Token::MAX_ENDPOINTS;
-            return Err(Error::new(format!("{} listeners: the most are {most}", planned.len())));
-        }
+        check_listeners(layers.len(), &listeners)?;
         network
             .watch_signals(&config.signals)
             .map_err(|error| Error::with_source("cannot watch for signals", error))?;
-        let max_connections = max_connections(&config, planned.len(), network)?;
-        let mut services = Vec::with_capacity(planned.len());
-        for (index, planned) in planned.into_iter().enumerate() {
+        let max_connections = max_connections(&config, listeners.len(), network)?;
+        let mut services = Vec::with_capacity(listeners.len());
+        let common = layers.len();
+        let mut layers = Layers::with_common(layers);
+        for (index, mut listener) in listeners.into_iter().enumerate() {
             let index = u8::try_from(index).expect("their number was checked");
-            services.push(open(network, &config, max_connections, index, planned)?);
+            layers.push_chain(common, std::mem::take(&mut listener.layers));
+            services.push(open(network, &config, max_connections, index, listener)?);
         }
         let now = network.now();
-        let reactor = Reactor::new(config, services, max_connections, now);
+        let reactor = Reactor::new(config, services, layers, max_connections, now);
         log::info!(
             "{max_connections} connections at most, {} bytes of memory at most",
             reactor.memory_bound()
         );
         Ok(reactor)
+    }
+}
+
+fn check_listeners(common: usize, listeners: &[Listener]) -> Result<(), Error> {
+    if listeners.is_empty() {
+        return Err(Error::new("a server needs a listener: call tcp or udp"));
+    }
+    if listeners.len() > Token::MAX_ENDPOINTS {
+        let most = Token::MAX_ENDPOINTS;
+        return Err(Error::new(format!("{} listeners: the most are {most}", listeners.len())));
+    }
+    let most = Layers::MAX_CHAIN_LEN;
+    match listeners.iter().find(|listener| common + listener.layers.len() > most) {
+        Some(Listener { address, layers, .. }) => Err(Error::new(format!(
+            "{} layers before the handler of {address}: the most are {most}",
+            common + layers.len()
+        ))),
+        None => Ok(()),
     }
 }
 
@@ -198,20 +213,21 @@ fn open(
     config: &Config,
     max_connections: usize,
     index: u8,
-    (address, planned): (String, Planned),
+    listener: Listener,
 ) -> Result<Service, Error> {
+    let Listener { address, kind, .. } = listener;
     let token = Token::endpoint(index);
     let wanted = resolve(&address)?;
-    match planned {
-        Planned::Stream(make) => {
-            let endpoint = make(index, capacity(max_connections));
+    match kind {
+        Kind::Stream(endpoint) | Kind::Outbound(endpoint) => {
+            let endpoint = (endpoint.make)(index, capacity(max_connections));
             config.check_budget(endpoint.max_frame_len())?;
             let bound = network.listen(token, wanted, &config.socket).map_err(|error| {
                 Error::with_source(format!("cannot listen on tcp {address}"), error)
             })?;
             Ok(Service::Stream(Acceptor::new(token, bound), endpoint))
         }
-        Planned::Datagram(handler) => {
+        Kind::Datagram(handler) => {
             let bound = network
                 .bind(token, wanted, &config.socket)
                 .map_err(|error| Error::with_source(format!("cannot bind udp {address}"), error))?;
@@ -228,10 +244,9 @@ fn resolve(address: &str) -> Result<SocketAddr, Error> {
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let addresses: Vec<_> = self.planned.iter().map(|(address, _)| address).collect();
         f.debug_struct("Server")
             .field("config", &self.config)
-            .field("addresses", &addresses)
-            .finish()
+            .field("listeners", &self.listeners)
+            .finish_non_exhaustive()
     }
 }

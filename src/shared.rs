@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 
 use crate::config::Config;
 use crate::instant::Instant;
-use crate::network::Network;
 use crate::output::{Output, OutputMark};
 use crate::read_buffer::SpareBuffers;
 use crate::timers::Timers;
@@ -31,14 +30,6 @@ pub(crate) struct Shared {
     /// How many bytes the buffers of all connections hold together.
     pub(crate) held_len: usize,
     pub(crate) counters: Counters,
-}
-
-/// What an endpoint is lent for one turn of the loop.
-pub(crate) struct Turn<'a> {
-    pub(crate) network: &'a mut dyn Network,
-    pub(crate) shared: &'a mut Shared,
-    /// The buffer that everybody's input is read into.
-    pub(crate) buffer: &'a mut [u8],
 }
 
 /// Whose timer it is, and what for.
@@ -69,6 +60,8 @@ pub struct Counters {
     pub accepted: u64,
     /// Peers that were refused at the limit.
     pub refused: u64,
+    /// Peers that layers refused at the door.
+    pub refused_by_layers: u64,
     /// Failed attempts to accept, whatever the reason.
     pub accept_errors: u64,
     /// Connections that were closed, whatever the reason.
@@ -80,7 +73,7 @@ pub struct Counters {
     /// Datagrams that were sent.
     pub datagrams_sent: u64,
     /// Those of them that no [`on_datagram`](crate::DatagramHandler::on_datagram) was called for:
-    /// truncated, or without a sender that can be answered.
+    /// truncated, without a sender that can be answered, or refused by a layer.
     pub datagrams_rejected: u64,
     /// Datagrams that were to be sent and were dropped: the queue was full, or the network refused
     /// them.

@@ -21,12 +21,12 @@ use source::{Source, follows};
 /// one room, in which imports are free. In `codec/*` each file of the folder is a room by itself.
 const FLOORS: &[(u32, &[&str])] = &[
     // The doors.
-    (4, &["lib", "server", "engine"]),
+    (4, &["lib", "server", "listener", "engine"]),
     // The loop.
     (3, &["reactor", "acceptor", "drain"]),
     // The machines.
-    (2, &["endpoint", "connections", "connection", "handler", "datagram"]),
-    (2, &["middleware"]),
+    (2, &["turn", "endpoint", "connections", "connection", "handler", "datagram"]),
+    (2, &["context", "middleware", "layers"]),
     // The parts.
     (1, &["codec", "codec/*", "codec/scan", "codec/pattern", "output", "batch"]),
     (1, &["read_buffer", "write_queue", "timers", "shared", "backoff", "network"]),
@@ -41,12 +41,17 @@ const DOORS_FLOOR: u32 = 4;
 
 /// The arrows on one floor: who may import whom.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("lib", &["server", "engine"]),
-    ("server", &["engine"]),
+    ("lib", &["server", "listener", "engine"]),
+    ("server", &["engine", "listener"]),
     ("reactor", &["acceptor", "drain"]),
-    ("endpoint", &["connections", "connection", "handler"]),
+    ("turn", &["layers"]),
+    ("endpoint", &["turn", "connections", "connection", "handler", "layers", "middleware"]),
+    ("datagram", &["turn"]),
+    ("layers", &["middleware", "context"]),
+    ("middleware", &["context", "connection"]),
+    ("context", &["connection"]),
     ("connections", &["connection", "handler"]),
-    ("handler", &["connection"]),
+    ("handler", &["connection", "context"]),
     ("codec", &["output"]),
     ("codec/*", &["codec", "codec/scan", "codec/pattern", "output"]),
     ("write_queue", &["output"]),

@@ -112,6 +112,10 @@ impl Codec for Delimited {
         Ok(())
     }
 
+    fn body<'a>(&self, wire: &'a [u8]) -> &'a [u8] {
+        wire.strip_suffix(self.delimiter.bytes()).unwrap_or(wire)
+    }
+
     fn max_frame_len(&self) -> usize {
         self.max_len as usize + self.delimiter.bytes().len()
     }

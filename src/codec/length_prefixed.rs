@@ -355,6 +355,10 @@ impl Codec for LengthPrefixed {
         }
     }
 
+    fn body<'a>(&self, wire: &'a [u8]) -> &'a [u8] {
+        wire.get(self.frame_start.into()..).unwrap_or_default()
+    }
+
     fn max_frame_len(&self) -> usize {
         usize::from(self.header_len) + self.longest_payload_len()
     }

@@ -122,6 +122,11 @@ impl Codec for Lines {
         Ok(())
     }
 
+    fn body<'a>(&self, wire: &'a [u8]) -> &'a [u8] {
+        let Some(line) = wire.strip_suffix(b"\n") else { return wire };
+        line.strip_suffix(b"\r").unwrap_or(line)
+    }
+
     fn max_frame_len(&self) -> usize {
         self.max_len as usize + b"\r\n".len()
     }

@@ -133,6 +133,11 @@ impl Codec for Varint {
         Ok(())
     }
 
+    fn body<'a>(&self, wire: &'a [u8]) -> &'a [u8] {
+        let header_len = wire.iter().position(|byte| byte & MORE == 0).map_or(0, |last| last + 1);
+        &wire[header_len..]
+    }
+
     fn max_frame_len(&self) -> usize {
         let header_len = self.max_len.ilog2() / 7 + 1;
         (header_len as usize + self.max_len as usize).max(LONGEST_HEADER_LEN)

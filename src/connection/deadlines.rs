@@ -32,12 +32,15 @@ impl Connection {
         let is_behind = self.input.is_some() && self.may_read();
         let is_awaited = |input: &ReadBuffer| input.missing() > 0 && self.may_run() && !is_behind;
         let input = self.input.as_deref().filter(|input| is_awaited(input));
-        let first = (!self.has_run_frame && !is_behind).then_some(self.opened);
+        let first = (self.frames == 0 && !is_behind).then_some(self.opened);
+        let notes = self.notes();
         let newcomer = (self.draining == Draining::Newcomer).then_some(self.opened);
         [
             write,
             input.and_then(|i| in_time(i.begun(), config.frame_timeout, Expiry::Frame)),
             first.and_then(|f| in_time(f, config.first_frame_timeout, Expiry::FirstFrame)),
+            notes.and_then(|n| Some((n.notice.as_ref()?.at, Expiry::Notice))),
+            notes.and_then(|n| Some((n.slowed_until?, Expiry::Slowed))),
             newcomer.and_then(|n| in_time(n, linger, Expiry::Newcomer)),
             in_time(self.opened, config.lifetime, Expiry::Lifetime),
             in_time(self.last_active, config.idle_timeout, Expiry::Idle),
@@ -63,7 +66,7 @@ impl Connection {
     }
 
     /// It is looked whether a deadline has passed, and done what that means.
-    pub(crate) fn expire(&mut self, shared: &Shared) {
+    pub(crate) fn expire(&mut self, shared: &mut Shared) {
         self.deadline = None;
         let Some((deadline, expiry)) = self.next_deadline(&shared.config) else { return };
         if deadline > shared.now {
@@ -78,6 +81,8 @@ impl Connection {
             Expiry::FirstFrame => self.close(CloseReason::FirstFrameTimeout),
             // It has begun to ask, or the handler is at work, or it closes right after this.
             Expiry::Newcomer => self.draining = Draining::WhenIdle,
+            Expiry::Notice => self.act_on_notice(shared),
+            Expiry::Slowed => self.quicken(shared.now),
             Expiry::Lifetime => self.close(CloseReason::LifetimeOver),
             Expiry::Idle if self.is_open() => self.close(CloseReason::IdleTimeout),
             Expiry::Idle => self.cut(CloseReason::IdleTimeout),
@@ -119,6 +124,8 @@ enum Expiry {
     Write,
     Frame,
     FirstFrame,
+    Notice,
+    Slowed,
     Newcomer,
     Lifetime,
     Idle,

@@ -14,6 +14,8 @@ impl Holds {
     pub(super) const UNANNOUNCED: Self = Self(4);
     /// It is not open any more.
     pub(super) const CLOSING: Self = Self(8);
+    /// A layer has slowed it.
+    pub(super) const SLOWED: Self = Self(16);
 
     pub(super) const fn is_empty(self) -> bool {
         self.0 == 0

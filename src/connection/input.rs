@@ -28,6 +28,7 @@ impl Connection {
                     self.readiness = self.readiness.without(Readiness::READABLE);
                 }
                 self.last_active = now;
+                self.bytes_received += len as u64;
                 Some(len)
             }
             Ok(Progress::Blocked) => {

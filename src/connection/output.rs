@@ -34,6 +34,7 @@ impl Connection {
             match network.write(self.token, portion) {
                 Ok(Progress::Done(len)) => {
                     self.last_active = shared.now;
+                    self.bytes_sent += len as u64;
                     if len == bytes.len() {
                         shared.write_left -= len;
                         shared.output.clear();
@@ -91,6 +92,7 @@ impl Connection {
             }
             if sent > 0 {
                 queue.consume(sent, shared.now);
+                self.bytes_sent += sent as u64;
                 self.last_active = shared.now;
             }
             shared.write_left -= sent;

@@ -2,12 +2,15 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::{guard, panicked};
+use super::{announce, guard, panicked};
 use crate::codec::{Codec, Decoded};
 use crate::connection::Phase;
 use crate::error::{CloseReason, FrameError, FrameFault};
 use crate::handler::{Handler, Session};
+use crate::layers::{Layers, Passage};
+use crate::middleware::Frame;
 use crate::read_buffer::ReadBuffer;
+use crate::turn::Bench;
 
 /// A short beginning of a frame is put before what is read next, in the shared buffer; a longer one
 /// is read on where it is.
@@ -15,17 +18,23 @@ const JOIN_LEN: usize = 4096;
 
 /// Does for a connection whatever is possible, within its budgets.
 #[inline(always)]
-pub(super) fn serve<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, buffer: &mut [u8]) {
+pub(super) fn serve<H: Handler>(
+    handler: &mut H,
+    session: &mut Session<'_, H>,
+    bench: &mut Bench<'_>,
+) {
     match session.connection.phase() {
         Phase::Open => {
             if session.connection.queued_len() > 0 {
                 session.connection.flush(session.shared, session.network);
             }
-            if catch_unwind(AssertUnwindSafe(|| run(handler, session, buffer))).is_err() {
+            if catch_unwind(AssertUnwindSafe(|| run(handler, session, bench))).is_err() {
                 panicked(session);
             }
         }
-        Phase::Lingering => session.connection.linger(session.shared, session.network, buffer),
+        Phase::Lingering => {
+            session.connection.linger(session.shared, session.network, bench.buffer);
+        }
         // What waits is flushed when the event is settled.
         Phase::Flushing | Phase::Closed => {}
     }
@@ -39,7 +48,9 @@ struct Budget {
 
 /// Runs the frames that wait, then reads and runs more.
 #[inline(always)]
-fn run<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, buffer: &mut [u8]) {
+fn run<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, bench: &mut Bench<'_>) {
+    let Bench { buffer, layers, frame_bytes } = bench;
+    let buffer = &mut **buffer;
     let config = &session.shared.config;
     let mut budget = Budget { bytes: config.read_budget, frames: config.frame_budget };
     loop {
@@ -56,7 +67,12 @@ fn run<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, buffer: &mut [
         };
         let in_place = kept.as_mut().filter(|_| len == 0);
         let input = in_place.map_or(&mut buffer[..len], |kept| kept.filled());
-        let ran = run_frames(handler, session, input, &mut budget);
+        let ran = if session.connection.is_watched() {
+            let judge = Judge::new(session, layers, frame_bytes, input);
+            run_watched_frames(handler, session, input, &mut budget, judge)
+        } else {
+            run_frames(handler, session, input, &mut budget, Unwatched)
+        };
         if ran.consumed < input.len() || kept.is_some() {
             keep(session, buffer, kept, len, ran);
         } else if !session.connection.may_read() {
@@ -64,7 +80,7 @@ fn run<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, buffer: &mut [
         }
     }
     if session.connection.is_end_due() && session.connection.may_run() {
-        run_end(handler, session);
+        run_end(handler, session, layers, frame_bytes);
     }
 }
 
@@ -139,6 +155,18 @@ struct Ran {
     need: usize,
 }
 
+/// As [`run_frames`], for the few connections whose frames layers want to see.
+#[inline(never)]
+fn run_watched_frames<H: Handler>(
+    handler: &mut H,
+    session: &mut Session<'_, H>,
+    input: &mut [u8],
+    budget: &mut Budget,
+    judge: Judge<'_>,
+) -> Ran {
+    run_frames(handler, session, input, budget, judge)
+}
+
 /// Decodes and runs the frames in `input`, until there is no whole one, or something stops it.
 #[inline(always)]
 fn run_frames<H: Handler>(
@@ -146,6 +174,7 @@ fn run_frames<H: Handler>(
     session: &mut Session<'_, H>,
     input: &mut [u8],
     budget: &mut Budget,
+    mut gate: impl Gate<H>,
 ) -> Ran {
     let frames = budget.frames;
     let mut room = session.output_room();
@@ -157,7 +186,9 @@ fn run_frames<H: Handler>(
         match session.codec.decode(&mut input[consumed..]) {
             Ok(Decoded::Frame { frame, consumed: len }) => {
                 budget.frames -= 1;
-                if let Err(error) = handler.on_frame(session, frame) {
+                if gate.lets_through(handler, session, consumed, len)
+                    && let Err(error) = handler.on_frame(session, frame)
+                {
                     session.connection.close(CloseReason::Failed(error));
                 }
                 consumed += len;
@@ -177,7 +208,7 @@ fn run_frames<H: Handler>(
         }
     }
     if budget.frames < frames {
-        session.connection.ran_frames();
+        session.connection.ran_frames(frames - budget.frames);
     }
     Ran { consumed: consumed.min(input_len), need }
 }
@@ -189,6 +220,15 @@ const IMPOSSIBLE_FRAME: FrameError =
 #[cold]
 fn close_malformed<H: Handler>(session: &mut Session<'_, H>, error: FrameError) {
     session.connection.close(CloseReason::Malformed(error));
+}
+
+/// Closes the connection if a layer allows no frame of so many bytes.
+fn check_frame_len<H: Handler>(session: &mut Session<'_, H>, len: usize) {
+    if let Some(limit) = session.connection.max_frame_len()
+        && len > limit
+    {
+        close_malformed(session, FrameError::new(FrameFault::TooLong { limit }, limit));
+    }
 }
 
 /// Keeps what was not consumed with the connection. The input was the first `len` bytes of the
@@ -214,6 +254,8 @@ fn keep<H: Handler>(
         let known = kept.len();
         kept.append(&buffer[known..len]);
     }
+    check_frame_len(session, ran.need);
+    let spares = &mut session.shared.spares;
     if kept.len() == 0 || !session.connection.is_open() {
         spares.give_back(kept);
         return;
@@ -226,31 +268,120 @@ fn keep<H: Handler>(
 /// The peer has finished, and all its whole frames have been run: is there a last one, and what
 /// does the handler make of it?
 #[inline(never)]
-fn run_end<H: Handler>(handler: &mut H, session: &mut Session<'_, H>) {
+fn run_end<H: Handler>(
+    handler: &mut H,
+    session: &mut Session<'_, H>,
+    layers: &mut Layers,
+    frame_bytes: &mut Vec<u8>,
+) {
     if session.connection.has_frames_waiting() {
         return;
     }
     if !session.connection.has_run_last() {
-        run_last(handler, session);
+        run_last(handler, session, layers, frame_bytes);
     }
     // The last frame may have paused it: the end is then told after the pause.
     if session.connection.may_run() {
         session.connection.note_end_told();
-        guard(session, |session| handler.on_end(session));
+        if session.connection.is_announced() {
+            guard(session, |session| handler.on_end(session));
+        } else {
+            session.close();
+        }
     }
 }
 
 /// Runs the frame that only the end of the stream made whole, if there is one.
-fn run_last<H: Handler>(handler: &mut H, session: &mut Session<'_, H>) {
+fn run_last<H: Handler>(
+    handler: &mut H,
+    session: &mut Session<'_, H>,
+    layers: &mut Layers,
+    frame_bytes: &mut Vec<u8>,
+) {
     session.connection.note_last_run();
     session.shared.mark = session.shared.output.mark();
     let mut input = session.connection.input.take().unwrap_or_default();
+    let len = input.len();
+    let mut judge = Judge::new(session, layers, frame_bytes, input.filled());
     match session.codec.decode_end(input.filled()) {
         Ok(Some(frame)) => {
-            session.connection.ran_frames();
-            guard(session, |session| handler.on_frame(session, frame));
+            session.connection.ran_frames(1);
+            if judge.lets_through(handler, session, 0, len) {
+                guard(session, |session| handler.on_frame(session, frame));
+            }
         }
         Ok(None) => {}
         Err(error) => close_malformed(session, error),
+    }
+}
+
+/// Whoever stands between the codec and the handler.
+trait Gate<H: Handler> {
+    /// Whether the handler may have the frame that takes `len` bytes of the input from `from` on.
+    fn lets_through(
+        &mut self,
+        handler: &mut H,
+        session: &mut Session<'_, H>,
+        from: usize,
+        len: usize,
+    ) -> bool;
+}
+
+/// Nobody does: no layer wants to see frames.
+struct Unwatched;
+
+impl<H: Handler> Gate<H> for Unwatched {
+    #[inline(always)]
+    fn lets_through(&mut self, _: &mut H, _: &mut Session<'_, H>, _: usize, _: usize) -> bool {
+        true
+    }
+}
+
+/// The layers that want to see frames.
+struct Judge<'a> {
+    layers: &'a mut Layers,
+    /// The input as it came, since a codec may change it in place and its frame borrows it; empty
+    /// if nobody wants to see it.
+    bytes: &'a [u8],
+}
+
+impl<'a> Judge<'a> {
+    fn new<H: Handler>(
+        session: &Session<'_, H>,
+        layers: &'a mut Layers,
+        frame_bytes: &'a mut Vec<u8>,
+        input: &[u8],
+    ) -> Self {
+        let connection = &session.connection;
+        let endpoint = connection.token().endpoint_index();
+        frame_bytes.clear();
+        if layers.wants_bytes(endpoint, connection.watchers()) {
+            frame_bytes.extend_from_slice(input);
+        }
+        Self { layers, bytes: frame_bytes }
+    }
+}
+
+impl<H: Handler> Gate<H> for Judge<'_> {
+    fn lets_through(
+        &mut self,
+        handler: &mut H,
+        session: &mut Session<'_, H>,
+        from: usize,
+        len: usize,
+    ) -> bool {
+        check_frame_len(session, len);
+        if !session.connection.is_open() {
+            return false;
+        }
+        let wire = self.bytes.get(from..from + len).unwrap_or_default();
+        let frame = Frame { wire_len: len, body: session.codec.body(wire) };
+        let passage = self.layers.on_frame(&mut session.context(), frame);
+        if passage == Passage::Passed {
+            // No frame before the opening.
+            session.connection.admit();
+        }
+        announce(handler, session);
+        passage == Passage::Passed && session.connection.is_open()
     }
 }

@@ -1,13 +1,12 @@
 //! Letting peers in, up to the limit, and what becomes of those who come beyond it.
 
-use std::net::SocketAddr;
-
 use super::{Reactor, Service};
 use crate::acceptor::Taken;
 use crate::config::AtLimit;
 use crate::error::{CloseReason, Error};
+use crate::layers::Admission;
+use crate::middleware::Arrival;
 use crate::network::Network;
-use crate::shared::Turn;
 use crate::token::Token;
 
 impl Reactor {
@@ -16,7 +15,7 @@ impl Reactor {
         let first = self.accepts_first;
         self.may_evict = false;
         for index in (first..len).chain(0..first) {
-            let mut budget = self.shared.config.accept_budget;
+            let mut budget = self.tools.shared.config.accept_budget;
             while budget > 0 && self.accept_one(network, index)? {
                 budget -= 1;
                 self.accepts_first = (index + 1) % len;
@@ -41,7 +40,7 @@ impl Reactor {
             return Ok(false);
         }
         let is_full = self.connections_len() >= self.max_connections;
-        let victim = match &self.shared.config.at_limit {
+        let victim = match &self.tools.shared.config.at_limit {
             AtLimit::Wait if is_full => return Ok(false),
             AtLimit::EvictIdle if is_full => match self.longest_idle() {
                 None => return Ok(false),
@@ -49,25 +48,33 @@ impl Reactor {
             },
             _ => None,
         };
-        let mut turn = Turn { network, shared: &mut self.shared, buffer: &mut self.buffer };
+        let mut turn = self.tools.turn(network);
         let Service::Stream(acceptor, _) = &mut self.services[index] else { return Ok(false) };
         let peer = match acceptor.take(&mut turn)? {
             Taken::Peer(peer) => peer,
             Taken::Gone => return Ok(true),
             Taken::Nobody => return Ok(false),
         };
+        let arrival = Arrival { peer, listener: acceptor.address(), now: turn.shared.now };
+        if let Admission::Refused(refusal) =
+            turn.bench.layers.on_accept(turn.shared, index, &arrival)
+        {
+            turn.shared.counters.refused_by_layers += 1;
+            network.refuse(&refusal.farewell);
+            return Ok(true);
+        }
         match victim {
             Some(victim) => {
                 self.cut(network, victim, CloseReason::Evicted);
                 self.free_closed(network);
             }
             None if is_full => {
-                self.refuse(network, peer);
+                self.refuse(network, index, &arrival);
                 return Ok(true);
             }
             None => {}
         }
-        Ok(self.admit(network, index, peer))
+        Ok(self.admit(network, index, &arrival))
     }
 
     fn longest_idle(&mut self) -> Option<Token> {
@@ -75,33 +82,41 @@ impl Reactor {
         idle.min().map(|(_, token)| token)
     }
 
-    fn refuse(&mut self, network: &mut dyn Network, peer: SocketAddr) {
-        self.shared.counters.refused += 1;
-        log::debug!("{peer} was refused: there are {} connections", self.max_connections);
-        let farewell = match &self.shared.config.at_limit {
-            AtLimit::Refuse(farewell) => farewell.clone(),
-            AtLimit::Wait | AtLimit::EvictIdle => Default::default(),
-        };
-        network.refuse(&farewell);
+    /// There is no room for the peer in the network's hand.
+    fn refuse(&mut self, network: &mut dyn Network, index: usize, arrival: &Arrival) {
+        let turn = self.tools.turn(network);
+        turn.shared.counters.refused += 1;
+        log::debug!("{} was refused: there are {} connections", arrival.peer, self.max_connections);
+        turn.bench.layers.on_refused(
+            turn.shared,
+            index,
+            arrival,
+            "the limit",
+            "there are as many connections as there may be",
+        );
+        match &turn.shared.config.at_limit {
+            AtLimit::Refuse(farewell) => turn.network.refuse(farewell),
+            AtLimit::Wait | AtLimit::EvictIdle => turn.network.refuse(&[]),
+        }
     }
 
     /// Makes the peer in the network's hand a connection; says whether the next may be tried.
-    fn admit(&mut self, network: &mut dyn Network, index: usize, peer: SocketAddr) -> bool {
+    fn admit(&mut self, network: &mut dyn Network, index: usize, arrival: &Arrival) -> bool {
         let Service::Stream(acceptor, endpoint) = &mut self.services[index] else { return false };
         let Some(token) = endpoint.next_token() else {
-            self.refuse(network, peer);
+            self.refuse(network, index, arrival);
             return true;
         };
-        if !endpoint.prepare(&mut self.shared) {
+        if !endpoint.prepare(&mut self.tools.shared) {
             network.refuse(&[]);
             return true;
         }
         let adopted = network.adopt(token);
-        let mut turn = Turn { network, shared: &mut self.shared, buffer: &mut self.buffer };
+        let mut turn = self.tools.turn(network);
         match adopted {
             Ok(()) => {
                 turn.shared.counters.accepted += 1;
-                endpoint.open(&mut turn, peer, self.drain.is_draining());
+                endpoint.open(&mut turn, arrival.peer, self.drain.is_draining());
                 self.keep_budget(network);
                 true
             }

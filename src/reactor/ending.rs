@@ -4,7 +4,6 @@ use super::{Reactor, Service};
 use crate::drain::Request;
 use crate::error::{CloseReason, Error};
 use crate::network::Network;
-use crate::shared::Turn;
 
 impl Reactor {
     pub(super) fn advance_drain(&mut self, network: &mut dyn Network) -> Result<(), Error> {
@@ -16,7 +15,7 @@ impl Reactor {
                 self.stop_all(network, || CloseReason::Stopped);
             }
         }
-        if self.drain.take_expiry(self.shared.now) {
+        if self.drain.take_expiry(self.tools.shared.now) {
             self.stop_all(network, || CloseReason::DrainTimeout);
         }
         self.free_closed(network);
@@ -25,14 +24,14 @@ impl Reactor {
             Service::Datagram(endpoint) => !endpoint.is_closed(),
         });
         if !is_open {
-            self.drain.finish(self.shared.now);
+            self.drain.finish(self.tools.shared.now);
         }
         Ok(())
     }
 
     /// Accepts who has already arrived, then nobody; tells everyone.
     fn begin_drain(&mut self, network: &mut dyn Network) -> Result<(), Error> {
-        if !self.drain.begin(self.shared.now, &self.shared.config) {
+        if !self.drain.begin(self.tools.shared.now, &self.tools.shared.config) {
             return Ok(());
         }
         log::info!("draining {} connections", self.connections_len());
@@ -45,11 +44,11 @@ impl Reactor {
                 acceptor.on_event();
             }
             // No more than can have been in the queue, whoever comes meanwhile.
-            let mut queue_len = u64::from(self.shared.config.socket.backlog) + 1;
+            let mut queue_len = u64::from(self.tools.shared.config.socket.backlog) + 1;
             while queue_len > 0 && self.accept_one(network, index)? {
                 queue_len -= 1;
             }
-            let mut turn = Turn { network, shared: &mut self.shared, buffer: &mut self.buffer };
+            let mut turn = self.tools.turn(network);
             if let Service::Stream(acceptor, _) = &mut self.services[index] {
                 acceptor.close(&mut turn);
             }
@@ -59,13 +58,13 @@ impl Reactor {
 
     /// Tells an endpoint, or all its connections, that the loop drains.
     fn drain_service(&mut self, network: &mut dyn Network, index: usize) {
-        let mut turn = Turn { network, shared: &mut self.shared, buffer: &mut self.buffer };
+        let mut turn = self.tools.turn(network);
         let tokens = match &mut self.services[index] {
             Service::Stream(_, endpoint) => endpoint.tokens(),
             Service::Datagram(endpoint) => return endpoint.drain(&mut turn, &mut self.incoming),
         };
         for token in tokens {
-            let mut turn = Turn { network, shared: &mut self.shared, buffer: &mut self.buffer };
+            let mut turn = self.tools.turn(network);
             if let Service::Stream(_, endpoint) = &mut self.services[index] {
                 endpoint.drain(&mut turn, token);
             }
@@ -81,7 +80,7 @@ impl Reactor {
             self.cut(network, token, reason());
         }
         for service in &mut self.services {
-            let mut turn = Turn { network, shared: &mut self.shared, buffer: &mut self.buffer };
+            let mut turn = self.tools.turn(network);
             if let Service::Datagram(endpoint) = service {
                 self.drain.count_datagrams(endpoint.stop(&mut turn));
             }

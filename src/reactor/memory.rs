@@ -10,14 +10,14 @@ impl Reactor {
     /// How many bytes the buffers of all connections hold now: never more than the
     /// [memory budget](crate::Config::memory_budget) from one event to the next.
     pub const fn held_len(&self) -> usize {
-        self.shared.held_len
+        self.tools.shared.held_len
     }
 
     /// The most bytes of memory that the loop will ever take, by its configuration: the budget for
     /// all connections' buffers, what every connection takes besides, and the loop's own buffers.
     /// What handlers keep is theirs.
     pub fn memory_bound(&self) -> usize {
-        let config = &self.shared.config;
+        let config = &self.tools.shared.config;
         let own = config.read_buffer_len + self.incoming.held_len() + SpareBuffers::MAX_LEN;
         // The output of one event may come to the write limit, in a buffer that grows by doubling.
         let output = config.write_limit.saturating_mul(2);
@@ -36,14 +36,14 @@ impl Reactor {
     /// Closes whoever holds most, as long as all together hold more than they may.
     #[inline]
     pub(super) fn keep_budget(&mut self, network: &mut dyn Network) {
-        if self.shared.held_len > self.shared.config.memory_budget {
+        if self.tools.shared.held_len > self.tools.shared.config.memory_budget {
             self.close_largest(network);
         }
     }
 
     #[cold]
     fn close_largest(&mut self, network: &mut dyn Network) {
-        while self.shared.held_len > self.shared.config.memory_budget {
+        while self.tools.shared.held_len > self.tools.shared.config.memory_budget {
             let largest = self.streams().filter_map(|endpoint| endpoint.largest()).max();
             let Some((held_len, token)) = largest.filter(|(held_len, _)| *held_len > 0) else {
                 return;

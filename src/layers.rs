@@ -1,0 +1,226 @@
+//! The layers of a loop, and how each endpoint's chain of them is asked.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::batch::Datagram;
+use crate::context::{Borrower, ConnectionContext};
+use crate::error::{CloseReason, Refusal};
+use crate::middleware::{Arrival, Frame, Interest, Middleware, Verdict};
+use crate::shared::Shared;
+
+/// All layers of a loop. Those of the server stand in the chain of each endpoint, those of a
+/// listener in its own only.
+#[derive(Default)]
+pub(crate) struct Layers {
+    all: Vec<Box<dyn Middleware>>,
+    /// By endpoint.
+    chains: Vec<Chain>,
+}
+
+/// The layers an endpoint's peers pass, in order.
+#[derive(Clone, Default)]
+struct Chain {
+    /// Places in the list of all layers.
+    places: Vec<usize>,
+    /// The layers that want to see frames, a bit for each place in the chain.
+    watchers: u32,
+    /// Those of them that want to see their bytes.
+    readers: u32,
+}
+
+/// What a chain of layers makes of somebody at the door.
+#[derive(Debug)]
+pub(crate) enum Admission {
+    Admitted,
+    Refused(Refusal),
+}
+
+/// What a chain of layers makes of a frame.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Passage {
+    /// It is the handler's.
+    Passed,
+    /// A layer used it up, or refused it.
+    Consumed,
+}
+
+impl Layers {
+    /// More layers than this would not fit a connection's bits, of which one is needed for itself.
+    pub(crate) const MAX_CHAIN_LEN: usize = 31;
+
+    /// Adds the chain of the next endpoint: the first `common` layers, and those of its own.
+    pub(crate) fn push_chain(&mut self, common: usize, own: Vec<Box<dyn Middleware>>) {
+        let mut chain = Chain::default();
+        let first_own = self.all.len();
+        self.all.extend(own);
+        for place in (0..common).chain(first_own..self.all.len()) {
+            let bit = 1 << chain.places.len();
+            let interest = self.all[place].interest();
+            chain.watchers |= if interest >= Interest::Lengths { bit } else { 0 };
+            chain.readers |= if interest >= Interest::Bytes { bit } else { 0 };
+            chain.places.push(place);
+        }
+        self.chains.push(chain);
+    }
+
+    /// The layers that all endpoints have in common; before the first chain is pushed.
+    pub(crate) fn with_common(common: Vec<Box<dyn Middleware>>) -> Self {
+        Self { all: common, chains: Vec::new() }
+    }
+
+    /// Which layers may still want to see bytes of frames, of those that a connection is watched
+    /// by.
+    pub(crate) fn wants_bytes(&self, endpoint: usize, watchers: u32) -> bool {
+        self.chains[endpoint].readers & watchers != 0
+    }
+
+    /// Asks about a peer at the door.
+    pub(crate) fn on_accept(
+        &mut self,
+        shared: &mut Shared,
+        endpoint: usize,
+        arrival: &Arrival,
+    ) -> Admission {
+        for at in 0..self.chains[endpoint].places.len() {
+            let layer = &mut self.all[self.chains[endpoint].places[at]];
+            let verdict = guard(shared, || layer.on_accept(arrival));
+            if let Verdict::Refuse(refusal) = verdict {
+                let by = layer.name();
+                self.tell_refused(shared, endpoint, at, arrival, by, &refusal.why);
+                return Admission::Refused(refusal);
+            }
+        }
+        Admission::Admitted
+    }
+
+    /// A peer that all layers had let pass at the door was refused there after all.
+    pub(crate) fn on_refused(
+        &mut self,
+        shared: &mut Shared,
+        endpoint: usize,
+        arrival: &Arrival,
+        by: &'static str,
+        why: &str,
+    ) {
+        let len = self.chains[endpoint].places.len();
+        self.tell_refused(shared, endpoint, len, arrival, by, why);
+    }
+
+    /// Tells the first `len` layers of a chain.
+    fn tell_refused(
+        &mut self,
+        shared: &mut Shared,
+        endpoint: usize,
+        len: usize,
+        arrival: &Arrival,
+        by: &'static str,
+        why: &str,
+    ) {
+        for place in &self.chains[endpoint].places[..len] {
+            let layer = &mut self.all[*place];
+            guard(shared, || {
+                layer.on_refused(arrival, by, why);
+                Verdict::Continue
+            });
+        }
+    }
+
+    /// Asks about a connection that was opened; whether the handler may be told of it.
+    pub(crate) fn on_open(&mut self, context: &mut ConnectionContext<'_>) {
+        let endpoint = context.connection.token().endpoint_index();
+        context.connection.watch(self.chains[endpoint].watchers);
+        for at in 0..self.chains[endpoint].places.len() {
+            context.connection.note_seen();
+            match self.ask(context, endpoint, at, |layer, context| layer.on_open(context)) {
+                Verdict::Continue | Verdict::Consume => {}
+                Verdict::Slow(wait) => context.connection.slow(context.shared, wait),
+                Verdict::Refuse(refusal) => {
+                    return context.connection.refuse(
+                        context.shared,
+                        context.borrower.name,
+                        refusal,
+                    );
+                }
+            }
+        }
+    }
+
+    /// Asks about a frame, those layers that watch the connection.
+    pub(crate) fn on_frame(
+        &mut self,
+        context: &mut ConnectionContext<'_>,
+        frame: Frame<'_>,
+    ) -> Passage {
+        let endpoint = context.connection.token().endpoint_index();
+        let mut watchers = context.connection.watchers();
+        while watchers != 0 {
+            let at = watchers.trailing_zeros() as usize;
+            watchers &= watchers - 1;
+            let body =
+                if self.chains[endpoint].readers & (1 << at) != 0 { frame.body } else { &[] };
+            let frame = Frame { body, ..frame };
+            match self.ask(context, endpoint, at, |layer, context| layer.on_frame(context, frame)) {
+                Verdict::Continue => {}
+                Verdict::Consume => return Passage::Consumed,
+                Verdict::Slow(wait) => context.connection.slow(context.shared, wait),
+                Verdict::Refuse(refusal) => {
+                    context.connection.refuse(context.shared, context.borrower.name, refusal);
+                    return Passage::Consumed;
+                }
+            }
+        }
+        Passage::Passed
+    }
+
+    /// Tells those layers of the end of a connection that were told of its opening, the last first.
+    pub(crate) fn on_close(&mut self, context: &mut ConnectionContext<'_>, reason: &CloseReason) {
+        let endpoint = context.connection.token().endpoint_index();
+        for at in (0..context.connection.seen_by()).rev() {
+            self.ask(context, endpoint, at, |layer, context| {
+                layer.on_close(context, reason);
+                Verdict::Continue
+            });
+        }
+    }
+
+    /// Asks about a datagram; whether the handler may have it.
+    pub(crate) fn on_datagram(
+        &mut self,
+        shared: &mut Shared,
+        endpoint: usize,
+        datagram: &Datagram<'_>,
+    ) -> bool {
+        let now = shared.now;
+        self.chains[endpoint].places.iter().all(|place| {
+            let layer = &mut self.all[*place];
+            guard(shared, || layer.on_datagram(datagram, now)) == Verdict::Continue
+        })
+    }
+
+    /// Lends the connection to one layer.
+    fn ask(
+        &mut self,
+        context: &mut ConnectionContext<'_>,
+        endpoint: usize,
+        at: usize,
+        call: impl FnOnce(&mut dyn Middleware, &mut ConnectionContext<'_>) -> Verdict,
+    ) -> Verdict {
+        let layer = &mut *self.all[self.chains[endpoint].places[at]];
+        context.borrower = Borrower { bit: 1 << at, name: layer.name() };
+        let run = AssertUnwindSafe(|| call(layer, context));
+        catch_unwind(run).unwrap_or_else(|_| panicked(context.shared, context.borrower.name))
+    }
+}
+
+/// Runs a layer's callback for which there is no connection.
+fn guard(shared: &mut Shared, call: impl FnOnce() -> Verdict) -> Verdict {
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| panicked(shared, "a layer"))
+}
+
+/// A layer panicked: what it was asked about is refused.
+#[cold]
+fn panicked(shared: &mut Shared, name: &'static str) -> Verdict {
+    shared.counters.panics += 1;
+    log::error!("{name} panicked: what it was asked about is refused");
+    Verdict::Refuse(Refusal::new("the layer panicked"))
+}
