@@ -3,8 +3,39 @@
 use std::net::IpAddr;
 
 use super::cidr::Cidr;
+use super::{Arrival, Middleware, Refusal, Verdict};
+use crate::batch::Datagram;
+use crate::instant::Instant;
 
-/// Who may connect, by address.
+/// Lets peers in, and datagrams through, by where they come from.
+///
+/// Whoever is in a network that is denied is refused. If any network is allowed, whoever is in none
+/// of those is refused as well. The order does not matter. An IPv4 address that comes as IPv6 is an
+/// IPv4 address, in a rule as in a peer. Nothing is said to those refused.
+///
+/// # Cost
+///
+/// A comparison for each network, for each peer that comes and each datagram; nothing per frame.
+/// For thousands of networks the system's packet filter is the better place.
+///
+/// # Failure mode
+///
+/// The address is the one the connection comes from: behind a proxy, that is the proxy's. Over UDP,
+/// senders can be forged.
+///
+/// ```
+/// use windlass::middleware::{AccessControl, Cidr};
+/// use windlass::{Error, Server};
+///
+/// # fn main() -> Result<(), Error> {
+/// let office: Cidr = "10.1.0.0/16".parse()?;
+/// let guests: Cidr = "10.1.7.0/24".parse()?;
+/// let rules = AccessControl::new().allow(office).deny(guests);
+/// assert!(!rules.permits([10, 1, 7, 20].into()));
+/// let server = Server::new().middleware(rules);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct AccessControl {
     allowed: Vec<Cidr>,
@@ -36,6 +67,23 @@ impl AccessControl {
     pub fn permits(&self, address: IpAddr) -> bool {
         let is_in = |networks: &[Cidr]| networks.iter().any(|network| network.contains(address));
         !is_in(&self.denied) && (self.allowed.is_empty() || is_in(&self.allowed))
+    }
+
+    fn judge(&self, address: IpAddr) -> Verdict {
+        match self.permits(address) {
+            true => Verdict::Continue,
+            false => Verdict::Refuse(Refusal::new("its address is not allowed")),
+        }
+    }
+}
+
+impl Middleware for AccessControl {
+    fn on_accept(&mut self, arrival: &Arrival) -> Verdict {
+        self.judge(arrival.ip())
+    }
+
+    fn on_datagram(&mut self, datagram: &Datagram<'_>, _: Instant) -> Verdict {
+        self.judge(datagram.sender.ip())
     }
 }
 

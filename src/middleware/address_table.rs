@@ -8,7 +8,11 @@ use super::address_key::AddressKey;
 /// How many addresses a set has places for: their keys are one cache line.
 const WAYS: usize = 8;
 /// The place in a set that is nobody's own.
-const SHARED: usize = WAYS;
+const SHARED: u8 = 8;
+
+/// How many addresses a layer has places for, unless told otherwise: a quarter is taken when as many
+/// connections as there may be by default come from an address each.
+pub(super) const DEFAULT_PLACES: usize = 1 << 15;
 
 /// A table from addresses to small records, made once and never grown.
 ///
@@ -31,6 +35,7 @@ pub(super) struct AddressTable<R> {
     sets: Box<[Set<R>]>,
     /// With its key, as it is before anything is hashed.
     hasher: DefaultHasher,
+    seed: Option<u64>,
 }
 
 #[derive(Clone)]
@@ -42,10 +47,17 @@ struct Set<R> {
 }
 
 /// Where a record is. Good for as long as the record is not worthless.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Place {
     set: u32,
     way: u8,
+}
+
+impl Place {
+    /// The place that those of the same set share who have none to themselves.
+    pub(super) const fn shared(self) -> Self {
+        Self { way: SHARED, ..self }
+    }
 }
 
 impl<R: Copy + Default> AddressTable<R> {
@@ -53,25 +65,35 @@ impl<R: Copy + Default> AddressTable<R> {
     /// with half as many addresses as there are places, two sets in a hundred have more addresses
     /// than places; with a quarter, two in ten thousand.
     ///
+    /// With a `seed`, the same addresses always meet in the same sets, so that a simulation can be
+    /// repeated; without, nobody can foresee who meets whom.
+    ///
     /// # Panics
     ///
     /// If there is no memory for them, or there are more than 2³⁴.
-    pub(super) fn new(places: usize) -> Self {
-        Self::with_hasher(places, RandomState::new().build_hasher())
-    }
-
-    /// A table in which the same addresses always meet in the same sets: for simulations.
-    pub(super) fn seeded(places: usize, seed: u64) -> Self {
-        let mut hasher = DefaultHasher::new();
-        hasher.write_u64(seed);
-        Self::with_hasher(places, hasher)
-    }
-
-    fn with_hasher(places: usize, hasher: DefaultHasher) -> Self {
+    pub(super) fn new(places: usize, seed: Option<u64>) -> Self {
         let len = places.div_ceil(WAYS).max(1);
         assert!(u32::try_from(len).is_ok(), "more places than a table can have");
+        let hasher = match seed {
+            Some(seed) => {
+                let mut hasher = DefaultHasher::new();
+                hasher.write_u64(seed);
+                hasher
+            }
+            None => RandomState::new().build_hasher(),
+        };
         let set = Set { keys: [AddressKey::default(); WAYS], records: [R::default(); WAYS + 1] };
-        Self { sets: vec![set; len].into_boxed_slice(), hasher }
+        Self { sets: vec![set; len].into_boxed_slice(), hasher, seed }
+    }
+
+    /// An empty table of this size, with the same seed.
+    pub(super) fn resized(self, places: usize) -> Self {
+        Self::new(places, self.seed)
+    }
+
+    /// An empty table of the same size, with this seed.
+    pub(super) fn seeded(self, seed: u64) -> Self {
+        Self::new(self.sets.len() * WAYS, Some(seed))
     }
 
     /// The place of the address's record: its own, a new one if there is one to be had, or the one
@@ -87,7 +109,7 @@ impl<R: Copy + Default> AddressTable<R> {
             Some(way)
         });
         let set = u32::try_from(index).expect("no more sets than that");
-        Place { set, way: u8::try_from(way.unwrap_or(SHARED)).expect("there are nine") }
+        Place { set, way: way.map_or(SHARED, |way| u8::try_from(way).expect("one of eight")) }
     }
 
     fn set_of(&self, key: AddressKey) -> usize {
@@ -114,7 +136,6 @@ impl<R> IndexMut<Place> for AddressTable<R> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::{HashMap, HashSet};
     use std::net::IpAddr;
     use std::time::Duration;
 
@@ -128,10 +149,11 @@ mod tests {
         AddressKey::new(IpAddr::from(bits.to_be_bytes()))
     }
 
-    /// Counts of connections, as a layer keeps them: each connection remembers its place.
+    /// Counts of connections, as a layer keeps them, which is told of a close by the address only.
     struct Counts {
         table: AddressTable<u32>,
-        open: Vec<(u64, Place)>,
+        /// By the number of the address.
+        open: Vec<u32>,
         random: Random,
     }
 
@@ -139,81 +161,67 @@ mod tests {
         fn new(seed: u64) -> Self {
             let mut random = Random::new(seed);
             let places = usize::try_from(random.below(25)).unwrap();
-            Self { table: AddressTable::seeded(places, seed), open: Vec::new(), random }
+            let open = vec![0; usize::try_from(1 + random.below(60)).unwrap()];
+            Self { table: AddressTable::new(places, Some(seed)), open, random }
         }
 
-        fn find(&mut self, number: u64) -> Place {
-            self.table.find(key(number), |count| *count == 0)
+        fn any_number(&mut self) -> usize {
+            usize::try_from(self.random.below(self.open.len() as u64)).unwrap()
         }
 
-        fn open_one(&mut self, number: u64) {
-            let own = self.own_place(number);
-            let taken = self.own_places_of_set(self.table.set_of(key(number)));
-            let place = self.find(number);
-            match own {
-                Some(own) => assert_eq!(place, own, "what is live stays where it is"),
-                None if taken < WAYS => assert!(is_own(place), "there was room"),
-                None => assert!(!is_own(place), "nobody's record was taken"),
-            }
-            if is_own(place) && own.is_none() {
-                assert_eq!(self.table[place], 0, "whoever comes anew begins anew");
-            }
+        fn open_any(&mut self) {
+            let number = self.any_number();
+            let key = key(number as u64);
+            let set = &self.table.sets[self.table.set_of(key)];
+            let live = set.keys.iter().zip(&set.records).filter(|(_, count)| **count > 0);
+            let (is_live, live) = (live.clone().any(|(other, _)| *other == key), live.count());
+            let place = self.table.find(key, |count| *count == 0);
+            assert_eq!(is_own(place), is_live || live < WAYS, "his, or a free one, or nobody's");
+            assert!(!is_own(place) || is_live == (self.table[place] > 0), "from the beginning");
             self.table[place] += 1;
-            self.open.push((number, place));
+            self.open[number] += 1;
         }
 
         fn close_any(&mut self) {
-            if self.open.is_empty() {
+            let number = self.any_number();
+            if self.open[number] == 0 {
                 return;
             }
-            let nth = usize::try_from(self.random.below(self.open.len() as u64)).unwrap();
-            let (_, place) = self.open.swap_remove(nth);
+            let own = self.table.find(key(number as u64), |_| false);
+            let place = if self.table[own] > 0 { own } else { own.shared() };
             self.table[place] -= 1;
+            self.open[number] -= 1;
         }
 
-        fn own_place(&self, number: u64) -> Option<Place> {
-            let own = self.open.iter().find(|(other, place)| *other == number && is_own(*place));
-            own.map(|(_, place)| *place)
-        }
-
-        fn own_places_of_set(&self, set: usize) -> usize {
-            let places = self.open.iter().map(|(_, place)| *place);
-            let own = places.filter(|place| is_own(*place) && place.set as usize == set);
-            own.map(|place| place.way).collect::<HashSet<_>>().len()
-        }
-
-        /// Each record counts those who were told its place, and an own place is one address's.
+        /// Nobody has more to himself than is his, and together it is as many as there are.
         fn check(&self) {
-            let mut expected: HashMap<(u32, u8), (u32, HashSet<u64>)> = HashMap::new();
-            for (number, place) in &self.open {
-                let (count, owners) = expected.entry((place.set, place.way)).or_default();
-                *count += 1;
-                owners.insert(*number);
+            let mut left = vec![0; self.table.sets.len()];
+            for (number, open) in (0..).zip(&self.open) {
+                left[self.table.set_of(key(number))] += open;
             }
-            for ((set, way), (count, owners)) in &expected {
-                let place = Place { set: *set, way: *way };
-                assert_eq!(self.table[place], *count, "{place:?}");
-                assert!(!is_own(place) || owners.len() == 1, "{place:?}: {owners:?}");
+            for (set, left) in self.table.sets.iter().zip(left) {
+                assert_eq!(set.records.iter().sum::<u32>(), left);
+                for (key, count) in set.keys.iter().zip(&set.records).filter(|(_, n)| **n > 0) {
+                    let number =
+                        (0..self.open.len()).find(|n| super::tests::key(*n as u64) == *key);
+                    assert!(*count <= self.open[number.unwrap()], "{count} of {number:?}");
+                }
             }
-            let records = self.table.sets.iter().flat_map(|set| set.records);
-            assert_eq!(records.map(u64::from).sum::<u64>(), self.open.len() as u64);
         }
     }
 
     fn is_own(place: Place) -> bool {
-        usize::from(place.way) != SHARED
+        place != place.shared()
     }
 
     #[test]
     fn any_history_of_counts_agrees_with_those_who_were_counted() {
-        for_each_seed(100, |seed| {
+        for_each_seed(50, |seed| {
             let mut counts = Counts::new(seed);
-            let strangers = 1 + counts.random.below(60);
-            for step in 0..600 {
+            for step in 0..1_200 {
                 // Fills, empties, and fills again.
-                if counts.random.below(100) < if step % 200 < 100 { 70 } else { 20 } {
-                    let number = counts.random.below(strangers);
-                    counts.open_one(number);
+                if counts.random.below(100) < if step % 400 < 200 { 70 } else { 20 } {
+                    counts.open_any();
                 } else {
                     counts.close_any();
                 }
@@ -237,7 +245,7 @@ mod tests {
     fn ten_million_addresses_take_no_memory_and_nobodys_record() {
         let rate = Gcra::new(1, Duration::from_secs(3600));
         let now = Instant::from_nanos(1);
-        let mut table: AddressTable<Paid> = AddressTable::seeded(1 << 16, 1);
+        let mut table: AddressTable<Paid> = AddressTable::new(1 << 16, Some(1));
         let check = |table: &mut AddressTable<Paid>, key| {
             let place = table.find(key, |paid| paid.is_settled(now));
             rate.check(&mut table[place], now, 1)
@@ -257,7 +265,7 @@ mod tests {
     fn keys_that_look_alike_spread_over_the_sets() {
         let strides = [1, 1 << 8, 1 << 16, 1 << 20];
         for stride in strides {
-            let mut table = AddressTable::new(1 << 13);
+            let mut table = AddressTable::new(1 << 13, None);
             let owners = owners(&mut table, (0..1 << 11).map(|number| key(number * stride)));
             assert!(owners >= 2_000, "{owners} of 2048, {stride} apart");
         }
@@ -265,14 +273,14 @@ mod tests {
 
     #[test]
     fn a_full_set_has_one_more_record_for_all_others() {
-        let mut table = AddressTable::seeded(0, 1);
+        let mut table = AddressTable::new(0, Some(1));
         assert_eq!(owners(&mut table, (0..100).map(key)), WAYS);
         assert_eq!(size_of_val(&*table.sets), WAYS * 8 + 16, "nine records and eight keys");
     }
 
     #[test]
     fn a_place_is_given_on_only_once_its_record_is_worthless() {
-        let mut table = AddressTable::seeded(0, 1);
+        let mut table = AddressTable::new(0, Some(1));
         let place = |table: &mut AddressTable<u32>, number| table.find(key(number), |n| *n < 7);
         for number in 0..8 {
             let own = place(&mut table, number);
@@ -294,9 +302,9 @@ mod tests {
     fn nobody_can_tell_who_meets_whom_unless_it_is_asked_for() {
         let sets = |table: &AddressTable<u32>| (0..64).map(|n| table.set_of(key(n))).collect();
         let (one, two): (Vec<_>, Vec<_>) =
-            (sets(&AddressTable::new(1 << 20)), sets(&AddressTable::new(1 << 20)));
+            (sets(&AddressTable::new(1 << 20, None)), sets(&AddressTable::new(1 << 20, None)));
         assert_ne!(one, two, "each table has a key of its own");
-        let seeded = |seed| -> Vec<usize> { sets(&AddressTable::seeded(1 << 20, seed)) };
+        let seeded = |seed| -> Vec<usize> { sets(&AddressTable::new(1 << 20, Some(seed))) };
         assert_eq!(seeded(1), seeded(1));
         assert_ne!(seeded(1), seeded(2));
     }
