@@ -98,7 +98,7 @@ impl World {
         for round in 0..WARM_UP + ROUNDS {
             let bytes = portion(round);
             for peer in &self.peers {
-                self.net.0.send(*peer, &bytes);
+                self.net.0.send_from(*peer, &bytes);
             }
             let allocated = measure(|| {
                 self.turn();
@@ -191,7 +191,7 @@ fn deadlines_that_are_put_off_allocate_nothing() {
     for round in 0..2000 {
         world.net.0.jump(Duration::from_secs(1));
         for peer in &world.peers {
-            world.net.0.send(*peer, b"hello\n");
+            world.net.0.send_from(*peer, b"hello\n");
         }
         let allocated = measure(|| {
             world.turn();
@@ -224,10 +224,10 @@ fn burden(net: &mut SimNetwork, number: usize) {
     let peer = net.connect(address());
     let frame = message(LengthPrefixed::default(), &[7; 50 * 1024]);
     if number.is_multiple_of(2) {
-        net.send(peer, &frame[..frame.len() - number % 1000 - 1]);
+        net.send_from(peer, &frame[..frame.len() - number % 1000 - 1]);
     } else {
         net.stall(peer);
-        net.send(peer, &frame.repeat(3));
+        net.send_from(peer, &frame.repeat(3));
     }
 }
 

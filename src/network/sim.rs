@@ -80,7 +80,7 @@ pub use link::{PeerState, SimPeer};
 ///     network.listen(listener, "127.0.0.1:0".parse().unwrap(), &SocketOptions::default())?;
 ///
 /// let peer = network.connect(address);
-/// network.send(peer, b"ping");
+/// network.send_from(peer, b"ping");
 ///
 /// let mut events = Vec::with_capacity(8);
 /// network.poll(&mut events, None)?;

@@ -51,7 +51,7 @@ fn connections_are_served_while_nobody_can_be_accepted() {
     let before = world.network.calls();
     for number in 0..100 {
         let line = format!("{number}\n");
-        world.network.send(talker, line.as_bytes());
+        world.network.send_from(talker, line.as_bytes());
         world.settle();
         assert_eq!(world.network.take_received(talker), line.as_bytes(), "at once");
         world.run_for(millis(100));

@@ -20,7 +20,7 @@ fn the_longest_idle_is_closed_for_a_newcomer() {
         })
         .collect();
     world.run_for(millis(10));
-    world.network.send(old[0], b"still here\n");
+    world.network.send_from(old[0], b"still here\n");
     world.settle();
     let newcomer = world.connect_with(b"hello\n");
     world.settle();
@@ -50,15 +50,15 @@ fn nobody_is_closed_in_the_middle_of_something() {
     let mut world = World::new(evicting(2), echo);
     world.network.set_pipe_len(1024);
     let (asking, slow) = (world.join(), world.join());
-    world.network.send(asking, b"half a li");
+    world.network.send_from(asking, b"half a li");
     world.network.stall(slow);
     let long = "x".repeat(4000);
-    world.network.send(slow, format!("{long}\n").as_bytes());
+    world.network.send_from(slow, format!("{long}\n").as_bytes());
     world.run_for(secs(1));
     let newcomer = world.connect_with(b"hello\n");
     world.run_for(secs(5));
     assert_eq!(world.network.state(newcomer), PeerState::Connecting, "nobody is idle");
-    world.network.send(asking, b"ne\n");
+    world.network.send_from(asking, b"ne\n");
     world.settle();
     assert_eq!(world.received(asking), "half a line\n");
     assert_eq!(world.reason(asking), Some("evicted"), "it is idle now");
@@ -85,7 +85,7 @@ fn whoever_has_sent_more_than_was_read_is_not_idle() {
     let config = Config { read_budget: 4, ..evicting(1) };
     let mut world = World::new(config, echo);
     let busy = world.join();
-    world.network.send(busy, &b"one\n".repeat(8));
+    world.network.send_from(busy, &b"one\n".repeat(8));
     let newcomer = world.connect_with(b"hello\n");
     world.settle();
     assert_eq!(world.received(busy), "one\n".repeat(8), "all it asked for");

@@ -77,10 +77,10 @@ fn disturb(random: &mut Random, network: &mut SimNetwork, finished: &mut Vec<Sim
         2 => network.stall(peer),
         3 => network.resume(peer),
         4 => network.read_slowly(peer, 1 + random.below(100), millis(1)),
-        5 => network.send(peer, b"half a "),
-        6 => network.send(peer, b"\xff\n"),
-        7 => network.send(peer, &b"many\nlines\nat\nonce\n".repeat(random.below(50))),
-        _ => network.send(peer, b"a line\n"),
+        5 => network.send_from(peer, b"half a "),
+        6 => network.send_from(peer, b"\xff\n"),
+        7 => network.send_from(peer, &b"many\nlines\nat\nonce\n".repeat(random.below(50))),
+        _ => network.send_from(peer, b"a line\n"),
     }
 }
 

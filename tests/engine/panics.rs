@@ -33,7 +33,7 @@ fn a_panic_in_any_callback_ends_its_connection_only() {
         assert_eq!(world.reason(peer), Some(reason), "{at:?}");
         assert_eq!(world.reactor.counters().panics, 1, "{at:?}");
         if at != At::Drain {
-            world.network.send(neighbour, b"are you there\n");
+            world.network.send_from(neighbour, b"are you there\n");
             world.settle();
             assert_eq!(world.received(neighbour), "are you there\n", "{at:?}");
             assert_eq!(world.open_len(), 1, "{at:?}");
@@ -77,7 +77,7 @@ fn earlier_answers_reach_a_slow_reader_after_a_panic() {
     let peer = world.connect();
     world.network.read_slowly(peer, 100, millis(5));
     let lines = "a line of some length\n".repeat(100);
-    world.network.send(peer, format!("{lines}panic\nlost\n").as_bytes());
+    world.network.send_from(peer, format!("{lines}panic\nlost\n").as_bytes());
     world.run_for(secs(5));
     assert_eq!(world.received(peer), lines);
     assert_eq!(world.reason(peer), Some("handler panicked"));

@@ -138,7 +138,7 @@ impl Client {
         }
         if self.next_send <= now && self.sent_len < self.bytes.len() {
             let end = self.bytes.len().min(self.sent_len + self.portion);
-            network.send(peer, &self.bytes[self.sent_len..end]);
+            network.send_from(peer, &self.bytes[self.sent_len..end]);
             self.sent_len = end;
             self.next_send = now.after(self.every).expect("within the clock");
         }

@@ -159,7 +159,7 @@ impl World {
     /// A peer that connects and sends this.
     pub(crate) fn connect_with(&mut self, bytes: &[u8]) -> SimPeer {
         let peer = self.connect();
-        self.network.send(peer, bytes);
+        self.network.send_from(peer, bytes);
         peer
     }
 

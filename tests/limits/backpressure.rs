@@ -27,7 +27,7 @@ fn talkative() -> World {
 fn stalled_with(world: &mut World, count: usize) -> SimPeer {
     let peer = world.connect();
     world.net.stall(peer);
-    world.net.send(peer, &b"ask\n".repeat(count));
+    world.net.send_from(peer, &b"ask\n".repeat(count));
     world.settle();
     peer
 }
@@ -42,7 +42,7 @@ fn a_slow_peer_stops_being_read() {
     let peer = stalled_with(&mut world, 20);
     let (frames, reads) = (world.seen.frames_len(), world.net.calls().reads);
     for _ in 0..10 {
-        world.net.send(peer, &b"ask\n".repeat(500));
+        world.net.send_from(peer, &b"ask\n".repeat(500));
         world.run_for(SECOND);
     }
     assert_eq!(world.net.calls().reads, reads, "reads while it is held back");
@@ -128,7 +128,7 @@ fn one_answer_above_the_write_limit_closes_and_resets_its_peer() {
     });
     let mut world = World::on(SimNetwork::new(1), config, Raw, probe);
     let peer = world.connect();
-    world.net.send(peer, b"?");
+    world.net.send_from(peer, b"?");
     world.run_until_empty();
     assert_eq!(world.seen.reasons(), ["write limit"]);
     assert_eq!(world.net.state(peer), PeerState::Reset, "what was lost must not look like the end");
@@ -149,7 +149,7 @@ fn output_that_piles_up_to_the_write_limit_closes() {
     let mut world = World::on(SimNetwork::new(1), config, Raw, probe);
     let peer = world.connect();
     world.net.stall(peer);
-    world.net.send(peer, b"?");
+    world.net.send_from(peer, b"?");
     world.run_for(12 * SECOND);
     // 64 KiB are in the pipe, and as much may wait.
     assert_eq!(world.seen.reasons(), [""; 0], "120 KiB do not exceed what may wait");
@@ -165,7 +165,7 @@ fn when_both_sides_only_write_the_write_deadline_ends_it() {
     let mut world = World::new(config, Raw, echo);
     let peer = world.connect();
     world.net.stall(peer);
-    world.net.send(peer, &pattern(16 * MIB));
+    world.net.send_from(peer, &pattern(16 * MIB));
     let end = world.end_of(peer);
     assert_eq!(world.net.state(peer), PeerState::Reset);
     assert_on_time(end, 30 * SECOND);
@@ -188,10 +188,10 @@ fn a_peer_that_the_handler_paused_is_not_read_until_it_is_resumed() {
     });
     let mut world = World::on(SimNetwork::new(1), timeless(), Lines::default(), probe);
     let peer = world.connect();
-    world.net.send(peer, b"pause\nwaits\n");
+    world.net.send_from(peer, b"pause\nwaits\n");
     world.settle();
     let reads = world.net.calls().reads;
-    world.net.send(peer, b"waits too\n");
+    world.net.send_from(peer, b"waits too\n");
     world.net.finish(peer);
     world.run_for(Duration::from_millis(9_999));
     assert_eq!((world.seen.frames_len(), world.net.calls().reads), (1, reads));

@@ -15,7 +15,7 @@ fn assert_paced_peers_are_answered(
 ) {
     for turn in 0..turns {
         let peer = paced[turn % paced.len()];
-        world.net.send(peer, b"honest\n");
+        world.net.send_from(peer, b"honest\n");
         world.turn_at_once();
         each_turn(world);
         let answers = turn / paced.len() + 1;
@@ -32,7 +32,7 @@ fn a_peer_that_never_stops_sending_keeps_nobody_waiting() {
     let mut world = World::on(net, config, Lines::default(), probe);
     let peers = world.connect_many(101);
     let blaster = peers[100];
-    world.net.send(blaster, &b"x\n".repeat(2 * MIB));
+    world.net.send_from(blaster, &b"x\n".repeat(2 * MIB));
     let mut left = world.net.unread_len(blaster) + world.net.unsent_len(blaster);
     assert_paced_peers_are_answered(&mut world, &peers[..100], 500, |world| {
         let now = world.net.unread_len(blaster) + world.net.unsent_len(blaster);
@@ -54,7 +54,7 @@ fn a_batch_of_a_hundred_thousand_frames_runs_in_portions_and_loses_nothing() {
     let mut world = World::on(net, config, Lines::default(), probe);
     let peers = world.connect_many(101);
     let batch: String = (0..100_000).map(|number| format!("{}\n", number % 1000)).collect();
-    world.net.send(peers[100], batch.as_bytes());
+    world.net.send_from(peers[100], batch.as_bytes());
     world.net.finish(peers[100]);
     let seen = world.seen.clone();
     let mut before = 0;
@@ -73,7 +73,7 @@ fn empty_frames_cost_as_much_of_the_budget_as_others() {
     let probe = Probe::new(ignore).without_frames();
     let mut world = World::on(SimNetwork::new(1), config, LengthPrefixed::default(), probe);
     let peer = world.connect();
-    world.net.send(peer, &frame(b"").repeat(5000));
+    world.net.send_from(peer, &frame(b"").repeat(5000));
     for turn in 1..=500 {
         world.turn_at_once();
         let frames = world.seen.frames_len();
@@ -94,7 +94,7 @@ fn a_huge_answer_to_a_fast_reader_leaves_in_portions() {
     });
     let mut world = World::on(net, config, Raw, probe);
     let peers = world.connect_many(101);
-    world.net.send(peers[100], b"more");
+    world.net.send_from(peers[100], b"more");
     let mut before = 0;
     assert_paced_peers_are_answered(&mut world, &peers[..100], 100, |world| {
         let sent = world.net.received(peers[100]).len() - before;
@@ -113,7 +113,7 @@ fn answers_that_wait_and_answers_to_come_share_one_write_budget() {
     net.set_pipe_len(MIB);
     let mut world = World::on(net, config, Raw, Probe::new(echo).without_frames());
     let peer = world.connect();
-    world.net.send(peer, &pattern(MIB));
+    world.net.send_from(peer, &pattern(MIB));
     let mut before = 0;
     while before < MIB {
         world.turn_at_once();
@@ -131,7 +131,7 @@ fn nobody_is_passed_over_while_many_have_work_left() {
     let mut world = World::on(SimNetwork::new(1), config, Raw, probe);
     let peers = world.connect_many(50);
     for peer in &peers {
-        world.net.send(*peer, &pattern(10_000));
+        world.net.send_from(*peer, &pattern(10_000));
     }
     for turn in 1..=100 {
         world.turn_at_once();

@@ -8,7 +8,7 @@ use crate::fixture::{KIB, MINUTE, Probe, World, echo, frame, ignore, pattern, se
 /// The calls that one turn makes after all of these have sent `bytes`.
 fn calls_of_a_turn(world: &mut World, peers: &[SimPeer], bytes: &[u8]) -> Calls {
     for peer in peers {
-        world.net.send(*peer, bytes);
+        world.net.send_from(*peer, bytes);
     }
     let before = world.net.calls();
     world.turn();
@@ -98,7 +98,7 @@ fn a_peer_that_is_done_costs_no_more_than_it_must() {
     let mut world = World::new(timeless(), Lines::default(), echo);
     let peer = world.connect();
     let before = world.net.calls();
-    world.net.send(peer, b"bye\n");
+    world.net.send_from(peer, b"bye\n");
     world.net.finish(peer);
     world.run_until_empty();
     let calls = world.net.calls().since(before);
@@ -112,7 +112,7 @@ fn a_peer_held_back_costs_nothing_until_it_can_go_on() {
     let mut world = World::new(timeless(), Raw, echo);
     let peer = world.connect();
     world.net.stall(peer);
-    world.net.send(peer, &pattern(1000 * KIB));
+    world.net.send_from(peer, &pattern(1000 * KIB));
     world.settle();
     let before = world.net.calls();
     world.turn_within(Some(60 * MINUTE));

@@ -325,7 +325,7 @@ fn a_flood_of_datagrams_keeps_no_connection_waiting() {
         for _ in 0..300 {
             world.net.send_datagram(peer(), server(), b"flood");
         }
-        world.net.send(peers[turn % 20], b"honest\n");
+        world.net.send_from(peers[turn % 20], b"honest\n");
         world.turn_at_once();
         assert_eq!(world.net.received(peers[turn % 20]), b"honest\n".repeat(turn / 20 + 1));
         let handled = seen.record().whole.len();
@@ -357,7 +357,7 @@ fn sockets_and_listeners_share_a_loop_and_keep_apart() {
     let mut world = World::of(SimNetwork::new(1), server);
     let streams = [at(1), at(2)].map(|address| world.net.connect(address));
     for (stream, port) in streams.iter().zip([1, 2]) {
-        world.net.send(*stream, b"stream\n");
+        world.net.send_from(*stream, b"stream\n");
         world.net.send_datagram(peer(), at(port), b"datagram");
     }
     world.settle();

@@ -70,8 +70,8 @@ fn a_slow_peer_that_takes_its_answer_is_not_idle() {
         let peer = world.connect();
         let start = world.net.clock();
         world.net.read_slowly(peer, 300, 15 * SECOND);
-        world.net.send(peer, &pattern(900));
-        world.net.send(peer, &pattern(9000));
+        world.net.send_from(peer, &pattern(900));
+        world.net.send_from(peer, &pattern(9000));
         assert_eq!(reason(&mut world), "idle timeout");
         // 900 bytes go at once, and 300 more whenever the peer has taken as many.
         let last_write = (9900 - 900) / 300 * 15 * SECOND;
@@ -169,7 +169,7 @@ fn held_back(config: Config, codec: Lines) -> (World, SimPeer) {
     let mut world = World::on(net, config, codec, probe);
     let peer = world.connect();
     world.net.stall(peer);
-    world.net.send(peer, b"ask\nbegun");
+    world.net.send_from(peer, b"ask\nbegun");
     world.settle();
     (world, peer)
 }
@@ -211,7 +211,7 @@ fn the_time_for_a_frame_does_not_run_while_output_of_another_origin_waits() {
     let mut world = World::on(net, config, Lines::default(), probe);
     let peer = world.connect();
     world.net.stall(peer);
-    world.net.send(peer, b"ask\nbegun");
+    world.net.send_from(peer, b"ask\nbegun");
     world.run_for(100 * SECOND);
     assert_eq!(world.net.state(peer), PeerState::Open);
     world.net.resume(peer);
@@ -245,8 +245,8 @@ fn any_byte_taken_puts_the_write_deadline_off() {
         let mut world = World::on(net, config, Raw, Probe::new(echo));
         let peer = world.connect();
         world.net.read_slowly(peer, 1, 29 * SECOND);
-        world.net.send(peer, b"123");
-        world.net.send(peer, b"abcdefghij");
+        world.net.send_from(peer, b"123");
+        world.net.send_from(peer, b"abcdefghij");
         world.run_for(10 * 29 * SECOND + SECOND);
         assert_eq!(world.net.received(peer), b"123abcdefg");
         assert_eq!(world.reactor.held_len(), 0, "all of it is on its way");
@@ -269,7 +269,7 @@ fn what_is_sent_meanwhile_does_not_put_the_write_deadline_off() {
     let mut world = World::on(SimNetwork::new(1), config, Raw, probe);
     let peer = world.connect();
     world.net.stall(peer);
-    world.net.send(peer, b"?");
+    world.net.send_from(peer, b"?");
     let end = world.end_of(peer);
     assert_on_time(end, 30 * SECOND);
     assert_eq!(reason(&mut world), "write timeout");
@@ -286,7 +286,7 @@ fn an_answer_that_waits_at_the_close_has_its_deadline_too() {
     let mut world = World::on(SimNetwork::new(1), config, Raw, probe);
     let peer = world.connect();
     world.net.stall(peer);
-    world.net.send(peer, b"?");
+    world.net.send_from(peer, b"?");
     let end = world.end_of(peer);
     assert_on_time(end, 30 * SECOND);
     assert_eq!(reason(&mut world), "write timeout");
@@ -317,7 +317,7 @@ fn lingering(net: SimNetwork, config: Config) -> (World, SimPeer) {
     });
     let mut world = World::on(net, config, Raw, probe);
     let peer = world.connect();
-    world.net.send(peer, b"bye");
+    world.net.send_from(peer, b"bye");
     world.turn();
     assert_eq!(world.net.state(peer), PeerState::Finished);
     (world, peer)
@@ -343,10 +343,10 @@ fn a_peer_that_does_not_close_too_is_waited_for_as_long_as_it_lingers() {
 fn a_peer_that_sends_too_much_after_the_close_is_not_waited_for() {
     let config = Config { linger_timeout: MINUTE, linger_limit: 10_000, ..timeless() };
     let (mut world, peer) = lingering(SimNetwork::new(1), config);
-    world.net.send(peer, &pattern(10_000));
+    world.net.send_from(peer, &pattern(10_000));
     world.settle();
     assert_eq!(world.seen.reasons(), [""; 0], "just what is put up with");
-    world.net.send(peer, b"x");
+    world.net.send_from(peer, b"x");
     world.settle();
     assert_eq!(world.seen.reasons(), ["closed"]);
     assert_eq!(world.net.received(peer), b"bye");
@@ -392,7 +392,7 @@ fn an_answer_without_a_deadline_of_its_own_waits_until_the_peer_is_idle() {
         let mut world = World::on(SimNetwork::new(1), config, Raw, probe);
         let peer = world.connect();
         world.net.stall(peer);
-        world.net.send(peer, b"?");
+        world.net.send_from(peer, b"?");
         let end = world.end_of(peer);
         assert_on_time(end, MINUTE);
         assert_eq!(world.net.state(peer), PeerState::Reset, "it is owed something");

@@ -341,7 +341,7 @@ impl World {
     pub(crate) fn send_at(&mut self, peer: SimPeer, when: Duration, bytes: &[u8]) {
         let bytes = bytes.to_vec();
         let when = Instant::START.after(when).expect("a time of a test");
-        self.net.at(when, move |net| net.send(peer, &bytes));
+        self.net.at(when, move |net| net.send_from(peer, &bytes));
     }
 }
 

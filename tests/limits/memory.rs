@@ -16,13 +16,13 @@ fn announced_lengths_take_no_memory() {
     let peers = world.connect_many(1000);
     let header = u32::try_from(16 * MIB).expect("16 MiB").to_be_bytes();
     for peer in &peers {
-        world.net.send(*peer, &header);
+        world.net.send_from(*peer, &header);
     }
     world.settle();
     let held_len = world.reactor.held_len();
     assert!(held_len <= 1000 * 64, "{held_len} bytes for 1,000 headers");
     for peer in &peers {
-        world.net.send(*peer, b"x");
+        world.net.send_from(*peer, b"x");
     }
     world.settle();
     let held_len = world.reactor.held_len();
@@ -44,7 +44,7 @@ fn a_frame_takes_memory_as_it_arrives_and_gives_it_back() {
     let stream = frame(&pattern(MIB));
     let mut sent = 0;
     for portion in stream.chunks(10_000) {
-        world.net.send(peer, portion);
+        world.net.send_from(peer, portion);
         world.settle();
         sent += portion.len();
         let held_len = world.reactor.held_len();
@@ -61,13 +61,13 @@ fn a_beginning_behind_a_large_frame_does_not_keep_the_large_buffer() {
         let peer = world.connect();
         let stream = [&frame(&pattern(MIB))[..], b"\0\0\0\x09begun"].concat();
         for portion in stream.chunks(portion_len) {
-            world.net.send(peer, portion);
+            world.net.send_from(peer, portion);
             world.settle();
         }
         assert_eq!(world.seen.frames_len(), 1);
         let held_len = world.reactor.held_len();
         assert!(held_len <= 64 * KIB, "{held_len} bytes held for 9");
-        world.net.send(peer, b"done");
+        world.net.send_from(peer, b"done");
         world.settle();
         assert_eq!(world.seen.record().frames[1], b"begundone");
         assert_eq!(world.reactor.held_len(), 0);
@@ -80,12 +80,12 @@ fn unfinished_tails_are_given_back_when_they_are_finished() {
     let peers = world.connect_many(500);
     for round in 0..3 {
         for peer in &peers {
-            world.net.send(*peer, b"whole\nunfin");
+            world.net.send_from(*peer, b"whole\nunfin");
         }
         world.settle();
         assert!(world.reactor.held_len() > 0);
         for peer in &peers {
-            world.net.send(*peer, b"ished\n");
+            world.net.send_from(*peer, b"ished\n");
         }
         world.settle();
         assert_eq!(world.reactor.held_len(), 0, "in round {round}");
@@ -99,8 +99,8 @@ fn a_connection_that_ends_gives_everything_back() {
     let peers = world.connect_many(30);
     for (at, peer) in peers.iter().enumerate() {
         world.net.stall(*peer);
-        world.net.send(*peer, &frame(&pattern(200 * KIB)));
-        world.net.send(*peer, &frame(&pattern(200 * KIB))[..20 * KIB + at]);
+        world.net.send_from(*peer, &frame(&pattern(200 * KIB)));
+        world.net.send_from(*peer, &frame(&pattern(200 * KIB))[..20 * KIB + at]);
     }
     world.settle();
     assert!(world.reactor.held_len() >= 30 * 100 * KIB);
@@ -127,10 +127,10 @@ fn who_holds_most_is_closed_when_memory_is_short_and_the_others_live() {
         for hog in &hogs {
             let stream = frame(&pattern(64 * KIB));
             if world.net.token(*hog).is_some() {
-                world.net.send(*hog, &stream[(portion - 1) * 6000..portion * 6000]);
+                world.net.send_from(*hog, &stream[(portion - 1) * 6000..portion * 6000]);
             }
         }
-        world.net.send(honest, &frame(b"still there?"));
+        world.net.send_from(honest, &frame(b"still there?"));
         world.settle();
         assert_eq!(world.net.received(honest), frame(b"still there?").repeat(portion));
     }
@@ -149,7 +149,7 @@ fn a_peer_that_takes_no_answers_is_closed_when_memory_is_short() {
     let peers = world.connect_many(20);
     for peer in &peers {
         world.net.stall(*peer);
-        world.net.send(*peer, &pattern(40 * KIB));
+        world.net.send_from(*peer, &pattern(40 * KIB));
     }
     world.settle();
     let reset = peers.iter().filter(|peer| world.net.state(**peer) == PeerState::Reset).count();
@@ -165,7 +165,7 @@ fn several_can_be_closed_for_want_of_memory_in_one_turn() {
     // The later ones hold less than those closed before them.
     for (at, hog) in hogs.iter().enumerate() {
         let len = if at < 10 { 60 * KIB } else { 30 * KIB };
-        world.net.send(*hog, &frame(&pattern(64 * KIB))[..len]);
+        world.net.send_from(*hog, &frame(&pattern(64 * KIB))[..len]);
     }
     world.turn_at_once();
     assert!(world.seen.reasons().len() > 30);
@@ -188,7 +188,7 @@ fn memory_stays_within_its_budget_whatever_comes() {
                 if number % 3 == 0 {
                     net.stall(peer);
                 }
-                net.send(peer, &stream);
+                net.send_from(peer, &stream);
                 if number % 2 == 0 {
                     net.finish(peer);
                 }
@@ -274,7 +274,7 @@ fn the_least_budget_has_room_for_all_that_one_connection_may_owe() {
     let mut world = World::on(net, config(least), codec, probe());
     let peer = world.connect();
     world.net.stall(peer);
-    world.net.send(peer, &frame(b"?"));
+    world.net.send_from(peer, &frame(b"?"));
     world.settle();
     assert_eq!(world.seen.reasons(), [""; 0]);
     world.net.resume(peer);

@@ -34,7 +34,7 @@ fn assert_outcome<C: Framing>(
     let mut world = World::new(config.clone(), codec.clone(), echo);
     let peer = world.connect();
     for piece in pieces {
-        world.net.send(peer, piece);
+        world.net.send_from(peer, piece);
         world.settle();
     }
     world.net.finish(peer);
@@ -115,7 +115,7 @@ fn frames_come_out_the_same_whatever_the_network_does() {
         let frames: Vec<_> = (0..40).map(|n| frame(&pattern(n * n * 3))).collect();
         let stream = frames.concat();
         let peer = world.net.connect(server());
-        world.net.send(peer, &stream);
+        world.net.send_from(peer, &stream);
         world.net.finish(peer);
         world.end_of(peer);
         world.run_until_empty();
@@ -132,7 +132,7 @@ fn a_frame_larger_than_the_buffer_arrives_whole() {
         let mut world = World::new(config, codec, ignore);
         let peer = world.connect();
         let large = pattern(3 * MIB);
-        world.net.send(peer, &[frame(b"before"), frame(&large), frame(b"after")].concat());
+        world.net.send_from(peer, &[frame(b"before"), frame(&large), frame(b"after")].concat());
         world.settle();
         let record = world.seen.record();
         assert_eq!(record.frames.len(), 3);
@@ -149,7 +149,7 @@ fn a_frame_of_just_the_maximum_arrives_and_one_byte_more_is_refused() {
             let config = Config { read_buffer_len, ..timeless() };
             let mut world = World::new(config, LengthPrefixed::default().max_len(100), ignore);
             let peer = world.connect();
-            world.net.send(peer, &frame(&pattern(len)));
+            world.net.send_from(peer, &frame(&pattern(len)));
             world.run_for(Duration::from_secs(2));
             assert_eq!(world.seen.frames_len(), usize::from(expected.is_none()));
             assert_eq!(world.seen.reasons().first().copied(), expected);
@@ -163,7 +163,7 @@ fn one_mebibyte_and_silence_is_served_with_budgets_of_one_byte() {
     let mut world = World::new(config, LengthPrefixed::default(), echo);
     let peer = world.connect();
     let stream = frame(&pattern(MIB));
-    world.net.send(peer, &stream);
+    world.net.send_from(peer, &stream);
     world.settle();
     assert!(world.net.received(peer) == stream, "the answer is not whole");
 }
@@ -173,8 +173,8 @@ fn the_last_frames_before_the_end_of_the_stream_are_answered() {
     for frame_budget in [1, 2, 1000] {
         let mut world = World::new(Config { frame_budget, ..timeless() }, Lines::default(), echo);
         let peer = world.net.connect(server());
-        world.net.send(peer, &b"line\n".repeat(99));
-        world.net.send(peer, b"unfinished");
+        world.net.send_from(peer, &b"line\n".repeat(99));
+        world.net.send_from(peer, b"unfinished");
         world.net.finish(peer);
         world.end_of(peer);
         assert_eq!(world.net.received(peer), [&b"line\n".repeat(99)[..], b"unfinished\n"].concat());

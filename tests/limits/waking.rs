@@ -22,7 +22,7 @@ fn an_idle_loop_sleeps() {
         let config = Config { idle_timeout: config.idle_timeout.map(|_| 2 * HOUR), ..config };
         let mut world = World::new(config, Lines::default(), echo);
         let peer = world.connect();
-        world.net.send(peer, b"first\n");
+        world.net.send_from(peer, b"first\n");
         world.settle();
         let before = world.net.calls();
         let end = world.net.clock().after(HOUR).expect("an hour");
@@ -90,16 +90,16 @@ fn timeouts_that_never_pass_never_pass() {
         let mut world =
             World::on(SimNetwork::new(1), all_timeouts(timeout), Lines::default(), probe);
         let peers = world.connect_many(3);
-        world.net.send(peers[1], b"begun");
+        world.net.send_from(peers[1], b"begun");
         world.net.stall(peers[2]);
-        world.net.send(peers[2], &[&[b'x'; 60_000][..], b"\n"].concat().repeat(3));
+        world.net.send_from(peers[2], &[&[b'x'; 60_000][..], b"\n"].concat().repeat(3));
         world.run_for(50 * YEAR);
         world.net.jump(50 * YEAR);
         world.turn_within(Some(Duration::MAX.min(SECOND)));
-        world.net.send(peers[0], b"still there?\n");
+        world.net.send_from(peers[0], b"still there?\n");
         world.settle();
         assert_eq!(world.net.received(peers[0]), b"still there?\n");
-        world.net.send(peers[0], b"bye\n");
+        world.net.send_from(peers[0], b"bye\n");
         world.settle();
         assert_eq!(world.net.state(peers[0]), PeerState::Finished);
         world.reactor.drain();
@@ -131,7 +131,7 @@ fn twenty_thousand_deadlines_at_once_are_worked_off_in_portions() {
     let mut turns = 0;
     while world.net.calls().shutdowns < 20_000 {
         let before = world.net.calls().shutdowns;
-        world.net.send(active, b"hi\n");
+        world.net.send_from(active, b"hi\n");
         world.turn_at_once();
         turns += 1;
         assert_eq!(world.net.received(active), [&b"early\n"[..], &b"hi\n".repeat(turns)].concat());
@@ -161,7 +161,7 @@ fn a_turn_that_takes_long_makes_no_deadline_late() {
     net.set_call_cost(MILLISECOND / 10);
     let mut world = World::on(net, timeless(), Lines::default(), probe);
     let peers = world.connect_many(201);
-    world.net.send(peers[200], b"timer\n");
+    world.net.send_from(peers[200], b"timer\n");
     world.settle();
     let due = due.get().since(Instant::START);
     for peer in &peers[..200] {
@@ -188,13 +188,13 @@ fn timers_that_set_themselves_again_let_others_run() {
     let mut world = World::on(net, timeless(), Lines::default(), probe);
     let peers: Vec<_> = (0..50).map(|_| world.connect()).collect();
     for peer in &peers[1..] {
-        world.net.send(*peer, b"begin\n");
+        world.net.send_from(*peer, b"begin\n");
     }
     for _ in 0..20 {
         world.turn();
     }
     for turn in 1..100 {
-        world.net.send(peers[0], b"hi\n");
+        world.net.send_from(peers[0], b"hi\n");
         world.turn();
         assert_eq!(world.net.received(peers[0]), b"done\n".repeat(turn));
     }
@@ -209,7 +209,7 @@ fn after_a_jump(jump: Duration, sending: usize) -> (usize, usize) {
     world.run_for(10 * SECOND);
     // Those whose deadlines come last are heard first.
     for peer in peers[..sending].iter().rev() {
-        world.net.send(*peer, b"late\n");
+        world.net.send_from(*peer, b"late\n");
     }
     world.net.jump(jump - 10 * SECOND);
     world.settle();
@@ -246,7 +246,7 @@ fn a_steady_stream_of_events_does_not_keep_deadlines_from_passing() {
     while world.reactor.connections_len() > 1200 || world.net.calls().shutdowns < 100 {
         for peer in busy {
             if world.net.unread_len(*peer) == 0 {
-                world.net.send(*peer, b"x");
+                world.net.send_from(*peer, b"x");
             }
         }
         world.turn_at_once();
@@ -269,11 +269,11 @@ fn a_frame_that_has_come_while_the_loop_stood_still_is_read_to_its_end() {
         let mut world = World::new(config, LengthPrefixed::default(), ignore);
         let (whole, half) = (world.connect(), world.connect());
         let bytes = frame(&pattern(20 * KIB));
-        world.net.send(whole, &bytes[..10]);
-        world.net.send(half, &bytes[..10]);
+        world.net.send_from(whole, &bytes[..10]);
+        world.net.send_from(half, &bytes[..10]);
         world.settle();
-        world.net.send(whole, &bytes[10..]);
-        world.net.send(half, &bytes[10..10 * KIB]);
+        world.net.send_from(whole, &bytes[10..]);
+        world.net.send_from(half, &bytes[10..10 * KIB]);
         world.net.jump(6 * SECOND);
         world.settle();
         assert_eq!(world.seen.frames_len(), 1);

@@ -27,8 +27,8 @@ fn a_write_that_ends_at_any_byte_is_resumed_behind_it() {
         });
         let mut world = World::on(net, timeless(), LengthPrefixed::default(), probe);
         let peer = world.connect();
-        world.net.send(peer, &frame(b""));
-        world.net.send(peer, &frame(b""));
+        world.net.send_from(peer, &frame(b""));
+        world.net.send_from(peer, &frame(b""));
         world.settle();
         assert_eq!(world.net.received(peer), answer.repeat(2), "{pipe_len} bytes at a time");
         assert_eq!(world.reactor.held_len(), 0);
@@ -58,7 +58,7 @@ fn send_mixture(pipe_len: usize) {
     });
     let mut world = World::on(narrow(pipe_len), timeless(), Raw, probe);
     let peer = world.connect();
-    world.net.send(peer, b"?");
+    world.net.send_from(peer, b"?");
     world.settle();
     assert!(world.net.received(peer) == whole, "{pipe_len} bytes at a time");
     assert_eq!(world.reactor.held_len(), 0);
@@ -96,7 +96,7 @@ fn thousands_of_shared_parts_arrive_in_their_order() {
         .collect();
     let mut world = World::on(narrow(MIB), config, Raw, probe);
     let peer = world.connect();
-    world.net.send(peer, b"?");
+    world.net.send_from(peer, b"?");
     world.settle();
     assert!(world.net.received(peer) == expected, "the parts are not as they were sent");
     let writes = world.net.calls().writes;
@@ -112,7 +112,7 @@ fn shared_output_is_kept_as_long_as_it_waits_and_not_copied() {
     let peers = world.connect_many(50);
     for peer in &peers {
         world.net.stall(*peer);
-        world.net.send(*peer, b"?");
+        world.net.send_from(*peer, b"?");
     }
     let own = usize::from(shared.is_unique());
     assert_eq!(own, 0, "the handler holds it too");
@@ -148,7 +148,7 @@ fn output_arrives_whole_whatever_the_network_does() {
         .on_timer(|session, _| session.send("later"));
         let mut world = World::on(net, timeless(), Lines::default(), probe);
         let peer = world.net.connect(server());
-        world.net.send(peer, b"?\n?\n");
+        world.net.send_from(peer, b"?\n?\n");
         let expected = [&whole[..], &whole, b"later\n"].concat();
         world.run_until("the whole answer", |world| {
             world.net.received(peer).len() >= expected.len()
@@ -168,7 +168,7 @@ fn an_answer_and_the_close_behind_it_both_arrive() {
     let mut world = World::on(narrow(3000), config, Raw, probe);
     let peer = world.connect();
     world.net.read_slowly(peer, 2500, MILLISECOND);
-    world.net.send(peer, b"?");
+    world.net.send_from(peer, b"?");
     world.end_of(peer);
     assert!(world.net.received(peer) == pattern(512 * KIB), "the answer is not whole");
     world.net.finish(peer);
@@ -181,7 +181,7 @@ fn an_echo_of_everything_is_everything() {
     let mut world = World::on(narrow(10), timeless(), Raw, Probe::new(echo));
     let peer = world.connect();
     let stream = pattern(20_000);
-    world.net.send(peer, &stream);
+    world.net.send_from(peer, &stream);
     world.settle();
     assert!(world.net.received(peer) == stream, "the echo is not whole");
 }

@@ -41,7 +41,7 @@ impl World for SimWorld {
     }
 
     fn send(&mut self, peer: Peer, bytes: &[u8]) {
-        self.network.send(self.peers[peer], bytes);
+        self.network.send_from(self.peers[peer], bytes);
     }
 
     fn finish(&mut self, peer: Peer) {

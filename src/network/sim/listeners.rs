@@ -393,7 +393,7 @@ mod tests {
             world.poll_for(freed_at * SECOND + SECOND / 2);
             world.accept();
             assert!(is_blocked(&mut world));
-            world.net.send(late, b"early");
+            world.net.send_from(late, b"early");
             world.poll();
             assert_eq!(world.poll_for(20 * SECOND), [(LISTENER, R)]);
             assert_eq!(world.net.clock().as_nanos(), in_at * 1_000_000_000);
@@ -417,7 +417,7 @@ mod tests {
     fn a_listener_that_closes_resets_those_who_wait() {
         let mut world = World::with_backlog(0);
         let (queued, outside) = (world.connect(), world.connect());
-        world.net.send(outside, b"lost");
+        world.net.send_from(outside, b"lost");
         world.net.close(LISTENER);
         assert_eq!(world.net.state(queued), PeerState::Reset);
         world.poll_for(SECOND);
@@ -550,7 +550,7 @@ mod tests {
     fn a_peer_reset_in_the_queue_is_accepted_and_found_broken() {
         let mut world = World::new();
         let peer = world.connect();
-        world.net.send(peer, b"lost");
+        world.net.send_from(peer, b"lost");
         world.net.reset(peer);
         let token = world.accept();
         assert!(world.net.local_addr(token).is_err());

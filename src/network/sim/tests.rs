@@ -78,7 +78,7 @@ fn what_schedules_itself_for_now_ends_the_poll_all_the_same() {
 fn a_sleep_for_ever_is_an_error_that_says_what_is_open() {
     let mut world = World::new();
     let (peer, _) = world.pair();
-    world.net.send(peer, b"ab");
+    world.net.send_from(peer, b"ab");
     world.net.bind(SOCKET, "127.0.0.1:0".parse().unwrap(), &SocketOptions::default()).unwrap();
     world.poll_for(SECOND);
     let error = world.net.poll(&mut Vec::new(), None).unwrap_err();
