@@ -81,7 +81,7 @@ impl World {
     fn new(server: Server, peers: usize) -> Self {
         let mut net = Uncounted(SimNetwork::new(1));
         let mut reactor = server.build_on(&mut net).expect("the configuration is valid");
-        let peers = (0..peers).map(|_| net.0.connect(address())).collect();
+        let peers = (0..peers).map(|_| net.0.connect_to(address())).collect();
         for _ in 0..4 {
             reactor.turn(&mut net, Some(Duration::ZERO)).expect("the loop goes on");
         }
@@ -221,7 +221,7 @@ fn scarce() -> Config {
 /// Peers that cost as much as they can: half of them send long frames and never end one, the other
 /// half ask for answers that they do not take. Whoever is closed is followed by another.
 fn burden(net: &mut SimNetwork, number: usize) {
-    let peer = net.connect(address());
+    let peer = net.connect_to(address());
     let frame = message(LengthPrefixed::default(), &[7; 50 * 1024]);
     if number.is_multiple_of(2) {
         net.send_from(peer, &frame[..frame.len() - number % 1000 - 1]);

@@ -97,7 +97,7 @@ fn a_slot_that_frees_ends_the_pause() {
 #[test]
 fn a_broken_listener_ends_the_turn_with_an_error_that_names_it() {
     let mut world = World::with_listeners(2, at_most(10), echo);
-    world.network.connect(address(1));
+    world.network.connect_to(address(1));
     world.network.fail_accept(AcceptFailure::Broken, 1);
     let error = world.try_turn(secs(1)).expect_err("a listener that has broken");
     let text = error.to_string();

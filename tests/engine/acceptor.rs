@@ -52,7 +52,7 @@ fn a_full_house_with_peers_waiting_sleeps() {
 fn the_limit_is_of_all_listeners_together() {
     let mut world = World::with_listeners(3, at_most(4), echo);
     let peers: Vec<SimPeer> =
-        (0..12).map(|number| world.network.connect(address(number % 3))).collect();
+        (0..12).map(|number| world.network.connect_to(address(number % 3))).collect();
     for peer in &peers {
         world.network.send_from(*peer, b"hello\n");
     }
@@ -187,8 +187,8 @@ fn a_queue_before_one_listener_does_not_keep_the_peers_of_another_waiting() {
         }
         call => echo(session, call),
     });
-    let crowd: Vec<SimPeer> = (0..20).map(|_| world.network.connect(address(0))).collect();
-    let few = [1, 2, 2].map(|index| world.network.connect(address(index)));
+    let crowd: Vec<SimPeer> = (0..20).map(|_| world.network.connect_to(address(0))).collect();
+    let few = [1, 2, 2].map(|index| world.network.connect_to(address(index)));
     world.settle();
     for served in 1..=5 {
         assert_eq!(world.entries().iter().filter(|it| it.what == What::Opened).count(), served);

@@ -36,7 +36,7 @@ fn the_longest_idle_is_closed_for_a_newcomer() {
 #[test]
 fn the_longest_idle_is_found_on_whichever_listener_it_is() {
     let mut world = World::with_listeners(2, evicting(2), echo);
-    let first = world.network.connect(super::world::address(1));
+    let first = world.network.connect_to(super::world::address(1));
     world.run_for(millis(10));
     let second = world.join();
     world.run_for(millis(10));

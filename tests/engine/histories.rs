@@ -64,7 +64,7 @@ fn anything(
 fn disturb(random: &mut Random, network: &mut SimNetwork, finished: &mut Vec<SimPeer>) {
     let peers: Vec<SimPeer> = network.peers().filter(|peer| !finished.contains(peer)).collect();
     if peers.is_empty() || (peers.len() < 40 && random.chance(30)) {
-        network.connect(super::world::address(0));
+        network.connect_to(super::world::address(0));
         return;
     }
     let peer = random.pick(&peers);

@@ -158,7 +158,7 @@ impl Client {
     }
 
     fn connect(&mut self, network: &mut SimNetwork) {
-        let peer = network.connect(address(0));
+        let peer = network.connect_to(address(0));
         self.peer = Some(peer);
         match self.reading {
             Reading::Prompt => {}

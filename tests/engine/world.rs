@@ -145,7 +145,7 @@ impl World {
 
     /// A peer that connects to the first listener.
     pub(crate) fn connect(&mut self) -> SimPeer {
-        self.network.connect(address(0))
+        self.network.connect_to(address(0))
     }
 
     /// A peer that connects and is let in.

@@ -83,7 +83,7 @@ fn a_new_connection_costs_an_accept_and_an_adoption() {
     let mut world = World::new(timeless(), Lines::default(), echo);
     let before = world.net.calls();
     for _ in 0..50 {
-        world.net.connect(server());
+        world.net.connect_to(server());
     }
     world.settle();
     let calls = world.net.calls().since(before);

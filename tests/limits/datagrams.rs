@@ -355,7 +355,7 @@ fn sockets_and_listeners_share_a_loop_and_keep_apart() {
         .udp(at(2), answering("second "))
         .tcp(at(2), spoken("fourth "));
     let mut world = World::of(SimNetwork::new(1), server);
-    let streams = [at(1), at(2)].map(|address| world.net.connect(address));
+    let streams = [at(1), at(2)].map(|address| world.net.connect_to(address));
     for (stream, port) in streams.iter().zip([1, 2]) {
         world.net.send_from(*stream, b"stream\n");
         world.net.send_datagram(peer(), at(port), b"datagram");

@@ -255,7 +255,7 @@ impl World {
 
     /// A peer that has been let in.
     pub(crate) fn connect(&mut self) -> SimPeer {
-        let peer = self.net.connect(server());
+        let peer = self.net.connect_to(server());
         self.settle();
         assert!(self.net.token(peer).is_some(), "a peer was not let in");
         peer
@@ -263,7 +263,7 @@ impl World {
 
     /// Many peers that have been let in.
     pub(crate) fn connect_many(&mut self, count: usize) -> Vec<SimPeer> {
-        let peers = (0..count).map(|_| self.net.connect(server())).collect();
+        let peers = (0..count).map(|_| self.net.connect_to(server())).collect();
         self.settle();
         assert_eq!(self.reactor.connections_len(), count, "peers that were not let in");
         peers

@@ -184,7 +184,7 @@ fn memory_stays_within_its_budget_whatever_comes() {
             let len = (number * 7919 + usize::try_from(seed).expect("small") * 104_729) % 65_536;
             let stream = frame(&pattern(len)).repeat(4);
             world.net.after(Duration::from_micros(number as u64 * 300), move |net| {
-                let peer = net.connect(server());
+                let peer = net.connect_to(server());
                 if number % 3 == 0 {
                     net.stall(peer);
                 }

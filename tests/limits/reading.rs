@@ -114,7 +114,7 @@ fn frames_come_out_the_same_whatever_the_network_does() {
         let mut world = World::on(net, config, LengthPrefixed::default(), Probe::new(echo));
         let frames: Vec<_> = (0..40).map(|n| frame(&pattern(n * n * 3))).collect();
         let stream = frames.concat();
-        let peer = world.net.connect(server());
+        let peer = world.net.connect_to(server());
         world.net.send_from(peer, &stream);
         world.net.finish(peer);
         world.end_of(peer);
@@ -172,7 +172,7 @@ fn one_mebibyte_and_silence_is_served_with_budgets_of_one_byte() {
 fn the_last_frames_before_the_end_of_the_stream_are_answered() {
     for frame_budget in [1, 2, 1000] {
         let mut world = World::new(Config { frame_budget, ..timeless() }, Lines::default(), echo);
-        let peer = world.net.connect(server());
+        let peer = world.net.connect_to(server());
         world.net.send_from(peer, &b"line\n".repeat(99));
         world.net.send_from(peer, b"unfinished");
         world.net.finish(peer);

@@ -114,7 +114,7 @@ fn the_longest_timeout_to_turn_is_no_timeout() {
     world.connect();
     let address = server();
     world.net.after(10 * YEAR, move |net| {
-        net.connect(address);
+        net.connect_to(address);
     });
     world.turn_within(Some(Duration::MAX));
     assert_eq!(world.reactor.connections_len(), 2);

@@ -147,7 +147,7 @@ fn output_arrives_whole_whatever_the_network_does() {
         })
         .on_timer(|session, _| session.send("later"));
         let mut world = World::on(net, timeless(), Lines::default(), probe);
-        let peer = world.net.connect(server());
+        let peer = world.net.connect_to(server());
         world.net.send_from(peer, b"?\n?\n");
         let expected = [&whole[..], &whole, b"later\n"].concat();
         world.run_until("the whole answer", |world| {

@@ -32,7 +32,7 @@ impl World for SimWorld {
     fn go_on(&mut self) {}
 
     fn connect(&mut self, listener: SocketAddr) -> Peer {
-        self.peers.push(self.network.connect(listener));
+        self.peers.push(self.network.connect_to(listener));
         self.peers.len() - 1
     }
 

@@ -190,7 +190,7 @@ mod tests {
         assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
         assert_eq!(world.net.state(peer), PeerState::Broken);
         assert_eq!(world.net.received(peer), b"");
-        world.net.connect(world.address);
+        world.net.connect_to(world.address);
         let (peer, _) = (world.connect(), world.poll());
         assert!(world.net.peers().any(|other| world.net.state(other) == PeerState::Broken));
         assert_ne!(world.net.state(peer), PeerState::Open);

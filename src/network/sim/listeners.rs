@@ -40,7 +40,7 @@ impl SimNetwork {
     /// after 127 s. If nobody listens there, it is refused.
     ///
     /// An address given as `0.0.0.0` or `[::]` means this host.
-    pub fn connect(&mut self, listener: SocketAddr) -> SimPeer {
+    pub fn connect_to(&mut self, listener: SocketAddr) -> SimPeer {
         let number = self.peer_count;
         self.peer_count += 1;
         let (host, port) = (number / 16_384, 32_768 + number % 16_384);
@@ -54,7 +54,7 @@ impl SimNetwork {
         self.connect_from(SocketAddr::new(from, port), listener)
     }
 
-    /// As [`connect`](Self::connect), from this address. A peer with an IPv4 address that reaches
+    /// As [`connect_to`](Self::connect_to), from this address. A peer with an IPv4 address that reaches
     /// an IPv6 listener is seen there as `::ffff:a.b.c.d`.
     pub fn connect_from(&mut self, from: SocketAddr, listener: SocketAddr) -> SimPeer {
         self.trace.begin(Call::Connect, self.links.len() as u64, self.clock);
@@ -404,7 +404,7 @@ mod tests {
     #[test]
     fn where_nobody_listens_a_peer_is_refused() {
         let mut world = World::new();
-        let peer = world.net.connect(address("127.0.0.1:7001"));
+        let peer = world.net.connect_to(address("127.0.0.1:7001"));
         assert_eq!(world.net.state(peer), PeerState::Refused);
         assert!(world.net.is_listening(world.address));
         world.net.close(LISTENER);
@@ -602,7 +602,7 @@ mod tests {
             world.net.listen(token, address("127.0.0.1:7002"), &shared).unwrap();
         }
         for _ in 0..100 {
-            world.net.connect(address("127.0.0.1:7002"));
+            world.net.connect_to(address("127.0.0.1:7002"));
         }
         let events = world.poll();
         assert_eq!(events.len(), 2, "both get a share: {events:?}");
@@ -624,8 +624,8 @@ mod tests {
         let options = SocketOptions { v6_only: false, ..SocketOptions::default() };
         world.net.listen(SOCKET, address("[::]:7100"), &options).unwrap();
         let v4 = world.net.connect_from(address("192.0.2.1:99"), address("127.0.0.1:7100"));
-        let v6 = world.net.connect(address("[::1]:7100"));
-        let any = world.net.connect(address("[::]:7100"));
+        let v6 = world.net.connect_to(address("[::1]:7100"));
+        let any = world.net.connect_to(address("[::]:7100"));
         let states = [v4, v6, any].map(|peer| world.net.state(peer));
         assert_eq!(states, [PeerState::Connecting; 3]);
         let accepted = world.net.accept(SOCKET).unwrap();

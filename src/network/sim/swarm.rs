@@ -169,7 +169,7 @@ fn run(seed: u64, faults: Faults, stops_early: bool) -> Outcome {
     let mut echo = Echo::new(stops_early);
     let mut peers = Vec::new();
     for number in 0..12 {
-        let peer = net.connect(address);
+        let peer = net.connect_to(address);
         let text: Vec<u8> = (0..60).map(|byte| byte ^ number).collect();
         if number % 3 == 0 {
             net.read_slowly(peer, 5, SECOND / 10);
