@@ -3,8 +3,7 @@
 use windlass::Config;
 use windlass::network::{AcceptFailure, PeerState, SimPeer};
 
-use super::journal::{Call, What};
-use super::world::{World, address, at_most, echo, millis, secs};
+use crate::fixture::{Call, What, World, address, at_most, echo, millis, secs};
 
 const PEER_GONE: [AcceptFailure; 3] =
     [AcceptFailure::ConnAborted, AcceptFailure::Proto, AcceptFailure::Perm];

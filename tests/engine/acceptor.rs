@@ -4,8 +4,7 @@ use bytes::Bytes;
 use windlass::network::{PeerState, SimPeer};
 use windlass::{AtLimit, Config, SocketOptions};
 
-use super::journal::{Call, What};
-use super::world::{World, address, at_most, echo, millis, secs};
+use crate::fixture::{Call, What, World, address, at_most, echo, millis, secs};
 
 #[test]
 fn whoever_is_over_the_limit_is_served_when_a_slot_frees_though_nobody_new_connects() {

@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 use windlass::network::PeerState;
 use windlass::{CloseReason, Config, Error, Session};
 
-use super::journal::{Call, What};
-use super::world::{Scripted, World, at_most, echo, millis, secs};
+use crate::fixture::{Call, Scripted, What, World, at_most, echo, millis, secs};
 
 /// What a test does at one kind of callback.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -97,7 +96,7 @@ fn the_callbacks_come_in_the_order_of_what_happened() {
     let peer = world.connect_with(b"a\nb\nlast");
     world.network.finish(peer);
     world.settle();
-    let frame = |line: &str| What::Frame(line.to_owned());
+    let frame = |line: &'static str| What::Frame(line.into());
     let expected = [
         What::Opened,
         frame("a"),

@@ -3,8 +3,7 @@
 use windlass::network::Calls;
 use windlass::{Config, Error, Session, SocketOptions};
 
-use super::journal::Call;
-use super::world::{Scripted, World, at_most, echo, millis, secs};
+use crate::fixture::{Call, Scripted, World, at_most, echo, millis, secs};
 
 fn long(session: &mut Session<'_, Scripted>, call: Call<'_>) -> Result<(), Error> {
     match call {

@@ -5,8 +5,7 @@ use std::io::ErrorKind;
 use windlass::network::PeerState;
 use windlass::{Config, Error, Session};
 
-use super::journal::Call;
-use super::world::{Scripted, World, at_most, echo, millis, secs};
+use crate::fixture::{Call, Scripted, World, at_most, echo, millis, secs};
 
 /// Answers `quit` with a line and closes; `long` is answered with 60 lines of 50,000 bytes before.
 fn until_quit(session: &mut Session<'_, Scripted>, call: Call<'_>) -> Result<(), Error> {

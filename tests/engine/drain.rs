@@ -6,8 +6,7 @@ use bytes::Bytes;
 use windlass::network::{AcceptFailure, Faults, PeerState, SimPeer};
 use windlass::{AtLimit, Config, DrainReport, Error, Session};
 
-use super::journal::{Call, What};
-use super::world::{Scripted, World, address, at_most, echo, millis, secs};
+use crate::fixture::{Call, Scripted, What, World, address, at_most, echo, millis, secs};
 
 /// Echo, with a `long` answer of a megabyte, and a `pause` that lasts.
 pub(crate) fn working(session: &mut Session<'_, Scripted>, call: Call<'_>) -> Result<(), Error> {

@@ -4,8 +4,7 @@ use windlass::network::{Network, PeerState, SimNetwork, SimPeer};
 use windlass::{Config, Instant};
 
 use super::drain::working;
-use super::journal::{Call, What};
-use super::world::{Replay, World, address, at_most, millis, secs};
+use crate::fixture::{Call, Replay, What, World, address, at_most, millis, secs};
 
 #[test]
 fn the_first_signal_wakes_the_loop_and_drains() {
@@ -155,7 +154,7 @@ impl Scenario {
         let frames = world.frames(peer);
         let owed: String = frames
             .iter()
-            .map(|frame| match frame.as_str() {
+            .map(|frame| match str::from_utf8(frame).expect("lines are text") {
                 "long" => format!("{}\n", "x".repeat(49_999)).repeat(20),
                 frame => format!("{frame}\n"),
             })

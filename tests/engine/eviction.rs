@@ -3,8 +3,7 @@
 use windlass::network::{AcceptFailure, PeerState, SimPeer};
 use windlass::{AtLimit, Config, Instant};
 
-use super::journal::Call;
-use super::world::{World, at_most, echo, millis, secs};
+use crate::fixture::{Call, World, address, at_most, echo, millis, secs};
 
 fn evicting(max_connections: usize) -> Config {
     Config { at_limit: AtLimit::EvictIdle, ..at_most(max_connections) }
@@ -36,7 +35,7 @@ fn the_longest_idle_is_closed_for_a_newcomer() {
 #[test]
 fn the_longest_idle_is_found_on_whichever_listener_it_is() {
     let mut world = World::with_listeners(2, evicting(2), echo);
-    let first = world.network.connect_to(super::world::address(1));
+    let first = world.network.connect_to(address(1));
     world.run_for(millis(10));
     let second = world.join();
     world.run_for(millis(10));

@@ -5,13 +5,10 @@ use std::marker::PhantomData;
 
 use bytes::Bytes;
 use windlass::network::{PeerState, SimNetwork};
-use windlass::{
-    Codec, Config, Decoded, Error, FrameError, Handler, Lines, Output, Server, Session,
-};
+use windlass::{Codec, Config, Decoded, Error, FrameError, Handler, Lines, Output, Session};
 
 use super::callbacks::{At, echo_with_timer};
-use super::journal::Call;
-use super::world::{World, address, at_most, echo, millis, panic_quietly, secs};
+use crate::fixture::{Call, World, address, at_most, echo, millis, panic_quietly, secs};
 
 #[test]
 fn a_panic_in_any_callback_ends_its_connection_only() {
@@ -170,9 +167,7 @@ where
 }
 
 fn world_of<H: Handler<Codec: Default>>(handler: H) -> World {
-    let config = at_most(10);
-    let server = Server::with_config(config.clone()).tcp(address(0), handler);
-    World::of(SimNetwork::new(1), config, server, None)
+    World::of(SimNetwork::new(1), at_most(10), None, |server| server.tcp(address(0), handler))
 }
 
 #[test]

@@ -3,8 +3,7 @@
 use windlass::network::{PeerState, SimPeer};
 use windlass::{Config, Error, Session, SocketOptions};
 
-use super::journal::{Call, What};
-use super::world::{Scripted, World, at_most, echo, millis, secs};
+use crate::fixture::{Call, Scripted, What, World, at_most, echo, millis, secs};
 
 /// Echo that pauses for a second at each line `wait`.
 fn pausing(session: &mut Session<'_, Scripted>, call: Call<'_>) -> Result<(), Error> {

@@ -6,8 +6,7 @@ use std::time::Duration;
 use windlass::Instant;
 use windlass::network::{PeerState, SimNetwork, SimPeer};
 
-use super::random::Random;
-use super::world::{address, millis};
+use crate::fixture::{Random, address, millis};
 
 /// What the server and its peers speak.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -6,9 +6,7 @@ use std::time::Duration;
 use windlass::network::Faults;
 use windlass::{Config, Error, Instant, Session};
 
-use super::journal::{Call, Entry, What};
-use super::random::Random;
-use super::world::{Scripted, World, at_most, echo, millis, secs};
+use crate::fixture::{Call, Entry, Random, Scripted, What, World, at_most, echo, millis, secs};
 
 /// Later than this no timer may be.
 const TOLERANCE: Duration = Duration::from_millis(1);
@@ -39,7 +37,7 @@ fn fired(world: &World) -> Vec<(u32, Instant)> {
 fn requested(world: &World) -> BTreeMap<u32, Instant> {
     let request = |entry: Entry| {
         let What::Frame(line) = entry.what else { return None };
-        let (key, wait) = line.split_once(' ')?;
+        let (key, wait) = str::from_utf8(&line).ok()?.split_once(' ')?;
         Some((key.parse().ok()?, entry.at.after(millis(wait.parse().ok()?))?))
     };
     world.entries().into_iter().filter_map(request).collect()
