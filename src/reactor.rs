@@ -64,10 +64,10 @@ const EVENTS_LEN: usize = 1024;
 /// # fn main() -> Result<(), Error> {
 /// let mut network = SimNetwork::new(42);
 /// let mut reactor = Server::new().tcp("192.0.2.1:7000", Shout).build_on(&mut network)?;
-/// let peer = network.connect("192.0.2.1:7000".parse().unwrap());
-/// network.send(peer, b"hel");
+/// let peer = network.connect_to("192.0.2.1:7000".parse().unwrap());
+/// network.send_from(peer, b"hel");
 /// reactor.turn(&mut network, None)?;
-/// network.send(peer, b"lo\n");
+/// network.send_from(peer, b"lo\n");
 /// while network.received(peer).is_empty() {
 ///     reactor.turn(&mut network, None)?;
 /// }

@@ -81,7 +81,7 @@ impl World {
     fn new(server: Server, peers: usize) -> Self {
         let mut net = Uncounted(SimNetwork::new(1));
         let mut reactor = server.build_on(&mut net).expect("the configuration is valid");
-        let peers = (0..peers).map(|_| net.0.connect(address())).collect();
+        let peers = (0..peers).map(|_| net.0.connect_to(address())).collect();
         for _ in 0..4 {
             reactor.turn(&mut net, Some(Duration::ZERO)).expect("the loop goes on");
         }
@@ -98,7 +98,7 @@ impl World {
         for round in 0..WARM_UP + ROUNDS {
             let bytes = portion(round);
             for peer in &self.peers {
-                self.net.0.send(*peer, &bytes);
+                self.net.0.send_from(*peer, &bytes);
             }
             let allocated = measure(|| {
                 self.turn();
@@ -191,7 +191,7 @@ fn deadlines_that_are_put_off_allocate_nothing() {
     for round in 0..2000 {
         world.net.0.jump(Duration::from_secs(1));
         for peer in &world.peers {
-            world.net.0.send(*peer, b"hello\n");
+            world.net.0.send_from(*peer, b"hello\n");
         }
         let allocated = measure(|| {
             world.turn();
@@ -221,13 +221,13 @@ fn scarce() -> Config {
 /// Peers that cost as much as they can: half of them send long frames and never end one, the other
 /// half ask for answers that they do not take. Whoever is closed is followed by another.
 fn burden(net: &mut SimNetwork, number: usize) {
-    let peer = net.connect(address());
+    let peer = net.connect_to(address());
     let frame = message(LengthPrefixed::default(), &[7; 50 * 1024]);
     if number.is_multiple_of(2) {
-        net.send(peer, &frame[..frame.len() - number % 1000 - 1]);
+        net.send_from(peer, &frame[..frame.len() - number % 1000 - 1]);
     } else {
         net.stall(peer);
-        net.send(peer, &frame.repeat(3));
+        net.send_from(peer, &frame.repeat(3));
     }
 }
 

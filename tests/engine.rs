@@ -1,6 +1,6 @@
 //! The engine as a whole, on the simulated network: what a peer and a handler see of it.
 //!
-//! A [`World`](world::World) is a loop, a network made by a seed, and a handler that does what the
+//! A [`World`](fixture::World) is a loop, a network made by a seed, and a handler that does what the
 //! test says and writes down what it was called for. After every turn it checks what must hold
 //! always. A test that fails prints the command that runs it again; there is no chance in it but
 //! that of its seeds.
@@ -25,21 +25,16 @@ mod drain_signals;
 mod endless_queue;
 #[path = "engine/eviction.rs"]
 mod eviction;
+mod fixture;
 #[path = "engine/histories.rs"]
 mod histories;
-#[path = "engine/journal.rs"]
-mod journal;
 #[path = "engine/panics.rs"]
 mod panics;
 #[path = "engine/pausing.rs"]
 mod pausing;
-#[path = "engine/random.rs"]
-mod random;
 #[path = "engine/swarm.rs"]
 mod swarm;
 #[path = "engine/swarm_clients.rs"]
 mod swarm_clients;
 #[path = "engine/timers.rs"]
 mod timers;
-#[path = "engine/world.rs"]
-mod world;

@@ -14,7 +14,6 @@ mod calls;
 mod datagrams;
 #[path = "limits/deadlines.rs"]
 mod deadlines;
-#[path = "limits/fixture.rs"]
 mod fixture;
 #[path = "limits/memory.rs"]
 mod memory;

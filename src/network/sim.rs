@@ -79,8 +79,8 @@ pub use link::{PeerState, SimPeer};
 /// let address =
 ///     network.listen(listener, "127.0.0.1:0".parse().unwrap(), &SocketOptions::default())?;
 ///
-/// let peer = network.connect(address);
-/// network.send(peer, b"ping");
+/// let peer = network.connect_to(address);
+/// network.send_from(peer, b"ping");
 ///
 /// let mut events = Vec::with_capacity(8);
 /// network.poll(&mut events, None)?;

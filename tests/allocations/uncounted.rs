@@ -93,7 +93,7 @@ impl Network for Uncounted {
     }
 
     fn send(&mut self, socket: Token, batch: &mut Outgoing) -> io::Result<Progress<()>> {
-        self.call(|net| Network::send(net, socket, batch))
+        self.call(|net| net.send(socket, batch))
     }
 
     fn close(&mut self, token: Token) {

@@ -4,7 +4,8 @@
 use windlass::{Codec, Endian, FrameError, FrameFault, LengthPrefixed, Output};
 
 use crate::feed::{Outcome, assert_outcome};
-use crate::round_trips::Random;
+use crate::fixture::Random;
+use crate::round_trips::cuts;
 
 const CASES: u64 = 20_000;
 
@@ -21,7 +22,7 @@ struct Settings {
 
 impl Settings {
     fn any(random: &mut Random) -> Self {
-        let nearby = random.below(41).cast_signed() as i32 - 20;
+        let nearby = i32::try_from(random.below(41)).expect("small") - 20;
         Self {
             width: random.pick(&[1, 2, 3, 4, 4, 4, 8]),
             offset: random.pick(&[0, 0, 0, 1, 2, 7, 70]),
@@ -144,18 +145,18 @@ impl Settings {
         }
         match random.below(4) {
             0 => {
-                let len = random.below(12) as usize;
+                let len = random.below(12);
                 stream.extend(random.bytes(len));
             }
             1 => {
                 let near =
                     i128::from(random.pick(&[u64::MAX, 1 << 63, 1 << 62, 1 << 32, 1 << 24, 5]));
-                let length = near + i128::from(random.below(7)) - 3;
+                let length = near + random.below(7) as i128 - 3;
                 stream.extend(random.bytes(self.offset));
                 stream.extend(self.write_length(length.min(near)));
                 stream.extend(random.bytes(3));
             }
-            2 => stream.truncate(random.below(stream.len() as u64 + 1) as usize),
+            2 => stream.truncate(random.below(stream.len() + 1)),
             _ => {}
         }
         stream
@@ -170,7 +171,7 @@ fn any_stream_is_read_as_a_plain_reader_would() {
         let stream = settings.any_stream(random);
         let expected = settings.decode(&stream);
         let codec = settings.codec();
-        let cuts = random.cuts(stream.len());
+        let cuts = cuts(random, stream.len());
         let byte_by_byte: Vec<_> = (1..stream.len()).collect();
         for cuts in [&[], &cuts[..], &byte_by_byte] {
             let result = std::panic::catch_unwind(|| {
@@ -195,7 +196,7 @@ fn exactly_the_messages_that_arrive_as_they_were_sent_are_taken() {
         match sent {
             Some(sent) => {
                 let arrived = Outcome { frames: vec![message], end: Ok(()) };
-                assert_outcome(&settings.codec(), &sent, &random.cuts(sent.len()), &arrived);
+                assert_outcome(&settings.codec(), &sent, &cuts(random, sent.len()), &arrived);
                 taken += 1;
             }
             None => {

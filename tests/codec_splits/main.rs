@@ -9,6 +9,8 @@
 
 mod corpus;
 mod feed;
+#[path = "../fixture/mod.rs"]
+mod fixture;
 mod length_prefixed;
 mod plain;
 mod round_trips;

@@ -1,47 +1,19 @@
-//! What is sent arrives as it was sent, and the source of random numbers for that.
+//! What is sent arrives as it was sent, wherever it is cut.
 
 use std::borrow::Borrow;
 
 use windlass::{Delimited, Fixed, Lines, Output, Varint};
 
 use crate::feed::{Bytewise, Outcome, assert_outcome};
+use crate::fixture::Random;
 
 const CASES: u64 = 2_000;
 
-/// Random numbers that are the same for the same seed (the generator known as SplitMix64).
-pub(crate) struct Random(u64);
-
-impl Random {
-    pub(crate) const fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0xD134_2543_DE82_EF95))
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-
-    pub(crate) fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-
-    pub(crate) fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
-        choices[self.below(choices.len() as u64) as usize]
-    }
-
-    pub(crate) fn bytes(&mut self, len: usize) -> Vec<u8> {
-        (0..len).map(|_| self.next() as u8).collect()
-    }
-
-    /// A few places to cut a stream of `len` bytes, in order.
-    pub(crate) fn cuts(&mut self, len: usize) -> Vec<usize> {
-        let mut cuts: Vec<_> =
-            (0..self.below(6)).map(|_| self.below(len as u64 + 1) as usize).collect();
-        cuts.sort_unstable();
-        cuts
-    }
+/// A few places to cut a stream of `len` bytes, in order.
+pub(crate) fn cuts(random: &mut Random, len: usize) -> Vec<usize> {
+    let mut cuts: Vec<_> = (0..random.below(6)).map(|_| random.below(len + 1)).collect();
+    cuts.sort_unstable();
+    cuts
 }
 
 /// Sends messages that `message` makes, with `settings`, and asserts that those which were taken
@@ -74,7 +46,7 @@ fn assert_round_trips<C, M>(
         assert_outcome(
             &codec,
             &stream,
-            &random.cuts(stream.len()),
+            &cuts(random, stream.len()),
             &Outcome { frames, end: Ok(()) },
         );
     }

@@ -3,8 +3,7 @@
 use windlass::Config;
 use windlass::network::{AcceptFailure, PeerState, SimPeer};
 
-use super::journal::{Call, What};
-use super::world::{World, address, at_most, echo, millis, secs};
+use crate::fixture::{Call, What, World, address, at_most, echo, millis, secs};
 
 const PEER_GONE: [AcceptFailure; 3] =
     [AcceptFailure::ConnAborted, AcceptFailure::Proto, AcceptFailure::Perm];
@@ -51,7 +50,7 @@ fn connections_are_served_while_nobody_can_be_accepted() {
     let before = world.network.calls();
     for number in 0..100 {
         let line = format!("{number}\n");
-        world.network.send(talker, line.as_bytes());
+        world.network.send_from(talker, line.as_bytes());
         world.settle();
         assert_eq!(world.network.take_received(talker), line.as_bytes(), "at once");
         world.run_for(millis(100));
@@ -97,7 +96,7 @@ fn a_slot_that_frees_ends_the_pause() {
 #[test]
 fn a_broken_listener_ends_the_turn_with_an_error_that_names_it() {
     let mut world = World::with_listeners(2, at_most(10), echo);
-    world.network.connect(address(1));
+    world.network.connect_to(address(1));
     world.network.fail_accept(AcceptFailure::Broken, 1);
     let error = world.try_turn(secs(1)).expect_err("a listener that has broken");
     let text = error.to_string();

@@ -4,8 +4,7 @@ use bytes::Bytes;
 use windlass::network::{PeerState, SimPeer};
 use windlass::{AtLimit, Config, SocketOptions};
 
-use super::journal::{Call, What};
-use super::world::{World, address, at_most, echo, millis, secs};
+use crate::fixture::{Call, What, World, address, at_most, echo, millis, secs};
 
 #[test]
 fn whoever_is_over_the_limit_is_served_when_a_slot_frees_though_nobody_new_connects() {
@@ -52,9 +51,9 @@ fn a_full_house_with_peers_waiting_sleeps() {
 fn the_limit_is_of_all_listeners_together() {
     let mut world = World::with_listeners(3, at_most(4), echo);
     let peers: Vec<SimPeer> =
-        (0..12).map(|number| world.network.connect(address(number % 3))).collect();
+        (0..12).map(|number| world.network.connect_to(address(number % 3))).collect();
     for peer in &peers {
-        world.network.send(*peer, b"hello\n");
+        world.network.send_from(*peer, b"hello\n");
     }
     world.settle();
     assert_eq!(world.open_len(), 4);
@@ -84,7 +83,7 @@ fn no_more_peers_are_let_in_in_a_turn_than_the_budget_and_others_go_on_meanwhile
     }
     for turn in 0..7_usize {
         let line = format!("{turn}\n");
-        world.network.send(paced, line.as_bytes());
+        world.network.send_from(paced, line.as_bytes());
         world.turn(secs(1));
         assert_eq!(world.network.take_received(paced), line.as_bytes());
         assert_eq!(world.open_len(), 1 + (3 * (turn + 1)).min(20));
@@ -129,7 +128,7 @@ fn refusing_a_flood_keeps_to_the_budget_and_serves_others_meanwhile() {
     let paced = world.join();
     let flood: Vec<SimPeer> = (0..40).map(|_| world.connect()).collect();
     for turn in 1..=10 {
-        world.network.send(paced, b"x\n");
+        world.network.send_from(paced, b"x\n");
         world.turn(secs(1));
         assert_eq!(world.network.take_received(paced), b"x\n");
         assert_eq!(world.reactor.counters().refused, 4 * turn);
@@ -187,14 +186,14 @@ fn a_queue_before_one_listener_does_not_keep_the_peers_of_another_waiting() {
         }
         call => echo(session, call),
     });
-    let crowd: Vec<SimPeer> = (0..20).map(|_| world.network.connect(address(0))).collect();
-    let few = [1, 2, 2].map(|index| world.network.connect(address(index)));
+    let crowd: Vec<SimPeer> = (0..20).map(|_| world.network.connect_to(address(0))).collect();
+    let few = [1, 2, 2].map(|index| world.network.connect_to(address(index)));
     world.settle();
     for served in 1..=5 {
         assert_eq!(world.entries().iter().filter(|it| it.what == What::Opened).count(), served);
         for peer in crowd.iter().chain(&few) {
             if !world.seen(*peer).is_empty() && world.reason(*peer).is_none() {
-                world.network.send(*peer, b"go\n");
+                world.network.send_from(*peer, b"go\n");
             }
         }
         world.settle();

@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 use windlass::network::PeerState;
 use windlass::{CloseReason, Config, Error, Session};
 
-use super::journal::{Call, What};
-use super::world::{Scripted, World, at_most, echo, millis, secs};
+use crate::fixture::{Call, Scripted, What, World, at_most, echo, millis, secs};
 
 /// What a test does at one kind of callback.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,9 +38,9 @@ impl At {
     pub(crate) fn provoke(self, world: &mut World) -> (windlass::network::SimPeer, &'static str) {
         let peer = world.connect();
         if self != Self::Open {
-            world.network.send(peer, b"one\n");
+            world.network.send_from(peer, b"one\n");
             world.settle();
-            world.network.send(peer, b"two\nnow\nlost\n");
+            world.network.send_from(peer, b"two\nnow\nlost\n");
         }
         match self {
             Self::End | Self::Close => world.network.finish(peer),
@@ -97,7 +96,7 @@ fn the_callbacks_come_in_the_order_of_what_happened() {
     let peer = world.connect_with(b"a\nb\nlast");
     world.network.finish(peer);
     world.settle();
-    let frame = |line: &str| What::Frame(line.to_owned());
+    let frame = |line: &'static str| What::Frame(line.into());
     let expected = [
         What::Opened,
         frame("a"),
@@ -152,7 +151,7 @@ fn no_frame_is_run_after_a_close() {
         });
         let peer = world.connect_with(format!("a\n{ending}\nb\nc\n").as_bytes());
         world.settle();
-        world.network.send(peer, b"d\ne\n");
+        world.network.send_from(peer, b"d\ne\n");
         world.settle();
         assert_eq!(world.frames(peer), ["a", ending]);
         let expected = if ending == "abort" { "" } else { "a\n" };
@@ -166,15 +165,15 @@ fn bytes_that_are_no_frame_close_the_connection_after_earlier_answers() {
         let mut world = World::new(at_most(10), echo);
         let neighbour = world.join();
         let peer = world.connect_with(b"a\nb\n");
-        world.network.send(peer, &bad);
-        world.network.send(peer, b"\nc\n");
+        world.network.send_from(peer, &bad);
+        world.network.send_from(peer, b"\nc\n");
         world.settle();
         assert_eq!(world.received(peer), "a\nb\n");
         assert_eq!(world.network.state(peer), PeerState::Finished);
         world.run_for(secs(2));
         assert_eq!(world.reason(peer), Some("malformed frame"));
         assert_eq!(world.frames(peer), ["a", "b"]);
-        world.network.send(neighbour, b"still here\n");
+        world.network.send_from(neighbour, b"still here\n");
         world.settle();
         assert_eq!(world.received(neighbour), "still here\n");
     }
@@ -273,7 +272,7 @@ fn budgets_without_an_end_are_budgets_too() {
     let mut world = World::new(config, echo_with_timer);
     let peer = world.connect_with(b"one\ntw");
     world.settle();
-    world.network.send(peer, b"o\nthree\nfour");
+    world.network.send_from(peer, b"o\nthree\nfour");
     world.run_for(millis(100));
     world.network.finish(peer);
     world.settle();

@@ -3,8 +3,7 @@
 use windlass::network::Calls;
 use windlass::{Config, Error, Session, SocketOptions};
 
-use super::journal::Call;
-use super::world::{Scripted, World, at_most, echo, millis, secs};
+use crate::fixture::{Call, Scripted, World, at_most, echo, millis, secs};
 
 fn long(session: &mut Session<'_, Scripted>, call: Call<'_>) -> Result<(), Error> {
     match call {
@@ -26,7 +25,7 @@ fn an_echo_costs_one_poll_one_read_and_one_write() {
     let peer = world.join();
     let calls = costs(&mut world, |world| {
         for _ in 0..100 {
-            world.network.send(peer, b"hello\n");
+            world.network.send_from(peer, b"hello\n");
             world.turn(secs(1));
             assert_eq!(world.network.take_received(peer), b"hello\n");
         }
@@ -39,7 +38,7 @@ fn many_frames_of_one_read_are_answered_with_one_write() {
     let mut world = World::new(at_most(10), echo);
     let peer = world.join();
     let calls = costs(&mut world, |world| {
-        world.network.send(peer, &b"hello\n".repeat(500));
+        world.network.send_from(peer, &b"hello\n".repeat(500));
         world.settle();
     });
     assert_eq!((calls.reads, calls.writes), (1, 1));
@@ -51,7 +50,7 @@ fn a_write_that_falls_short_is_not_tried_again_before_an_event() {
     let mut world = World::new(Config { socket, ..at_most(10) }, long);
     let peer = world.join();
     let calls = costs(&mut world, |world| {
-        world.network.send(peer, b"long\n");
+        world.network.send_from(peer, b"long\n");
         world.settle();
     });
     assert_eq!(world.network.received(peer).len(), 10_000);

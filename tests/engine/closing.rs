@@ -5,8 +5,7 @@ use std::io::ErrorKind;
 use windlass::network::PeerState;
 use windlass::{Config, Error, Session};
 
-use super::journal::Call;
-use super::world::{Scripted, World, at_most, echo, millis, secs};
+use crate::fixture::{Call, Scripted, World, at_most, echo, millis, secs};
 
 /// Answers `quit` with a line and closes; `long` is answered with 60 lines of 50,000 bytes before.
 fn until_quit(session: &mut Session<'_, Scripted>, call: Call<'_>) -> Result<(), Error> {
@@ -41,7 +40,7 @@ fn long_answer() -> String {
 fn an_answer_survives_a_peer_that_sends_a_mebibyte_too_much() {
     let mut world = World::new(at_most(10), until_quit);
     let peer = world.connect_with(b"quit\n");
-    world.network.send(peer, &vec![b'x'; 1 << 20]);
+    world.network.send_from(peer, &vec![b'x'; 1 << 20]);
     world.run_for(millis(500));
     assert_eq!(world.received(peer), "bye\n");
     assert_eq!(world.network.state(peer), PeerState::Finished, "and not reset");
@@ -66,7 +65,7 @@ fn a_peer_that_does_not_close_is_listened_to_for_the_linger_timeout_only() {
     let peer = world.connect_with(b"quit\n");
     world.settle();
     world.run_for(millis(150));
-    world.network.send(peer, b"more\n");
+    world.network.send_from(peer, b"more\n");
     world.run_for(millis(149));
     assert_eq!(world.open_len(), 1);
     world.run_for(millis(1));
@@ -79,7 +78,7 @@ fn a_peer_that_sends_without_end_is_listened_to_up_to_the_linger_limit() {
     let config = Config { linger_limit: 200_000, ..at_most(10) };
     let mut world = World::new(config, until_quit);
     let peer = world.connect_with(b"quit\n");
-    world.network.send(peer, &vec![b'x'; 10_000_000]);
+    world.network.send_from(peer, &vec![b'x'; 10_000_000]);
     world.settle();
     assert_eq!(world.open_len(), 0, "without waiting");
     assert_eq!(world.network.state(peer), PeerState::Reset);
@@ -91,7 +90,7 @@ fn a_slow_reader_gets_the_whole_answer_before_the_end() {
     let mut world = World::new(at_most(10), until_quit);
     let peer = world.connect();
     world.network.read_slowly(peer, 20_000, millis(10));
-    world.network.send(peer, b"long\nlost\n");
+    world.network.send_from(peer, b"long\nlost\n");
     world.run_for(secs(3));
     assert_eq!(world.received(peer).len(), long_answer().len());
     assert!(world.received(peer) == long_answer());
@@ -124,7 +123,7 @@ fn a_peer_that_finished_before_the_answer_gets_all_of_it() {
 fn an_abort_resets_the_peer_and_drops_what_waits() {
     let mut world = World::new(at_most(10), until_quit);
     let peer = world.join();
-    world.network.send(peer, b"abort\n");
+    world.network.send_from(peer, b"abort\n");
     world.turn(secs(1));
     assert_eq!(world.network.state(peer), PeerState::Reset);
     assert_eq!(world.received(peer), "");
@@ -137,7 +136,7 @@ fn whoever_is_owed_output_sees_a_reset_and_not_what_looks_like_the_end() {
     let mut world = World::new(config, until_quit);
     let peer = world.connect();
     world.network.stall(peer);
-    world.network.send(peer, b"long\n");
+    world.network.send_from(peer, b"long\n");
     world.run_for(millis(1999));
     assert_eq!(world.open_len(), 1);
     world.run_for(millis(1));
@@ -154,11 +153,11 @@ fn a_connection_that_breaks_is_closed_quietly_whatever_the_error() {
         world.settle();
         world.network.fail_read(reading, kind);
         world.network.fail_write(writing, kind);
-        world.network.send(writing, b"a\nb\n");
+        world.network.send_from(writing, b"a\nb\n");
         world.settle();
         assert_eq!(world.reason(reading), Some("reset"), "{kind}");
         assert_eq!(world.reason(writing), Some("reset"), "{kind}");
-        world.network.send(neighbour, b" and half\n");
+        world.network.send_from(neighbour, b" and half\n");
         world.settle();
         assert_eq!(world.received(neighbour), "half and half\n");
     }
@@ -170,7 +169,7 @@ fn a_peer_that_resets_while_it_is_flushed_to_or_listened_to_is_let_go() {
         let mut world = World::new(at_most(10), until_quit);
         let peer = world.connect();
         world.network.stall(peer);
-        world.network.send(peer, line.as_bytes());
+        world.network.send_from(peer, line.as_bytes());
         world.settle();
         assert_eq!(world.open_len(), 1);
         world.network.reset(peer);
@@ -191,7 +190,7 @@ fn a_protocol_error_is_answered_even_if_the_peer_goes_on_sending() {
         call => echo(session, call),
     });
     let peer = world.connect_with(b"nonsense\n");
-    world.network.send(peer, &b"and more nonsense\n".repeat(30_000));
+    world.network.send_from(peer, &b"and more nonsense\n".repeat(30_000));
     world.run_for(millis(500));
     assert_eq!(world.received(peer), "error: nonsense\n");
     assert_eq!(world.network.state(peer), PeerState::Finished);

@@ -6,8 +6,7 @@ use bytes::Bytes;
 use windlass::network::{AcceptFailure, Faults, PeerState, SimPeer};
 use windlass::{AtLimit, Config, DrainReport, Error, Session};
 
-use super::journal::{Call, What};
-use super::world::{Scripted, World, address, at_most, echo, millis, secs};
+use crate::fixture::{Call, Scripted, What, World, address, at_most, echo, millis, secs};
 
 /// Echo, with a `long` answer of a megabyte, and a `pause` that lasts.
 pub(crate) fn working(session: &mut Session<'_, Scripted>, call: Call<'_>) -> Result<(), Error> {
@@ -42,7 +41,7 @@ fn numbers(report: &DrainReport) -> [usize; 5] {
 fn whoever_is_idle_is_closed_at_once() {
     let mut world = World::new(config(), working);
     let peers = [world.join(), world.join(), world.join()];
-    world.network.send(peers[1], b"hello\n");
+    world.network.send_from(peers[1], b"hello\n");
     world.run_for(secs(7));
     world.reactor.drain();
     world.settle();
@@ -85,7 +84,7 @@ fn what_has_arrived_is_answered_though_nothing_announced_it() {
         let mut world = World::new(Config { read_budget, ..config() }, working);
         let peers = [world.join(), world.join()];
         for peer in peers {
-            world.network.send(peer, b"one\ntwo\nthree\n");
+            world.network.send_from(peer, b"one\ntwo\nthree\n");
         }
         world.network.finish(peers[0]);
         world.reactor.drain();
@@ -104,7 +103,7 @@ fn what_has_arrived_is_answered_though_its_event_comes_late() {
     let late = Faults { delayed_event: 1000, longest_delay: secs(1), ..Faults::none() };
     world.network.set_faults(late);
     for peer in peers {
-        world.network.send(peer, b"one\ntwo\n");
+        world.network.send_from(peer, b"one\ntwo\n");
     }
     world.reactor.drain();
     world.run_to_the_end(secs(3));
@@ -121,7 +120,7 @@ fn a_frame_that_was_begun_is_waited_for() {
     world.reactor.drain();
     world.run_for(secs(10));
     assert_eq!(world.network.state(peer), PeerState::Open);
-    world.network.send(peer, b"line\nlost\n");
+    world.network.send_from(peer, b"line\nlost\n");
     let report = world.run_to_the_end(secs(2));
     assert_eq!(world.received(peer), "half a line\nlost\n");
     assert_eq!((numbers(&report), world.reason(peer)), ([1, 0, 0, 0, 0], Some("drained")));
@@ -155,7 +154,7 @@ fn a_slow_reader_gets_all_that_it_is_owed() {
     let mut world = World::new(config(), working);
     let peer = world.connect();
     world.network.read_slowly(peer, 1000, millis(10));
-    world.network.send(peer, b"long\nlast\n");
+    world.network.send_from(peer, b"long\nlast\n");
     world.settle();
     world.reactor.drain();
     let report = world.run_to_the_end(secs(20));
@@ -169,7 +168,7 @@ fn whoever_never_reads_is_cut_at_the_deadline() {
     let mut world = World::new(config(), working);
     let peer = world.connect();
     world.network.stall(peer);
-    world.network.send(peer, b"long\n");
+    world.network.send_from(peer, b"long\n");
     world.settle();
     world.reactor.drain();
     let report = world.run_to_the_end(secs(30));
@@ -211,7 +210,7 @@ fn a_goodbye_arrives_before_the_end() {
         call => working(session, call),
     });
     let (idle, asking) = (world.join(), world.join());
-    world.network.send(asking, b"wait\n");
+    world.network.send_from(asking, b"wait\n");
     world.reactor.drain();
     world.run_to_the_end(secs(2));
     assert_eq!(world.received(idle), "goodbye\n");
@@ -279,12 +278,12 @@ fn a_newcomer_from_the_queue_has_a_moment_to_ask_for_something() {
         working(session, call)
     });
     let [silent, prompt, slow, works] = [(); 4].map(|()| world.connect());
-    world.network.send(works, b"before\n");
+    world.network.send_from(works, b"before\n");
     world.reactor.drain();
     world.settle();
     world.run_for(millis(900));
-    world.network.send(prompt, b"a question\n");
-    world.network.send(slow, b"a long ");
+    world.network.send_from(prompt, b"a question\n");
+    world.network.send_from(slow, b"a long ");
     world.settle();
     assert_eq!(world.received(prompt), "a question\n");
     assert_eq!(world.network.state(prompt), PeerState::Finished);
@@ -292,7 +291,7 @@ fn a_newcomer_from_the_queue_has_a_moment_to_ask_for_something() {
     assert_eq!(world.network.state(silent), PeerState::Finished, "the moment is over");
     assert_eq!(world.network.state(slow), PeerState::Open, "this frame was begun");
     world.run_for(secs(2));
-    world.network.send(slow, b"question\n");
+    world.network.send_from(slow, b"question\n");
     let report = world.run_to_the_end(secs(2));
     assert_eq!(world.received(slow), "a long question\n");
     assert_eq!(world.received(works), "before\n", "it was not the peer that was slow");
@@ -335,7 +334,7 @@ fn a_stop_cuts_everyone_now() {
         let (idle, asking) = (world.join(), world.connect_with(b"half"));
         let stuck = world.connect();
         world.network.stall(stuck);
-        world.network.send(stuck, b"long\n");
+        world.network.send_from(stuck, b"long\n");
         world.settle();
         if has_drained {
             world.reactor.drain();
@@ -372,13 +371,13 @@ fn the_report_tells_each_connection_once_under_what_became_of_it() {
     let stuck = world.connect_with(b"pause\n");
     let never = world.connect();
     world.network.stall(never);
-    world.network.send(never, b"long\n");
+    world.network.send_from(never, b"long\n");
     let ends = world.connect_with(b"half");
     world.settle();
     world.reactor.drain();
     world.settle();
     world.network.reset(resets);
-    world.network.send(fails, b"\nfail\n");
+    world.network.send_from(fails, b"\nfail\n");
     world.network.finish(ends);
     let report = world.run_to_the_end(secs(30));
     assert_eq!(numbers(&report), [3, 2, 0, 2, 0], "{idle:?} {lingers:?} {stuck:?}");

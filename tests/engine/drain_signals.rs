@@ -4,8 +4,7 @@ use windlass::network::{Network, PeerState, SimNetwork, SimPeer};
 use windlass::{Config, Instant};
 
 use super::drain::working;
-use super::journal::{Call, What};
-use super::world::{Replay, World, address, at_most, millis, secs};
+use crate::fixture::{Call, Replay, What, World, address, at_most, millis, secs};
 
 #[test]
 fn the_first_signal_wakes_the_loop_and_drains() {
@@ -16,7 +15,7 @@ fn the_first_signal_wakes_the_loop_and_drains() {
     world.run_for(secs(4));
     assert!(!world.network.is_listening(address(0)), "nobody new is accepted");
     assert_eq!(world.network.state(peer), PeerState::Open);
-    world.network.send(peer, b" a line\n");
+    world.network.send_from(peer, b" a line\n");
     let report = world.run_to_the_end(secs(2));
     assert_eq!(world.received(peer), "half a line\n");
     assert!(report.is_clean() && report.finished == 1, "{report}");
@@ -65,7 +64,7 @@ fn a_loop_that_watches_for_no_signal_is_left_alone_by_them() {
     let mut world = World::new(config, working);
     let peer = world.join();
     world.network.raise_signal();
-    world.network.send(peer, b"hello\n");
+    world.network.send_from(peer, b"hello\n");
     world.run_for(secs(1));
     assert_eq!((world.received(peer), world.network.unwatched_signals()), ("hello\n".into(), 1));
 }
@@ -97,22 +96,22 @@ impl Scenario {
         let network = &mut world.network;
         for number in 0..30 {
             network.after(millis(number), move |network| {
-                network.send(talker, format!("line {number}\n").as_bytes());
+                network.send_from(talker, format!("line {number}\n").as_bytes());
             });
         }
         network.read_slowly(slow, 300, millis(1));
-        network.send(slow, &b"a line that is read slowly\n".repeat(500));
-        network.send(halting, b"be");
-        network.after(millis(6), move |network| network.send(halting, b"gun\nhalf of th"));
-        network.after(millis(18), move |network| network.send(halting, b"is\n"));
+        network.send_from(slow, &b"a line that is read slowly\n".repeat(500));
+        network.send_from(halting, b"be");
+        network.after(millis(6), move |network| network.send_from(halting, b"gun\nhalf of th"));
+        network.after(millis(18), move |network| network.send_from(halting, b"is\n"));
         network.after(millis(9), move |network| {
-            network.send(short, b"one\ntwo\nthe last");
+            network.send_from(short, b"one\ntwo\nthe last");
             network.finish(short);
         });
         network.stall(never);
-        network.send(never, b"long\n");
+        network.send_from(never, b"long\n");
         for peer in [resets, queued, last] {
-            network.send(peer, b"may I come in\n");
+            network.send_from(peer, b"may I come in\n");
         }
         network.after(millis(12), move |network| network.reset(resets));
         network.after(millis(21), move |network| network.finish(idle));
@@ -155,7 +154,7 @@ impl Scenario {
         let frames = world.frames(peer);
         let owed: String = frames
             .iter()
-            .map(|frame| match frame.as_str() {
+            .map(|frame| match str::from_utf8(frame).expect("lines are text") {
                 "long" => format!("{}\n", "x".repeat(49_999)).repeat(20),
                 frame => format!("{frame}\n"),
             })
@@ -231,7 +230,7 @@ fn a_signal_that_comes_between_the_polls_of_any_turn_is_not_lost() {
         });
         let peer = world.join();
         for number in 0..30 {
-            world.network.send(peer, format!("{number}\n").as_bytes());
+            world.network.send_from(peer, format!("{number}\n").as_bytes());
             world.turn(millis(1));
             if receive.try_recv().is_ok() {
                 world.network.raise_signal();

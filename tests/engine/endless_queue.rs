@@ -10,7 +10,7 @@ use windlass::network::{
 };
 use windlass::{AtLimit, Config, Error, Handler, Instant, Lines, Server, Session, SocketOptions};
 
-use super::world::{address, at_most};
+use crate::fixture::{address, at_most};
 
 /// More peers than any turn lets in or refuses.
 const FAR_TOO_MANY: usize = 100_000;

@@ -3,8 +3,7 @@
 use windlass::network::{AcceptFailure, PeerState, SimPeer};
 use windlass::{AtLimit, Config, Instant};
 
-use super::journal::Call;
-use super::world::{World, at_most, echo, millis, secs};
+use crate::fixture::{Call, World, address, at_most, echo, millis, secs};
 
 fn evicting(max_connections: usize) -> Config {
     Config { at_limit: AtLimit::EvictIdle, ..at_most(max_connections) }
@@ -20,7 +19,7 @@ fn the_longest_idle_is_closed_for_a_newcomer() {
         })
         .collect();
     world.run_for(millis(10));
-    world.network.send(old[0], b"still here\n");
+    world.network.send_from(old[0], b"still here\n");
     world.settle();
     let newcomer = world.connect_with(b"hello\n");
     world.settle();
@@ -36,7 +35,7 @@ fn the_longest_idle_is_closed_for_a_newcomer() {
 #[test]
 fn the_longest_idle_is_found_on_whichever_listener_it_is() {
     let mut world = World::with_listeners(2, evicting(2), echo);
-    let first = world.network.connect(super::world::address(1));
+    let first = world.network.connect_to(address(1));
     world.run_for(millis(10));
     let second = world.join();
     world.run_for(millis(10));
@@ -50,15 +49,15 @@ fn nobody_is_closed_in_the_middle_of_something() {
     let mut world = World::new(evicting(2), echo);
     world.network.set_pipe_len(1024);
     let (asking, slow) = (world.join(), world.join());
-    world.network.send(asking, b"half a li");
+    world.network.send_from(asking, b"half a li");
     world.network.stall(slow);
     let long = "x".repeat(4000);
-    world.network.send(slow, format!("{long}\n").as_bytes());
+    world.network.send_from(slow, format!("{long}\n").as_bytes());
     world.run_for(secs(1));
     let newcomer = world.connect_with(b"hello\n");
     world.run_for(secs(5));
     assert_eq!(world.network.state(newcomer), PeerState::Connecting, "nobody is idle");
-    world.network.send(asking, b"ne\n");
+    world.network.send_from(asking, b"ne\n");
     world.settle();
     assert_eq!(world.received(asking), "half a line\n");
     assert_eq!(world.reason(asking), Some("evicted"), "it is idle now");
@@ -85,7 +84,7 @@ fn whoever_has_sent_more_than_was_read_is_not_idle() {
     let config = Config { read_budget: 4, ..evicting(1) };
     let mut world = World::new(config, echo);
     let busy = world.join();
-    world.network.send(busy, &b"one\n".repeat(8));
+    world.network.send_from(busy, &b"one\n".repeat(8));
     let newcomer = world.connect_with(b"hello\n");
     world.settle();
     assert_eq!(world.received(busy), "one\n".repeat(8), "all it asked for");

@@ -3,15 +3,14 @@
 //! What is checked is in the fixture, after each turn: each connection is opened once and closed
 //! once, with nothing before or after; no socket, slot or byte leaks; the loop never spins.
 
-use std::cell::RefCell;
 use std::time::Duration;
 
 use windlass::network::{Faults, PeerState, SimNetwork, SimPeer};
 use windlass::{AtLimit, Config, Error, Session};
 
-use super::journal::Call;
-use super::random::Random;
-use super::world::{Replay, Scripted, World, at_most, millis, panic_quietly, secs};
+use crate::fixture::{
+    Call, Random, Scripted, World, address, at_most, for_each_seed, millis, panic_quietly, secs,
+};
 
 /// How many histories there are.
 const SEEDS: u64 = 150;
@@ -64,7 +63,7 @@ fn anything(
 fn disturb(random: &mut Random, network: &mut SimNetwork, finished: &mut Vec<SimPeer>) {
     let peers: Vec<SimPeer> = network.peers().filter(|peer| !finished.contains(peer)).collect();
     if peers.is_empty() || (peers.len() < 40 && random.chance(30)) {
-        network.connect(super::world::address(0));
+        network.connect_to(address(0));
         return;
     }
     let peer = random.pick(&peers);
@@ -77,10 +76,10 @@ fn disturb(random: &mut Random, network: &mut SimNetwork, finished: &mut Vec<Sim
         2 => network.stall(peer),
         3 => network.resume(peer),
         4 => network.read_slowly(peer, 1 + random.below(100), millis(1)),
-        5 => network.send(peer, b"half a "),
-        6 => network.send(peer, b"\xff\n"),
-        7 => network.send(peer, &b"many\nlines\nat\nonce\n".repeat(random.below(50))),
-        _ => network.send(peer, b"a line\n"),
+        5 => network.send_from(peer, b"half a "),
+        6 => network.send_from(peer, b"\xff\n"),
+        7 => network.send_from(peer, &b"many\nlines\nat\nonce\n".repeat(random.below(50))),
+        _ => network.send_from(peer, b"a line\n"),
     }
 }
 
@@ -107,9 +106,8 @@ fn world(seed: u64, random: &mut Random) -> World {
         drain_timeout: random.micros_below(50_000),
         ..at_most(random.pick(&[1, 2, 5, 20]))
     };
-    let script = RefCell::new(random.clone());
-    let mut world =
-        World::new(config, move |session, call| anything(&mut script.borrow_mut(), session, call));
+    let mut script = random.clone();
+    let mut world = World::new(config, move |session, call| anything(&mut script, session, call));
     world.network.set_pipe_len(random.pick(&[1, 50, 5000]));
     world.network.set_faults(Faults::random(seed));
     world
@@ -117,8 +115,7 @@ fn world(seed: u64, random: &mut Random) -> World {
 
 #[test]
 fn any_history_keeps_the_promises_about_callbacks() {
-    for seed in 0..SEEDS {
-        let _replay = Replay(format!("history {seed}"));
+    for_each_seed(SEEDS, |seed| {
         let mut random = Random::new(seed);
         let mut world = world(seed, &mut random);
         let mut finished = Vec::new();
@@ -130,9 +127,9 @@ fn any_history_keeps_the_promises_about_callbacks() {
         }
         world.network.raise_signal();
         let report = world.run_to_the_end(secs(2));
-        assert!(report.took <= millis(52), "seed {seed}: {report}");
+        assert!(report.took <= millis(52), "{report}");
         world.let_pass(secs(1));
         let waits = |peer: &SimPeer| world.network.state(*peer) == PeerState::Connecting;
-        assert!(!world.network.peers().any(|peer| waits(&peer)), "seed {seed}");
-    }
+        assert!(!world.network.peers().any(|peer| waits(&peer)), "a peer waits for ever");
+    });
 }

@@ -5,13 +5,10 @@ use std::marker::PhantomData;
 
 use bytes::Bytes;
 use windlass::network::{PeerState, SimNetwork};
-use windlass::{
-    Codec, Config, Decoded, Error, FrameError, Handler, Lines, Output, Server, Session,
-};
+use windlass::{Codec, Config, Decoded, Error, FrameError, Handler, Lines, Output, Session};
 
 use super::callbacks::{At, echo_with_timer};
-use super::journal::Call;
-use super::world::{World, address, at_most, echo, millis, panic_quietly, secs};
+use crate::fixture::{Call, World, address, at_most, echo, millis, panic_quietly, secs};
 
 #[test]
 fn a_panic_in_any_callback_ends_its_connection_only() {
@@ -33,7 +30,7 @@ fn a_panic_in_any_callback_ends_its_connection_only() {
         assert_eq!(world.reason(peer), Some(reason), "{at:?}");
         assert_eq!(world.reactor.counters().panics, 1, "{at:?}");
         if at != At::Drain {
-            world.network.send(neighbour, b"are you there\n");
+            world.network.send_from(neighbour, b"are you there\n");
             world.settle();
             assert_eq!(world.received(neighbour), "are you there\n", "{at:?}");
             assert_eq!(world.open_len(), 1, "{at:?}");
@@ -77,7 +74,7 @@ fn earlier_answers_reach_a_slow_reader_after_a_panic() {
     let peer = world.connect();
     world.network.read_slowly(peer, 100, millis(5));
     let lines = "a line of some length\n".repeat(100);
-    world.network.send(peer, format!("{lines}panic\nlost\n").as_bytes());
+    world.network.send_from(peer, format!("{lines}panic\nlost\n").as_bytes());
     world.run_for(secs(5));
     assert_eq!(world.received(peer), lines);
     assert_eq!(world.reason(peer), Some("handler panicked"));
@@ -170,9 +167,7 @@ where
 }
 
 fn world_of<H: Handler<Codec: Default>>(handler: H) -> World {
-    let config = at_most(10);
-    let server = Server::with_config(config.clone()).tcp(address(0), handler);
-    World::of(SimNetwork::new(1), config, server, None)
+    World::of(SimNetwork::new(1), at_most(10), None, |server| server.tcp(address(0), handler))
 }
 
 #[test]

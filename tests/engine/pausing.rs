@@ -3,8 +3,7 @@
 use windlass::network::{PeerState, SimPeer};
 use windlass::{Config, Error, Session, SocketOptions};
 
-use super::journal::{Call, What};
-use super::world::{Scripted, World, at_most, echo, millis, secs};
+use crate::fixture::{Call, Scripted, What, World, at_most, echo, millis, secs};
 
 /// Echo that pauses for a second at each line `wait`.
 fn pausing(session: &mut Session<'_, Scripted>, call: Call<'_>) -> Result<(), Error> {
@@ -25,7 +24,7 @@ fn no_frame_is_run_while_paused_and_all_are_run_in_order_afterwards() {
     let peer = world.connect_with(b"a\nwait\nb\nwait\nc\n");
     world.settle();
     assert_eq!(world.received(peer), "a\nwait\n");
-    world.network.send(peer, b"d\n");
+    world.network.send_from(peer, b"d\n");
     world.run_for(millis(999));
     assert_eq!(world.received(peer), "a\nwait\n");
     world.run_for(millis(1));
@@ -40,7 +39,7 @@ fn whatever_came_during_a_pause_is_found_when_it_is_over() {
         let mut world = World::new(at_most(10), pausing);
         let peer = world.connect_with(b"a\nwait\n");
         world.settle();
-        world.network.send(peer, more.as_bytes());
+        world.network.send_from(peer, more.as_bytes());
         if is_finished {
             world.network.finish(peer);
         }
@@ -79,7 +78,7 @@ fn a_paused_peer_cannot_send_on_once_the_pipe_is_full_and_the_loop_sleeps() {
     world.network.set_pipe_len(1000);
     let peer = world.connect_with(b"stop\n");
     world.settle();
-    world.network.send(peer, &[b'x'; 5000]);
+    world.network.send_from(peer, &[b'x'; 5000]);
     world.settle();
     let before = world.network.calls();
     world.run_for(secs(200));
@@ -129,10 +128,10 @@ fn time_spent_paused_is_not_charged_to_an_unfinished_frame() {
     let peer = world.connect_with(b"wait\nhalf");
     world.run_for(millis(2400));
     assert_eq!(world.reason(peer), None, "1.4 s since it could have gone on");
-    world.network.send(peer, b" a line\n");
+    world.network.send_from(peer, b" a line\n");
     world.settle();
     assert_eq!(world.received(peer), "wait\nhalf a line\n");
-    world.network.send(peer, b"half");
+    world.network.send_from(peer, b"half");
     world.run_for(millis(1501));
     world.network.finish(peer);
     world.settle();
@@ -171,7 +170,7 @@ fn a_frame_that_is_held_up_by_us_is_given_its_time_anew() {
             world.network.after(secs(10), move |network| network.resume(peer));
         }
         world.run_for(millis(11_900));
-        world.network.send(peer, b" and half\n");
+        world.network.send_from(peer, b" and half\n");
         world.settle();
         assert!(world.received(peer).ends_with("half and half\n"), "{is_paused}");
     }
@@ -185,7 +184,7 @@ fn a_peer_that_does_not_read_is_not_read_from_and_is_served_whole_when_it_does()
     let peer = world.connect();
     world.network.stall(peer);
     let lines: String = (0..2000).map(|number| format!("line number {number}\n")).collect();
-    world.network.send(peer, lines.as_bytes());
+    world.network.send_from(peer, lines.as_bytes());
     world.settle();
     let before = world.network.calls();
     world.run_for(secs(10));
@@ -206,7 +205,7 @@ fn both_sides_may_write_first_and_read_later() {
     let peers: Vec<SimPeer> = (0..4).map(|_| world.connect()).collect();
     for peer in &peers {
         world.network.stall(*peer);
-        world.network.send(*peer, lines.as_bytes());
+        world.network.send_from(*peer, lines.as_bytes());
         world.network.finish(*peer);
     }
     world.run_for(secs(5));
@@ -229,7 +228,7 @@ fn many_small_answers_never_come_to_the_write_limit() {
     let peer = world.connect();
     world.network.stall(peer);
     let lines = "a line that comes back as it is\n".repeat(1000);
-    world.network.send(peer, lines.as_bytes());
+    world.network.send_from(peer, lines.as_bytes());
     world.run_for(secs(1));
     assert_eq!(world.reason(peer), None, "it is not read, and not closed");
     world.network.resume(peer);

@@ -2,20 +2,16 @@
 //!
 //! `WINDLASS_SEEDS` says how many; `WINDLASS_SEED` runs one again, by its number.
 
-use std::marker::PhantomData;
 use std::time::Duration;
 
 use bytes::Bytes;
 use windlass::network::{Faults, PeerState, SimNetwork};
-use windlass::{
-    AtLimit, CloseReason, Codec, Config, Error, Handler, Instant, LengthPrefixed, Lines, Raw,
-    Server, Session,
-};
+use windlass::{AtLimit, Config, Instant, LengthPrefixed, Lines, Raw};
 
-use super::journal::{Call, Entry, Journal, What};
-use super::random::Random;
 use super::swarm_clients::{Client, MAX_PAYLOAD_LEN, Protocol};
-use super::world::{Replay, World, address, millis, secs};
+use crate::fixture::{
+    Framing, Random, Scripted, World, address, echo, for_each_seed, millis, number, secs,
+};
 
 /// What a debug build runs in about ten seconds.
 const SEEDS: u64 = 600;
@@ -23,64 +19,6 @@ const SEEDS: u64 = 600;
 const CHAOS: Duration = Duration::from_secs(2);
 /// How long the honest may wait after that, one after the other through a single slot.
 const PATIENCE: Duration = Duration::from_secs(120);
-
-/// A codec whose frames can be sent back.
-trait Echoing: Codec + Clone + 'static {
-    fn echo(session: &mut Session<'_, Echo<Self>>, frame: Self::Frame<'_>) -> Result<(), Error>;
-}
-
-impl Echoing for Raw {
-    fn echo(session: &mut Session<'_, Echo<Self>>, frame: &mut [u8]) -> Result<(), Error> {
-        session.send(frame)
-    }
-}
-
-impl Echoing for Lines {
-    fn echo(session: &mut Session<'_, Echo<Self>>, frame: &str) -> Result<(), Error> {
-        session.send(frame)
-    }
-}
-
-impl Echoing for LengthPrefixed {
-    fn echo(session: &mut Session<'_, Echo<Self>>, frame: &mut [u8]) -> Result<(), Error> {
-        session.send(frame)
-    }
-}
-
-struct Echo<C> {
-    journal: Journal,
-    codec: PhantomData<C>,
-}
-
-impl<C: Echoing> Echo<C> {
-    fn write(&self, session: &Session<'_, Self>, call: Call<'_>) {
-        let (id, peer, at) = (session.id(), session.peer(), session.now());
-        self.journal.write(Entry { id, peer, at, what: What::from(call) });
-    }
-}
-
-impl<C: Echoing> Handler for Echo<C> {
-    type Codec = C;
-    type State = ();
-
-    fn on_open(&mut self, session: &mut Session<'_, Self>) -> Result<(), Error> {
-        self.write(session, Call::Open);
-        Ok(())
-    }
-
-    fn on_frame(
-        &mut self,
-        session: &mut Session<'_, Self>,
-        frame: <C as Codec>::Frame<'_>,
-    ) -> Result<(), Error> {
-        self.journal.count();
-        C::echo(session, frame)
-    }
-
-    fn on_close(&mut self, session: &mut Session<'_, Self>, reason: &CloseReason) {
-        self.write(session, Call::Close(reason));
-    }
-}
 
 /// One world of the swarm.
 struct Swarm {
@@ -132,20 +70,17 @@ impl Swarm {
         let most = random.pick(&[50, 500, 4000]).min(200 * pipe_len);
         let clients: Vec<Client> =
             (0..1 + random.below(12)).map(|_| Client::new(&mut random, protocol, most)).collect();
-        let journal = Journal::default();
-        let server = Server::with_config(config.clone());
-        let server = match protocol {
-            Protocol::Raw => server.tcp(address(0), echo::<Raw>(&journal)),
-            Protocol::Lines => server.tcp(address(0), echo::<Lines>(&journal)),
-            Protocol::LengthPrefixed => {
-                let codec = LengthPrefixed::default().max_len(MAX_PAYLOAD_LEN);
-                server.tcp_with(address(0), codec, echo(&journal))
-            }
-        };
         let is_early = random.chance(20);
         let early = Instant::START.after(random.micros_below(2_000_000));
         let is_fair = is_lossless && config.at_limit == AtLimit::Wait && !is_early;
-        let world = World::of(network, config, server, Some(journal));
+        let world = match protocol {
+            Protocol::Raw => world_on(network, config, Raw),
+            Protocol::Lines => world_on(network, config, Lines::default()),
+            Protocol::LengthPrefixed => {
+                let codec = LengthPrefixed::default().max_len(MAX_PAYLOAD_LEN);
+                world_on(network, config, codec)
+            }
+        };
         Self { world, clients, is_fair, signal: early.filter(|_| is_early) }
     }
 
@@ -207,13 +142,13 @@ impl Swarm {
     }
 }
 
-fn echo<C>(journal: &Journal) -> Echo<C> {
-    Echo { journal: journal.clone(), codec: PhantomData }
+/// A world whose server sends back every frame. Frames are not written down: there are too many.
+fn world_on<C: Framing>(network: SimNetwork, config: Config, codec: C) -> World {
+    World::on(network, config, codec, Scripted::new(echo).without_frames())
 }
 
 /// Runs the world of this seed, and says what its trace came to.
 fn run(seed: u64) -> u64 {
-    let _replay = Replay(format!("WINDLASS_SEED={seed} cargo test --test engine swarm"));
     let mut swarm = Swarm::new(seed);
     swarm.run(Instant::START.after(CHAOS).expect("early"));
     swarm.world.network.set_faults(Faults::none());
@@ -230,21 +165,12 @@ fn run(seed: u64) -> u64 {
     swarm.world.network.trace_hash()
 }
 
-fn number(variable: &str) -> Option<u64> {
-    let text = std::env::var(variable).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{variable}={text} is no number")))
-}
-
 #[test]
 fn every_peer_gets_what_it_is_owed_in_any_world() {
-    if let Some(seed) = number("WINDLASS_SEED") {
-        assert_eq!(run(seed), run(seed), "the same seed gives the same trace");
-        return;
-    }
-    for seed in 0..number("WINDLASS_SEEDS").unwrap_or(SEEDS) {
+    for_each_seed(number("WINDLASS_SEEDS").unwrap_or(SEEDS), |seed| {
         let trace = run(seed);
-        if seed % 100 == 0 {
-            assert_eq!(run(seed), trace, "seed {seed} gives the same trace each time");
+        if seed % 100 == 0 || number("WINDLASS_SEED").is_some() {
+            assert_eq!(run(seed), trace, "the same seed gives the same trace");
         }
-    }
+    });
 }

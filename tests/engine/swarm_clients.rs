@@ -6,8 +6,7 @@ use std::time::Duration;
 use windlass::Instant;
 use windlass::network::{PeerState, SimNetwork, SimPeer};
 
-use super::random::Random;
-use super::world::{address, millis};
+use crate::fixture::{Random, address, millis};
 
 /// What the server and its peers speak.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -138,7 +137,7 @@ impl Client {
         }
         if self.next_send <= now && self.sent_len < self.bytes.len() {
             let end = self.bytes.len().min(self.sent_len + self.portion);
-            network.send(peer, &self.bytes[self.sent_len..end]);
+            network.send_from(peer, &self.bytes[self.sent_len..end]);
             self.sent_len = end;
             self.next_send = now.after(self.every).expect("within the clock");
         }
@@ -158,7 +157,7 @@ impl Client {
     }
 
     fn connect(&mut self, network: &mut SimNetwork) {
-        let peer = network.connect(address(0));
+        let peer = network.connect_to(address(0));
         self.peer = Some(peer);
         match self.reading {
             Reading::Prompt => {}

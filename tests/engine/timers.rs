@@ -6,9 +6,7 @@ use std::time::Duration;
 use windlass::network::Faults;
 use windlass::{Config, Error, Instant, Session};
 
-use super::journal::{Call, Entry, What};
-use super::random::Random;
-use super::world::{Scripted, World, at_most, echo, millis, secs};
+use crate::fixture::{Call, Entry, Random, Scripted, What, World, at_most, echo, millis, secs};
 
 /// Later than this no timer may be.
 const TOLERANCE: Duration = Duration::from_millis(1);
@@ -39,7 +37,7 @@ fn fired(world: &World) -> Vec<(u32, Instant)> {
 fn requested(world: &World) -> BTreeMap<u32, Instant> {
     let request = |entry: Entry| {
         let What::Frame(line) = entry.what else { return None };
-        let (key, wait) = line.split_once(' ')?;
+        let (key, wait) = str::from_utf8(&line).ok()?.split_once(' ')?;
         Some((key.parse().ok()?, entry.at.after(millis(wait.parse().ok()?))?))
     };
     world.entries().into_iter().filter_map(request).collect()
@@ -102,7 +100,7 @@ fn a_timer_that_was_cancelled_does_not_fire() {
     world.run_for(secs(5));
     assert_eq!(world.received(peer), "cancelled\nno such timer\nno such timer\n");
     assert_eq!(fired(&world), [(2, at(1000))]);
-    world.network.send(peer, b"2 never\n");
+    world.network.send_from(peer, b"2 never\n");
     world.settle();
     assert!(world.received(peer).ends_with("no such timer\n"), "it has fired");
 }
@@ -112,7 +110,7 @@ fn timers_of_one_key_on_several_connections_are_apart() {
     let mut world = World::new(at_most(10), on_request);
     let peers = [world.connect_with(b"1 10\n"), world.connect_with(b"1 20\n")];
     world.settle();
-    world.network.send(peers[0], b"1 never\n");
+    world.network.send_from(peers[0], b"1 never\n");
     world.run_for(secs(1));
     assert_eq!(fired(&world), [(1, at(20))]);
 }
@@ -132,7 +130,7 @@ fn a_timer_that_sets_itself_again_at_once_lets_others_be_served() {
         let peer = world.connect();
         for round in 0..50 {
             let line = format!("{round}\n");
-            world.network.send(peer, line.as_bytes());
+            world.network.send_from(peer, line.as_bytes());
             let before = world.reactor.counters().turns;
             world.run_until("the echo", millis(1), |world| world.received(peer) == line);
             assert!(world.reactor.counters().turns - before <= 3, "it is served without delay");

@@ -3,7 +3,7 @@
 use windlass::network::{SimNetwork, SimPeer};
 use windlass::{Config, LengthPrefixed, Lines, Raw};
 
-use crate::fixture::{KIB, MIB, Probe, World, echo, frame, ignore, pattern, timeless};
+use crate::fixture::{KIB, MIB, Scripted, World, echo, frame, ignore, pattern, timeless};
 
 /// A hundred peers, one of which sends a line each turn and is to have its answer when the next
 /// turn is over. Meanwhile something else goes on, of which `each_turn` is told.
@@ -15,11 +15,11 @@ fn assert_paced_peers_are_answered(
 ) {
     for turn in 0..turns {
         let peer = paced[turn % paced.len()];
-        world.net.send(peer, b"honest\n");
+        world.network.send_from(peer, b"honest\n");
         world.turn_at_once();
         each_turn(world);
         let answers = turn / paced.len() + 1;
-        assert_eq!(world.net.received(peer), b"honest\n".repeat(answers), "in turn {turn}");
+        assert_eq!(world.network.received(peer), b"honest\n".repeat(answers), "in turn {turn}");
     }
 }
 
@@ -28,19 +28,19 @@ fn a_peer_that_never_stops_sending_keeps_nobody_waiting() {
     let config = Config { read_budget: 4 * KIB, frame_budget: 4 * KIB, ..timeless() };
     let mut net = SimNetwork::new(1);
     net.set_pipe_len(64 * KIB);
-    let probe = Probe::new(echo).without_frames();
-    let mut world = World::on(net, config, Lines::default(), probe);
-    let peers = world.connect_many(101);
+    let handler = Scripted::new(echo).without_frames();
+    let mut world = World::on(net, config, Lines::default(), handler);
+    let peers = world.join_many(101);
     let blaster = peers[100];
-    world.net.send(blaster, &b"x\n".repeat(2 * MIB));
-    let mut left = world.net.unread_len(blaster) + world.net.unsent_len(blaster);
+    world.network.send_from(blaster, &b"x\n".repeat(2 * MIB));
+    let mut left = world.network.unread_len(blaster) + world.network.unsent_len(blaster);
     assert_paced_peers_are_answered(&mut world, &peers[..100], 500, |world| {
-        let now = world.net.unread_len(blaster) + world.net.unsent_len(blaster);
+        let now = world.network.unread_len(blaster) + world.network.unsent_len(blaster);
         let read = left - now;
         assert!(read > 0, "the other one is served too");
         assert!(read <= 4 * KIB, "{read} bytes in one turn, with a budget of 4 KiB");
         left = now;
-        world.net.take_received(blaster);
+        world.network.take_received(blaster);
     });
 }
 
@@ -50,37 +50,39 @@ fn a_batch_of_a_hundred_thousand_frames_runs_in_portions_and_loses_nothing() {
     let config = Config { read_budget: 512 * KIB, high_watermark: MIB, ..config };
     let mut net = SimNetwork::new(1);
     net.set_pipe_len(MIB);
-    let probe = Probe::new(echo).without_frames();
-    let mut world = World::on(net, config, Lines::default(), probe);
-    let peers = world.connect_many(101);
+    let handler = Scripted::new(echo).without_frames();
+    let mut world = World::on(net, config, Lines::default(), handler);
+    let peers = world.join_many(101);
     let batch: String = (0..100_000).map(|number| format!("{}\n", number % 1000)).collect();
-    world.net.send(peers[100], batch.as_bytes());
-    world.net.finish(peers[100]);
-    let seen = world.seen.clone();
+    world.network.send_from(peers[100], batch.as_bytes());
+    world.network.finish(peers[100]);
     let mut before = 0;
-    assert_paced_peers_are_answered(&mut world, &peers[..100], 1000, |_| {
-        let frames = seen.frames_len() - before;
+    assert_paced_peers_are_answered(&mut world, &peers[..100], 1000, |world| {
+        let frames = world.frames_len() - before;
         assert!(frames <= 100 + 1, "{frames} frames in one turn, with a budget of 100");
         before += frames;
     });
     world.end_of(peers[100]);
-    assert!(world.net.received(peers[100]) == batch.as_bytes(), "an answer is wrong or missing");
+    assert!(
+        world.network.received(peers[100]) == batch.as_bytes(),
+        "an answer is wrong or missing"
+    );
 }
 
 #[test]
 fn empty_frames_cost_as_much_of_the_budget_as_others() {
     let config = Config { frame_budget: 10, ..timeless() };
-    let probe = Probe::new(ignore).without_frames();
-    let mut world = World::on(SimNetwork::new(1), config, LengthPrefixed::default(), probe);
-    let peer = world.connect();
-    world.net.send(peer, &frame(b"").repeat(5000));
+    let handler = Scripted::new(ignore).without_frames();
+    let mut world = World::on(SimNetwork::new(1), config, LengthPrefixed::default(), handler);
+    let peer = world.join();
+    world.network.send_from(peer, &frame(b"").repeat(5000));
     for turn in 1..=500 {
         world.turn_at_once();
-        let frames = world.seen.frames_len();
+        let frames = world.frames_len();
         assert!(frames <= 10 * turn, "{frames} frames in {turn} turns");
     }
     world.settle();
-    assert_eq!(world.seen.frames_len(), 5000);
+    assert_eq!(world.frames_len(), 5000);
 }
 
 #[test]
@@ -88,22 +90,22 @@ fn a_huge_answer_to_a_fast_reader_leaves_in_portions() {
     let config = Config { write_budget: 64 * KIB, ..timeless() };
     let mut net = SimNetwork::new(1);
     net.set_pipe_len(16 * MIB);
-    let probe = Probe::<Raw>::new(|session, bytes| match bytes {
+    let handler = Scripted::<Raw>::on_frames(|session, bytes| match bytes {
         b"more" => session.send(&pattern(8 * MIB)),
         _ => session.send(bytes),
     });
-    let mut world = World::on(net, config, Raw, probe);
-    let peers = world.connect_many(101);
-    world.net.send(peers[100], b"more");
+    let mut world = World::on(net, config, Raw, handler);
+    let peers = world.join_many(101);
+    world.network.send_from(peers[100], b"more");
     let mut before = 0;
     assert_paced_peers_are_answered(&mut world, &peers[..100], 100, |world| {
-        let sent = world.net.received(peers[100]).len() - before;
+        let sent = world.network.received(peers[100]).len() - before;
         assert!(sent > 0, "the other one is served too");
         assert!(sent <= 64 * KIB, "{sent} bytes in one turn, with a budget of 64 KiB");
         before += sent;
     });
     world.settle();
-    assert!(world.net.received(peers[100]) == pattern(8 * MIB), "the answer is not whole");
+    assert!(world.network.received(peers[100]) == pattern(8 * MIB), "the answer is not whole");
 }
 
 #[test]
@@ -111,32 +113,32 @@ fn answers_that_wait_and_answers_to_come_share_one_write_budget() {
     let config = Config { write_budget: 4 * KIB, read_budget: 16 * KIB, ..timeless() };
     let mut net = SimNetwork::new(1);
     net.set_pipe_len(MIB);
-    let mut world = World::on(net, config, Raw, Probe::new(echo).without_frames());
-    let peer = world.connect();
-    world.net.send(peer, &pattern(MIB));
+    let mut world = World::on(net, config, Raw, Scripted::new(echo).without_frames());
+    let peer = world.join();
+    world.network.send_from(peer, &pattern(MIB));
     let mut before = 0;
     while before < MIB {
         world.turn_at_once();
-        let sent = world.net.received(peer).len() - before;
+        let sent = world.network.received(peer).len() - before;
         assert!((1..=4 * KIB).contains(&sent), "{sent} bytes in one turn of at most 4 KiB");
         before += sent;
     }
-    assert!(world.net.received(peer) == pattern(MIB), "the echo is not whole");
+    assert!(world.network.received(peer) == pattern(MIB), "the echo is not whole");
 }
 
 #[test]
 fn nobody_is_passed_over_while_many_have_work_left() {
     let config = Config { read_budget: 100, ..timeless() };
-    let probe = Probe::new(ignore).without_frames();
-    let mut world = World::on(SimNetwork::new(1), config, Raw, probe);
-    let peers = world.connect_many(50);
+    let handler = Scripted::new(ignore).without_frames();
+    let mut world = World::on(SimNetwork::new(1), config, Raw, handler);
+    let peers = world.join_many(50);
     for peer in &peers {
-        world.net.send(*peer, &pattern(10_000));
+        world.network.send_from(*peer, &pattern(10_000));
     }
     for turn in 1..=100 {
         world.turn_at_once();
         for peer in &peers {
-            assert_eq!(world.net.unread_len(*peer), 10_000 - 100 * turn, "in turn {turn}");
+            assert_eq!(world.network.unread_len(*peer), 10_000 - 100 * turn, "in turn {turn}");
         }
     }
 }

@@ -10,8 +10,8 @@ use windlass::network::{Faults, SimNetwork};
 use windlass::{Config, Counters, DatagramHandler, DatagramSession, Error, Lines, Server};
 
 use crate::fixture::{
-    KIB, MILLISECOND, Probe as StreamProbe, SECOND, World, echo as echo_frames, for_each_seed,
-    pattern, server, timeless,
+    Journal, KIB, Scripted, World, address, echo as echo_frames, for_each_seed, millis, pattern,
+    secs, timeless,
 };
 
 /// A handler that notes everything, and does with datagrams what a test wants.
@@ -90,7 +90,9 @@ fn world(
 ) -> (World, Seen) {
     let probe = Probe::new(act);
     let seen = probe.seen.clone();
-    let mut world = World::of(SimNetwork::new(1), Server::with_config(config).udp(server(), probe));
+    let mut world =
+        World::of(SimNetwork::new(1), config, None, |server| server.udp(address(0), probe));
+
     world.settle();
     (world, seen)
 }
@@ -98,14 +100,14 @@ fn world(
 /// Sends these from the peer, lets them be served, and says what the peer was sent back.
 fn ask(world: &mut World, payloads: &[&[u8]]) -> Vec<Vec<u8>> {
     for payload in payloads {
-        world.net.send_datagram(peer(), server(), payload);
+        world.network.send_datagram(peer(), address(0), payload);
     }
     world.settle();
     answers(world)
 }
 
 fn answers(world: &mut World) -> Vec<Vec<u8>> {
-    world.net.take_datagrams(peer()).into_iter().map(|(_, payload)| payload).collect()
+    world.network.take_datagrams(peer()).into_iter().map(|(_, payload)| payload).collect()
 }
 
 #[test]
@@ -146,7 +148,7 @@ fn a_datagram_too_long_is_shown_as_such_and_counted() {
 fn a_sender_with_port_0_is_neither_heard_nor_answered() {
     let (mut world, seen) = world(timeless(), echo);
     let nobody = SocketAddr::from(([192, 0, 2, 9], 0));
-    world.net.send_datagram(nobody, server(), b"spoofed");
+    world.network.send_datagram(nobody, address(0), b"spoofed");
     assert_eq!(ask(&mut world, &[b"honest"]), [b"honest"]);
     assert_eq!(seen.payloads(), [b"honest"]);
     assert_eq!(world.reactor.counters().datagrams_rejected, 1);
@@ -156,9 +158,9 @@ fn a_sender_with_port_0_is_neither_heard_nor_answered() {
 fn a_refusal_by_one_peer_does_not_stop_the_socket() {
     let (mut world, seen) = world(timeless(), echo);
     let gone = SocketAddr::from(([192, 0, 2, 66], 6));
-    world.net.refuse_datagrams(gone);
+    world.network.refuse_datagrams(gone);
     for round in 0..50 {
-        world.net.send_datagram(gone, server(), b"and away");
+        world.network.send_datagram(gone, address(0), b"and away");
         world.settle();
         assert_eq!(ask(&mut world, &[b"still there?"]), [b"still there?"], "in round {round}");
     }
@@ -170,9 +172,9 @@ fn a_refusal_by_one_peer_does_not_stop_the_socket() {
 fn an_answer_is_not_lost_because_another_was_refused() {
     let (mut world, _) = world(timeless(), echo);
     let gone = SocketAddr::from(([192, 0, 2, 66], 6));
-    world.net.refuse_datagrams(gone);
+    world.network.refuse_datagrams(gone);
     for _ in 0..5 {
-        world.net.send_datagram(gone, server(), b"and away");
+        world.network.send_datagram(gone, address(0), b"and away");
     }
     let payloads: Vec<_> = (0..5_u8).map(|number| vec![number]).collect();
     let sent: Vec<_> = payloads.iter().map(Vec::as_slice).collect();
@@ -184,27 +186,27 @@ fn errors_now_and_then_do_not_stop_the_socket() {
     let (mut world, _) = world(timeless(), echo);
     for kind in [io::ErrorKind::OutOfMemory, io::ErrorKind::HostUnreachable, io::ErrorKind::Other] {
         for times in [1, 2, 15] {
-            world.net.fail_receive(server(), kind, times);
+            world.network.fail_receive(address(0), kind, times);
             assert_eq!(ask(&mut world, &[b"a", b"b"]), [b"a", b"b"]);
         }
     }
-    assert_eq!(world.net.clock().as_nanos(), 0, "there was no pause");
+    assert_eq!(world.network.clock().as_nanos(), 0, "there was no pause");
     assert_eq!(world.reactor.counters().receive_errors, 3 * 18);
 }
 
 #[test]
 fn an_error_that_stays_pauses_the_socket_longer_each_time_and_then_it_goes_on() {
     let (mut world, _) = world(timeless(), echo);
-    world.net.fail_receive(server(), io::ErrorKind::OutOfMemory, 1_000_000);
-    world.net.send_datagram(peer(), server(), b"waits");
-    let before = world.net.calls();
-    world.run_for(60 * SECOND);
-    let calls = world.net.calls().since(before);
+    world.network.fail_receive(address(0), io::ErrorKind::OutOfMemory, 1_000_000);
+    world.network.send_datagram(peer(), address(0), b"waits");
+    let before = world.network.calls();
+    world.run_for(secs(60));
+    let calls = world.network.calls().since(before);
     // 16 at once, then after 10 ms, 20 ms and so on up to a second.
     assert!((70..=90).contains(&calls.receives), "{} receives in a minute", calls.receives);
     assert!(calls.polls <= 2 * calls.receives, "{} polls in a minute", calls.polls);
-    world.net.fail_receive(server(), io::ErrorKind::OutOfMemory, 0);
-    world.run_for(2 * SECOND);
+    world.network.fail_receive(address(0), io::ErrorKind::OutOfMemory, 0);
+    world.run_for(secs(2));
     assert_eq!(answers(&mut world), [b"waits"]);
     assert_eq!(ask(&mut world, &[b"at once"]), [b"at once"]);
 }
@@ -212,24 +214,24 @@ fn an_error_that_stays_pauses_the_socket_longer_each_time_and_then_it_goes_on() 
 #[test]
 fn a_socket_that_pauses_still_sends() {
     let (mut world, _) = world(timeless(), echo);
-    world.net.block_datagrams(server(), SECOND);
+    world.network.block_datagrams(address(0), secs(1));
     ask(&mut world, &[b"a", b"b"]);
-    world.net.fail_receive(server(), io::ErrorKind::OutOfMemory, 30);
-    world.run_for(SECOND + MILLISECOND);
+    world.network.fail_receive(address(0), io::ErrorKind::OutOfMemory, 30);
+    world.run_for(secs(1) + millis(1));
     assert_eq!(answers(&mut world), [b"a", b"b"]);
 }
 
 #[test]
 fn what_the_network_does_not_take_waits_and_leaves_on_the_event() {
     let (mut world, _) = world(timeless(), echo);
-    world.net.block_datagrams(server(), SECOND);
+    world.network.block_datagrams(address(0), secs(1));
     let none: [&[u8]; 0] = [];
     assert_eq!(ask(&mut world, &[b"a", b"", b"c"]), none);
-    let before = world.net.calls();
-    world.run_for(SECOND - MILLISECOND);
-    let calls = world.net.calls().since(before);
+    let before = world.network.calls();
+    world.run_for(secs(1) - millis(1));
+    let calls = world.network.calls().since(before);
     assert_eq!((calls.sends, calls.receives), (0, 0), "it does not spin");
-    world.run_for(MILLISECOND);
+    world.run_for(millis(1));
     assert_eq!(answers(&mut world), [&b"a"[..], b"", b"c"]);
     assert_eq!(world.reactor.counters().datagrams_dropped, 0);
 }
@@ -238,13 +240,13 @@ fn what_the_network_does_not_take_waits_and_leaves_on_the_event() {
 fn what_does_not_fit_the_queue_is_dropped_and_counted() {
     let config = Config { datagram_queue_limit: 10 * KIB, ..timeless() };
     let (mut world, _) = world(config, echo);
-    world.net.block_datagrams(server(), SECOND);
+    world.network.block_datagrams(address(0), secs(1));
     for _ in 0..100 {
         ask(&mut world, &[&pattern(KIB)]);
     }
     let waiting = 100 - world.reactor.counters().datagrams_dropped;
     assert!((8..=10).contains(&waiting), "{waiting} KiB wait, with a limit of 10 KiB");
-    world.run_for(2 * SECOND);
+    world.run_for(secs(2));
     assert_eq!(answers(&mut world).len() as u64, waiting);
     assert_eq!(ask(&mut world, &[b"again"]), [b"again"]);
 }
@@ -253,7 +255,7 @@ fn what_does_not_fit_the_queue_is_dropped_and_counted() {
 fn empty_datagrams_fill_the_queue_too() {
     let config = Config { datagram_queue_limit: 10 * KIB, ..timeless() };
     let (mut world, _) = world(config, echo);
-    world.net.block_datagrams(server(), SECOND);
+    world.network.block_datagrams(address(0), secs(1));
     for _ in 0..1000 {
         ask(&mut world, &[b""]);
     }
@@ -316,18 +318,20 @@ fn a_flood_of_datagrams_keeps_no_connection_waiting() {
     let config = Config { datagram_budget: 100, ..timeless() };
     let flood = Probe::new(echo);
     let seen = flood.seen.clone();
-    let lines = StreamProbe::<Lines>::new(echo_frames);
-    let server_ = Server::with_config(config).tcp(server(), lines).udp(server(), flood);
-    let mut world = World::of(SimNetwork::new(1), server_);
-    let peers = world.connect_many(20);
+    let journal = Journal::default();
+    let lines = Scripted::<Lines>::new(echo_frames).written_in(&journal);
+    let mut world = World::of(SimNetwork::new(1), config, Some(journal), |server| {
+        server.tcp(address(0), lines).udp(address(0), flood)
+    });
+    let peers = world.join_many(20);
     let mut before = 0;
     for turn in 0..200 {
         for _ in 0..300 {
-            world.net.send_datagram(peer(), server(), b"flood");
+            world.network.send_datagram(peer(), address(0), b"flood");
         }
-        world.net.send(peers[turn % 20], b"honest\n");
+        world.network.send_from(peers[turn % 20], b"honest\n");
         world.turn_at_once();
-        assert_eq!(world.net.received(peers[turn % 20]), b"honest\n".repeat(turn / 20 + 1));
+        assert_eq!(world.network.received(peers[turn % 20]), b"honest\n".repeat(turn / 20 + 1));
         let handled = seen.record().whole.len();
         assert!((1..100 + 32).contains(&(handled - before)), "{} in a turn", handled - before);
         before = handled;
@@ -344,26 +348,28 @@ fn answering(word: &'static str) -> Probe {
 #[test]
 fn sockets_and_listeners_share_a_loop_and_keep_apart() {
     let at = |port: u16| SocketAddr::from(([192, 0, 2, 1], port));
+    let journal = Journal::default();
     let spoken = |word: &'static str| {
-        StreamProbe::<Lines>::new(move |session, line| {
-            session.send(&format!("{word}{}", String::from_utf8_lossy(line)))
-        })
+        Scripted::<Lines>::on_frames(move |session, line| session.send(&format!("{word}{line}")))
+            .written_in(&journal)
     };
-    let server = Server::with_config(timeless())
-        .udp(at(1), answering("first "))
-        .tcp(at(1), spoken("third "))
-        .udp(at(2), answering("second "))
-        .tcp(at(2), spoken("fourth "));
-    let mut world = World::of(SimNetwork::new(1), server);
-    let streams = [at(1), at(2)].map(|address| world.net.connect(address));
+    let listen = |server: Server| {
+        server
+            .udp(at(1), answering("first "))
+            .tcp(at(1), spoken("third "))
+            .udp(at(2), answering("second "))
+            .tcp(at(2), spoken("fourth "))
+    };
+    let mut world = World::of(SimNetwork::new(1), timeless(), Some(journal.clone()), listen);
+    let streams = [at(1), at(2)].map(|address| world.network.connect_to(address));
     for (stream, port) in streams.iter().zip([1, 2]) {
-        world.net.send(*stream, b"stream\n");
-        world.net.send_datagram(peer(), at(port), b"datagram");
+        world.network.send_from(*stream, b"stream\n");
+        world.network.send_datagram(peer(), at(port), b"datagram");
     }
     world.settle();
-    assert_eq!(world.net.received(streams[0]), b"third stream\n");
-    assert_eq!(world.net.received(streams[1]), b"fourth stream\n");
-    let mut answers = world.net.take_datagrams(peer());
+    assert_eq!(world.network.received(streams[0]), b"third stream\n");
+    assert_eq!(world.network.received(streams[1]), b"fourth stream\n");
+    let mut answers = world.network.take_datagrams(peer());
     answers.sort();
     let expected = [(at(1), &b"first datagram"[..]), (at(2), b"second datagram")];
     assert_eq!(answers, expected.map(|(from, payload)| (from, payload.to_vec())));
@@ -382,10 +388,11 @@ fn datagrams_survive_whatever_the_network_does_but_to_lose_them() {
             ..faults
         });
         let config = Config { datagram_budget: 7, datagram_batch: 3, ..timeless() };
-        let mut world = World::of(net, Server::with_config(config).udp(server(), Probe::new(echo)));
+        let probe = Probe::new(echo);
+        let mut world = World::of(net, config, None, |server| server.udp(address(0), probe));
         for number in 0..100_u8 {
-            world.net.after(u32::from(number) * MILLISECOND / 5, move |net| {
-                net.send_datagram(peer(), server(), &[number]);
+            world.network.after(u32::from(number) * millis(1) / 5, move |net| {
+                net.send_datagram(peer(), address(0), &[number]);
             });
         }
         world.run_for(Duration::from_secs(2));
@@ -398,7 +405,7 @@ fn datagrams_survive_whatever_the_network_does_but_to_lose_them() {
 #[test]
 fn a_datagram_that_claims_to_come_from_ourselves_is_neither_heard_nor_answered() {
     let (mut world, seen) = world(timeless(), echo);
-    world.net.send_datagram(server(), server(), b"answer yourself");
+    world.network.send_datagram(address(0), address(0), b"answer yourself");
     for _ in 0..10 {
         world.turn_at_once();
     }
@@ -423,7 +430,7 @@ fn a_batch_is_no_longer_than_the_budget_of_a_turn() {
     for datagram_budget in [1, 5, 31] {
         let (mut world, _) = world(Config { datagram_budget, ..timeless() }, echo);
         for _ in 0..100 {
-            world.net.send_datagram(peer(), server(), b"a");
+            world.network.send_datagram(peer(), address(0), b"a");
         }
         world.turn_at_once();
         assert_eq!(world.reactor.counters().datagrams_received, datagram_budget as u64);

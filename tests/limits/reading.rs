@@ -7,7 +7,8 @@ use windlass::network::{Faults, PeerState, SimNetwork};
 use windlass::{Config, LengthPrefixed, Lines};
 
 use crate::fixture::{
-    Framing, KIB, MIB, Probe, World, echo, for_each_seed, frame, ignore, pattern, server, timeless,
+    Framing, KIB, MIB, Scripted, World, address, echo, for_each_seed, frame, ignore, pattern,
+    timeless,
 };
 
 /// A stream with the answers it is to get, and the reason for its end.
@@ -31,18 +32,18 @@ fn assert_outcome<C: Framing>(
     case: &Case,
     pieces: &[&[u8]],
 ) {
-    let mut world = World::new(config.clone(), codec.clone(), echo);
-    let peer = world.connect();
+    let mut world = World::with_codec(config.clone(), codec.clone(), echo);
+    let peer = world.join();
     for piece in pieces {
-        world.net.send(peer, piece);
+        world.network.send_from(peer, piece);
         world.settle();
     }
-    world.net.finish(peer);
+    world.network.finish(peer);
     world.run_until_empty();
     world.settle();
-    assert_eq!(world.net.received(peer), case.answers, "{what}");
-    assert_eq!(world.net.state(peer), PeerState::Finished, "{what}");
-    assert_eq!(world.seen.reasons(), [case.why], "{what}");
+    assert_eq!(world.network.received(peer), case.answers, "{what}");
+    assert_eq!(world.network.state(peer), PeerState::Finished, "{what}");
+    assert_eq!(world.reasons(), [case.why], "{what}");
     assert_eq!(world.reactor.held_len(), 0, "{what}");
 }
 
@@ -111,15 +112,15 @@ fn frames_come_out_the_same_whatever_the_network_does() {
         let size = |step: u64| sizes[usize::try_from((seed / step) % 5).expect("below 5")];
         let (read_buffer_len, read_budget) = (size(1), size(5));
         let config = Config { read_buffer_len, read_budget, write_budget: size(7), ..timeless() };
-        let mut world = World::on(net, config, LengthPrefixed::default(), Probe::new(echo));
+        let mut world = World::on(net, config, LengthPrefixed::default(), Scripted::new(echo));
         let frames: Vec<_> = (0..40).map(|n| frame(&pattern(n * n * 3))).collect();
         let stream = frames.concat();
-        let peer = world.net.connect(server());
-        world.net.send(peer, &stream);
-        world.net.finish(peer);
+        let peer = world.network.connect_to(address(0));
+        world.network.send_from(peer, &stream);
+        world.network.finish(peer);
         world.end_of(peer);
         world.run_until_empty();
-        assert_eq!(world.net.received(peer), stream);
+        assert_eq!(world.network.received(peer), stream);
         assert_eq!(world.reactor.held_len(), 0);
     });
 }
@@ -129,15 +130,15 @@ fn a_frame_larger_than_the_buffer_arrives_whole() {
     for read_buffer_len in [1, 100, 64 * KIB] {
         let config = Config { read_buffer_len, ..timeless() };
         let codec = LengthPrefixed::default().max_len(3 * MIB);
-        let mut world = World::new(config, codec, ignore);
-        let peer = world.connect();
+        let mut world = World::with_codec(config, codec, ignore);
+        let peer = world.join();
         let large = pattern(3 * MIB);
-        world.net.send(peer, &[frame(b"before"), frame(&large), frame(b"after")].concat());
+        world.network.send_from(peer, &[frame(b"before"), frame(&large), frame(b"after")].concat());
         world.settle();
-        let record = world.seen.record();
-        assert_eq!(record.frames.len(), 3);
-        assert!(record.frames[1] == large, "the large frame has changed on its way");
-        assert_eq!(record.frames[2], b"after");
+        let frames = world.frames(peer);
+        assert_eq!(frames.len(), 3);
+        assert!(frames[1] == large, "the large frame has changed on its way");
+        assert_eq!(frames[2], "after");
         assert_eq!(world.reactor.held_len(), 0);
     }
 }
@@ -147,12 +148,13 @@ fn a_frame_of_just_the_maximum_arrives_and_one_byte_more_is_refused() {
     for read_buffer_len in [1, 99, 100, 101, 104, 105] {
         for (len, expected) in [(99, None), (100, None), (101, Some("malformed frame"))] {
             let config = Config { read_buffer_len, ..timeless() };
-            let mut world = World::new(config, LengthPrefixed::default().max_len(100), ignore);
-            let peer = world.connect();
-            world.net.send(peer, &frame(&pattern(len)));
+            let mut world =
+                World::with_codec(config, LengthPrefixed::default().max_len(100), ignore);
+            let peer = world.join();
+            world.network.send_from(peer, &frame(&pattern(len)));
             world.run_for(Duration::from_secs(2));
-            assert_eq!(world.seen.frames_len(), usize::from(expected.is_none()));
-            assert_eq!(world.seen.reasons().first().copied(), expected);
+            assert_eq!(world.frames_len(), usize::from(expected.is_none()));
+            assert_eq!(world.reasons().first().copied(), expected);
         }
     }
 }
@@ -160,24 +162,27 @@ fn a_frame_of_just_the_maximum_arrives_and_one_byte_more_is_refused() {
 #[test]
 fn one_mebibyte_and_silence_is_served_with_budgets_of_one_byte() {
     let config = Config { read_budget: 1, frame_budget: 1, ..timeless() };
-    let mut world = World::new(config, LengthPrefixed::default(), echo);
-    let peer = world.connect();
+    let mut world = World::with_codec(config, LengthPrefixed::default(), echo);
+    let peer = world.join();
     let stream = frame(&pattern(MIB));
-    world.net.send(peer, &stream);
+    world.network.send_from(peer, &stream);
     world.settle();
-    assert!(world.net.received(peer) == stream, "the answer is not whole");
+    assert!(world.network.received(peer) == stream, "the answer is not whole");
 }
 
 #[test]
 fn the_last_frames_before_the_end_of_the_stream_are_answered() {
     for frame_budget in [1, 2, 1000] {
-        let mut world = World::new(Config { frame_budget, ..timeless() }, Lines::default(), echo);
-        let peer = world.net.connect(server());
-        world.net.send(peer, &b"line\n".repeat(99));
-        world.net.send(peer, b"unfinished");
-        world.net.finish(peer);
+        let mut world = World::new(Config { frame_budget, ..timeless() }, echo);
+        let peer = world.network.connect_to(address(0));
+        world.network.send_from(peer, &b"line\n".repeat(99));
+        world.network.send_from(peer, b"unfinished");
+        world.network.finish(peer);
         world.end_of(peer);
-        assert_eq!(world.net.received(peer), [&b"line\n".repeat(99)[..], b"unfinished\n"].concat());
-        assert_eq!(world.seen.reasons(), ["peer finished"]);
+        assert_eq!(
+            world.network.received(peer),
+            [&b"line\n".repeat(99)[..], b"unfinished\n"].concat()
+        );
+        assert_eq!(world.reasons(), ["peer finished"]);
     }
 }

@@ -5,7 +5,7 @@ use windlass::network::{Faults, SimNetwork};
 use windlass::{Config, LengthPrefixed, Lines, Raw};
 
 use crate::fixture::{
-    KIB, MIB, MILLISECOND, Probe, World, echo, for_each_seed, frame, pattern, server, timeless,
+    KIB, MIB, Scripted, World, address, echo, for_each_seed, frame, millis, pattern, timeless,
 };
 
 /// A world whose network takes `pipe_len` bytes at a time.
@@ -20,17 +20,17 @@ fn a_write_that_ends_at_any_byte_is_resumed_behind_it() {
     let answer = [frame(&pattern(50)), frame(b""), frame(&pattern(120))].concat();
     for pipe_len in 1..=answer.len() {
         let net = narrow(pipe_len);
-        let probe = Probe::<LengthPrefixed>::new(|session, _| {
+        let handler = Scripted::<LengthPrefixed>::on_frames(|session, _| {
             session.send(&pattern(50))?;
             session.send(b"")?;
             session.send(&pattern(120))
         });
-        let mut world = World::on(net, timeless(), LengthPrefixed::default(), probe);
-        let peer = world.connect();
-        world.net.send(peer, &frame(b""));
-        world.net.send(peer, &frame(b""));
+        let mut world = World::on(net, timeless(), LengthPrefixed::default(), handler);
+        let peer = world.join();
+        world.network.send_from(peer, &frame(b""));
+        world.network.send_from(peer, &frame(b""));
         world.settle();
-        assert_eq!(world.net.received(peer), answer.repeat(2), "{pipe_len} bytes at a time");
+        assert_eq!(world.network.received(peer), answer.repeat(2), "{pipe_len} bytes at a time");
         assert_eq!(world.reactor.held_len(), 0);
     }
 }
@@ -47,7 +47,7 @@ fn mixture() -> (Vec<(bool, Vec<u8>)>, Vec<u8>) {
 
 fn send_mixture(pipe_len: usize) {
     let (parts, whole) = mixture();
-    let probe = Probe::<Raw>::new(move |session, _| {
+    let handler = Scripted::<Raw>::on_frames(move |session, _| {
         for (is_shared, part) in &parts {
             match is_shared {
                 true => session.send_encoded(Bytes::from(part.clone()))?,
@@ -56,11 +56,11 @@ fn send_mixture(pipe_len: usize) {
         }
         Ok(())
     });
-    let mut world = World::on(narrow(pipe_len), timeless(), Raw, probe);
-    let peer = world.connect();
-    world.net.send(peer, b"?");
+    let mut world = World::on(narrow(pipe_len), timeless(), Raw, handler);
+    let peer = world.join();
+    world.network.send_from(peer, b"?");
     world.settle();
-    assert!(world.net.received(peer) == whole, "{pipe_len} bytes at a time");
+    assert!(world.network.received(peer) == whole, "{pipe_len} bytes at a time");
     assert_eq!(world.reactor.held_len(), 0);
 }
 
@@ -80,7 +80,7 @@ fn copied_and_shared_output_keep_their_order_however_little_is_taken() {
 #[test]
 fn thousands_of_shared_parts_arrive_in_their_order() {
     let config = Config { write_limit: 64 * MIB, ..timeless() };
-    let probe = Probe::<Raw>::new(|session, _| {
+    let handler = Scripted::<Raw>::on_frames(|session, _| {
         for number in 0..3000_u16 {
             session.send(&number.to_be_bytes())?;
             let fill = number.to_le_bytes()[0];
@@ -94,12 +94,12 @@ fn thousands_of_shared_parts_arrive_in_their_order() {
             [number.to_be_bytes().to_vec(), part].concat()
         })
         .collect();
-    let mut world = World::on(narrow(MIB), config, Raw, probe);
-    let peer = world.connect();
-    world.net.send(peer, b"?");
+    let mut world = World::on(narrow(MIB), config, Raw, handler);
+    let peer = world.join();
+    world.network.send_from(peer, b"?");
     world.settle();
-    assert!(world.net.received(peer) == expected, "the parts are not as they were sent");
-    let writes = world.net.calls().writes;
+    assert!(world.network.received(peer) == expected, "the parts are not as they were sent");
+    let writes = world.network.calls().writes;
     assert!(writes <= 200, "{writes} writes for 6,000 parts");
 }
 
@@ -107,12 +107,12 @@ fn thousands_of_shared_parts_arrive_in_their_order() {
 fn shared_output_is_kept_as_long_as_it_waits_and_not_copied() {
     let shared = Bytes::from(pattern(100 * KIB));
     let sent = shared.clone();
-    let probe = Probe::<Raw>::new(move |session, _| session.send_encoded(sent.clone()));
-    let mut world = World::on(narrow(10 * KIB), timeless(), Raw, probe);
-    let peers = world.connect_many(50);
+    let handler = Scripted::<Raw>::on_frames(move |session, _| session.send_encoded(sent.clone()));
+    let mut world = World::on(narrow(10 * KIB), timeless(), Raw, handler);
+    let peers = world.join_many(50);
     for peer in &peers {
-        world.net.stall(*peer);
-        world.net.send(*peer, b"?");
+        world.network.stall(*peer);
+        world.network.send_from(*peer, b"?");
     }
     let own = usize::from(shared.is_unique());
     assert_eq!(own, 0, "the handler holds it too");
@@ -121,11 +121,11 @@ fn shared_output_is_kept_as_long_as_it_waits_and_not_copied() {
     let waiting = world.reactor.held_len();
     assert_eq!(waiting, 50 * 100 * KIB);
     for peer in &peers {
-        world.net.resume(*peer);
+        world.network.resume(*peer);
     }
     world.settle();
     for peer in &peers {
-        assert!(world.net.received(*peer) == shared, "an answer is not whole");
+        assert!(world.network.received(*peer) == shared, "an answer is not whole");
     }
     drop(world);
     assert!(shared.is_unique(), "somebody still holds what was sent");
@@ -137,51 +137,51 @@ fn output_arrives_whole_whatever_the_network_does() {
         let mut net = narrow(1 + usize::try_from(seed * 977 % 9000).expect("below 9000"));
         net.set_faults(Faults::random(seed).lossless());
         let (parts, whole) = mixture();
-        let probe = Probe::<Lines>::new(move |session, _| {
+        let handler = Scripted::<Lines>::on_frames(move |session, _| {
             for (_, part) in &parts {
                 session.send_encoded(Bytes::from(part.clone()))?;
             }
             // Long after the second question has come, however the network delays it.
-            session.set_timer(1, 10_000 * MILLISECOND);
+            session.set_timer(1, millis(10_000));
             Ok(())
         })
         .on_timer(|session, _| session.send("later"));
-        let mut world = World::on(net, timeless(), Lines::default(), probe);
-        let peer = world.net.connect(server());
-        world.net.send(peer, b"?\n?\n");
+        let mut world = World::on(net, timeless(), Lines::default(), handler);
+        let peer = world.network.connect_to(address(0));
+        world.network.send_from(peer, b"?\n?\n");
         let expected = [&whole[..], &whole, b"later\n"].concat();
-        world.run_until("the whole answer", |world| {
-            world.net.received(peer).len() >= expected.len()
+        world.run_until("the whole answer", None, |world| {
+            world.network.received(peer).len() >= expected.len()
         });
-        assert!(world.net.received(peer) == expected, "the answer has changed on its way");
+        assert!(world.network.received(peer) == expected, "the answer has changed on its way");
     });
 }
 
 #[test]
 fn an_answer_and_the_close_behind_it_both_arrive() {
     let config = Config { write_limit: 64 * MIB, ..timeless() };
-    let probe = Probe::<Raw>::new(|session, _| {
+    let handler = Scripted::<Raw>::on_frames(|session, _| {
         session.send(&pattern(512 * KIB))?;
         session.close();
         Ok(())
     });
-    let mut world = World::on(narrow(3000), config, Raw, probe);
-    let peer = world.connect();
-    world.net.read_slowly(peer, 2500, MILLISECOND);
-    world.net.send(peer, b"?");
+    let mut world = World::on(narrow(3000), config, Raw, handler);
+    let peer = world.join();
+    world.network.read_slowly(peer, 2500, millis(1));
+    world.network.send_from(peer, b"?");
     world.end_of(peer);
-    assert!(world.net.received(peer) == pattern(512 * KIB), "the answer is not whole");
-    world.net.finish(peer);
+    assert!(world.network.received(peer) == pattern(512 * KIB), "the answer is not whole");
+    world.network.finish(peer);
     world.run_until_empty();
-    assert_eq!(world.seen.reasons(), ["closed"]);
+    assert_eq!(world.reasons(), ["closed"]);
 }
 
 #[test]
 fn an_echo_of_everything_is_everything() {
-    let mut world = World::on(narrow(10), timeless(), Raw, Probe::new(echo));
-    let peer = world.connect();
+    let mut world = World::on(narrow(10), timeless(), Raw, Scripted::new(echo));
+    let peer = world.join();
     let stream = pattern(20_000);
-    world.net.send(peer, &stream);
+    world.network.send_from(peer, &stream);
     world.settle();
-    assert!(world.net.received(peer) == stream, "the echo is not whole");
+    assert!(world.network.received(peer) == stream, "the echo is not whole");
 }

@@ -32,7 +32,7 @@ impl World for SimWorld {
     fn go_on(&mut self) {}
 
     fn connect(&mut self, listener: SocketAddr) -> Peer {
-        self.peers.push(self.network.connect(listener));
+        self.peers.push(self.network.connect_to(listener));
         self.peers.len() - 1
     }
 
@@ -41,7 +41,7 @@ impl World for SimWorld {
     }
 
     fn send(&mut self, peer: Peer, bytes: &[u8]) {
-        self.network.send(self.peers[peer], bytes);
+        self.network.send_from(self.peers[peer], bytes);
     }
 
     fn finish(&mut self, peer: Peer) {

@@ -123,7 +123,7 @@ mod tests {
         let mut world = World::new();
         let (peer, token) = world.pair();
         world.faults(|faults| faults.partial_read = 1000);
-        world.net.send(peer, b"abcdefgh");
+        world.net.send_from(peer, b"abcdefgh");
         let mut bytes = Vec::new();
         let mut turns = 0;
         while bytes.len() < 8 {
@@ -151,7 +151,7 @@ mod tests {
     fn a_blocked_read_is_owed_an_event() {
         let mut world = World::new();
         let (peer, token) = world.pair();
-        world.net.send(peer, b"ab");
+        world.net.send_from(peer, b"ab");
         world.net.finish(peer);
         world.poll();
         world.faults(|faults| faults.blocked_read = 1000);
@@ -190,7 +190,7 @@ mod tests {
         assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
         assert_eq!(world.net.state(peer), PeerState::Broken);
         assert_eq!(world.net.received(peer), b"");
-        world.net.connect(world.address);
+        world.net.connect_to(world.address);
         let (peer, _) = (world.connect(), world.poll());
         assert!(world.net.peers().any(|other| world.net.state(other) == PeerState::Broken));
         assert_ne!(world.net.state(peer), PeerState::Open);
@@ -234,7 +234,7 @@ mod tests {
         assert_eq!(world.net.received(peer), b"bye");
         let error = world.net.write(token, b"more").unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
-        world.net.send(peer, b"still");
+        world.net.send_from(peer, b"still");
         assert_eq!(world.poll(), [(token, R)]);
         assert_eq!(world.read(token, 9).unwrap(), b"still");
         assert_eq!(world.net.state(peer), PeerState::Finished);

@@ -251,7 +251,7 @@ impl SimNetwork {
             check_sendable(from, to, payload)?;
             self.trace.add(address_word(to));
             self.trace.add_bytes(payload);
-            self.send_from(token, this_host(from), to, payload);
+            self.send_one(token, this_host(from), to, payload);
             batch.pop();
         }
         self.edges(token).write_waits = most < waiting;
@@ -259,7 +259,7 @@ impl SimNetwork {
         Ok(if most == 0 && waiting > 0 { Progress::Blocked } else { Progress::Done(()) })
     }
 
-    fn send_from(&mut self, token: Token, from: SocketAddr, to: SocketAddr, payload: &[u8]) {
+    fn send_one(&mut self, token: Token, from: SocketAddr, to: SocketAddr, payload: &[u8]) {
         if self.refusing.contains(&to) || self.random.chance(self.faults.refused_datagram) {
             if let Ok(udp) = self.udp_socket(token) {
                 udp.refusals += 1;
@@ -353,7 +353,7 @@ mod tests {
     }
 
     fn send(world: &mut World, batch: &mut Outgoing) -> io::Result<Progress<()>> {
-        Network::send(&mut world.net, SOCKET, batch)
+        world.net.send(SOCKET, batch)
     }
 
     fn kind(result: io::Result<Progress<()>>) -> io::ErrorKind {

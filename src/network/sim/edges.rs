@@ -332,9 +332,9 @@ mod tests {
     fn bytes_make_one_event_and_none_behind_bytes_unread() {
         let mut world = World::new();
         let (peer, token) = world.pair();
-        world.net.send(peer, b"ab");
+        world.net.send_from(peer, b"ab");
         assert_eq!(world.poll(), [(token, R)]);
-        world.net.send(peer, b"cd");
+        world.net.send_from(peer, b"cd");
         assert_eq!(world.poll(), [], "behind what is unread");
         assert_eq!(world.read(token, 2).unwrap(), b"ab");
         assert_eq!(world.poll(), [], "the end was not found");
@@ -344,14 +344,14 @@ mod tests {
     fn more_bytes_make_an_event_once_the_end_was_found() {
         let mut world = World::new();
         let (peer, token) = world.pair();
-        world.net.send(peer, b"ab");
+        world.net.send_from(peer, b"ab");
         world.poll();
         assert_eq!(world.read(token, 3).unwrap(), b"ab", "a short read finds the end");
-        world.net.send(peer, b"cd");
+        world.net.send_from(peer, b"cd");
         assert_eq!(world.poll(), [(token, R)]);
         assert_eq!(world.read(token, 2).unwrap(), b"cd");
         assert_eq!(world.read(token, 2), None, "so does a blocked one");
-        world.net.send(peer, b"e");
+        world.net.send_from(peer, b"e");
         assert_eq!(world.poll(), [(token, R)]);
     }
 
@@ -359,10 +359,10 @@ mod tests {
     fn a_read_that_fills_the_buffer_finds_no_end() {
         let mut world = World::new();
         let (peer, token) = world.pair();
-        world.net.send(peer, b"ab");
+        world.net.send_from(peer, b"ab");
         world.poll();
         assert_eq!(world.read(token, 2).unwrap(), b"ab");
-        world.net.send(peer, b"cd");
+        world.net.send_from(peer, b"cd");
         assert_eq!(world.poll(), []);
     }
 
@@ -370,11 +370,11 @@ mod tests {
     fn what_came_before_the_adoption_is_announced_once() {
         let mut world = World::new();
         let (first, second) = (world.connect(), world.connect());
-        world.net.send(first, b"ab");
+        world.net.send_from(first, b"ab");
         let (first, quiet) = (world.accept(), world.accept());
         assert_eq!(world.poll(), [(LISTENER, R), (first, R.with(W)), (quiet, W)][1..]);
         assert_eq!(world.poll(), []);
-        world.net.send(second, b"cd");
+        world.net.send_from(second, b"cd");
         assert_eq!(world.poll(), [(quiet, R)], "although it was never read");
     }
 
@@ -382,10 +382,10 @@ mod tests {
     fn an_event_that_has_become_untrue_is_not_given() {
         let mut world = World::new();
         let (peer, token) = world.pair();
-        world.net.send(peer, b"ab");
+        world.net.send_from(peer, b"ab");
         assert_eq!(world.read(token, 9).unwrap(), b"ab");
         assert_eq!(world.poll(), []);
-        world.net.send(peer, b"cd");
+        world.net.send_from(peer, b"cd");
         assert_eq!(world.poll(), [(token, R)]);
     }
 
@@ -393,7 +393,7 @@ mod tests {
     fn the_end_makes_an_event_even_behind_bytes_unread() {
         let mut world = World::new();
         let (peer, token) = world.pair();
-        world.net.send(peer, b"ab");
+        world.net.send_from(peer, b"ab");
         world.poll();
         world.net.finish(peer);
         assert_eq!(world.poll(), [(token, R.with(H))]);
@@ -407,7 +407,7 @@ mod tests {
     fn bytes_and_end_come_in_one_event_and_no_other_follows() {
         let mut world = World::new();
         let (peer, token) = world.pair();
-        world.net.send(peer, b"ab");
+        world.net.send_from(peer, b"ab");
         world.net.finish(peer);
         assert_eq!(world.poll(), [(token, R.with(H))]);
         assert_eq!(world.read(token, 9).unwrap(), b"ab");
@@ -438,7 +438,7 @@ mod tests {
     fn a_reset_tells_everything_at_once_and_is_an_error_once() {
         let mut world = World::new();
         let (peer, token) = world.pair();
-        world.net.send(peer, b"lost");
+        world.net.send_from(peer, b"lost");
         world.net.write(token, b"lost too").unwrap();
         world.net.reset(peer);
         assert_eq!(world.net.received(peer), b"");
@@ -456,7 +456,7 @@ mod tests {
         let mut world = World::new();
         let pairs: Vec<_> = (0..5).map(|_| world.pair()).collect();
         for (peer, _) in pairs.iter().rev() {
-            world.net.send(*peer, b"x");
+            world.net.send_from(*peer, b"x");
         }
         let mut tokens = Vec::new();
         for expected in [2, 2, 1, 0] {
@@ -472,7 +472,7 @@ mod tests {
     fn a_closed_socket_takes_its_events_along() {
         let mut world = World::new();
         let (peer, token) = world.pair();
-        world.net.send(peer, b"ab");
+        world.net.send_from(peer, b"ab");
         world.net.close(token);
         assert_eq!(world.poll(), []);
     }
@@ -503,7 +503,7 @@ mod tests {
         }
         assert!(seen.contains(&token) && seen.contains(&closed) && seen.contains(&LISTENER));
         world.faults(|_| ());
-        world.net.send(peer, b"ab");
+        world.net.send_from(peer, b"ab");
         assert_eq!(world.poll(), [(token, R)]);
     }
 
@@ -512,15 +512,15 @@ mod tests {
         let mut world = World::new();
         let (peer, token) = world.pair();
         world.faults(|faults| faults.delayed_event = 1000);
-        world.net.send(peer, b"a");
-        world.net.send(peer, b"b");
+        world.net.send_from(peer, b"a");
+        world.net.send_from(peer, b"b");
         assert_eq!(world.poll(), []);
         let start = world.net.clock();
         assert_eq!(world.poll_for(SHORT), [(token, R)]);
         assert!(world.net.clock().since(start) <= Duration::from_millis(5));
         assert_eq!(world.poll_for(SHORT), [], "once for both");
         world.read(token, 9);
-        world.net.send(peer, b"cd");
+        world.net.send_from(peer, b"cd");
         world.net.close(token);
         assert_eq!(world.poll_for(SHORT), [(token, R)]);
     }
@@ -530,7 +530,7 @@ mod tests {
         let mut world = World::new();
         let (peer, token) = world.pair();
         world.faults(|faults| faults.merged_event = 1000);
-        world.net.send(peer, b"ab");
+        world.net.send_from(peer, b"ab");
         assert_eq!(world.poll(), [(token, R.with(W))]);
     }
 
@@ -539,7 +539,7 @@ mod tests {
         let mut world = World::new();
         world.faults(|faults| faults.split_event = 1000);
         let peer = world.connect();
-        world.net.send(peer, b"ab");
+        world.net.send_from(peer, b"ab");
         world.net.finish(peer);
         let token = world.accept();
         let mut events = world.poll();

@@ -40,7 +40,7 @@ impl World {
     }
 
     pub(super) fn connect(&mut self) -> SimPeer {
-        self.net.connect(self.address)
+        self.net.connect_to(self.address)
     }
 
     /// Accepts and adopts whoever is next.

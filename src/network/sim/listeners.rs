@@ -40,7 +40,7 @@ impl SimNetwork {
     /// after 127 s. If nobody listens there, it is refused.
     ///
     /// An address given as `0.0.0.0` or `[::]` means this host.
-    pub fn connect(&mut self, listener: SocketAddr) -> SimPeer {
+    pub fn connect_to(&mut self, listener: SocketAddr) -> SimPeer {
         let number = self.peer_count;
         self.peer_count += 1;
         let (host, port) = (number / 16_384, 32_768 + number % 16_384);
@@ -54,7 +54,7 @@ impl SimNetwork {
         self.connect_from(SocketAddr::new(from, port), listener)
     }
 
-    /// As [`connect`](Self::connect), from this address. A peer with an IPv4 address that reaches
+    /// As [`connect_to`](Self::connect_to), from this address. A peer with an IPv4 address that reaches
     /// an IPv6 listener is seen there as `::ffff:a.b.c.d`.
     pub fn connect_from(&mut self, from: SocketAddr, listener: SocketAddr) -> SimPeer {
         self.trace.begin(Call::Connect, self.links.len() as u64, self.clock);
@@ -393,7 +393,7 @@ mod tests {
             world.poll_for(freed_at * SECOND + SECOND / 2);
             world.accept();
             assert!(is_blocked(&mut world));
-            world.net.send(late, b"early");
+            world.net.send_from(late, b"early");
             world.poll();
             assert_eq!(world.poll_for(20 * SECOND), [(LISTENER, R)]);
             assert_eq!(world.net.clock().as_nanos(), in_at * 1_000_000_000);
@@ -404,7 +404,7 @@ mod tests {
     #[test]
     fn where_nobody_listens_a_peer_is_refused() {
         let mut world = World::new();
-        let peer = world.net.connect(address("127.0.0.1:7001"));
+        let peer = world.net.connect_to(address("127.0.0.1:7001"));
         assert_eq!(world.net.state(peer), PeerState::Refused);
         assert!(world.net.is_listening(world.address));
         world.net.close(LISTENER);
@@ -417,7 +417,7 @@ mod tests {
     fn a_listener_that_closes_resets_those_who_wait() {
         let mut world = World::with_backlog(0);
         let (queued, outside) = (world.connect(), world.connect());
-        world.net.send(outside, b"lost");
+        world.net.send_from(outside, b"lost");
         world.net.close(LISTENER);
         assert_eq!(world.net.state(queued), PeerState::Reset);
         world.poll_for(SECOND);
@@ -550,7 +550,7 @@ mod tests {
     fn a_peer_reset_in_the_queue_is_accepted_and_found_broken() {
         let mut world = World::new();
         let peer = world.connect();
-        world.net.send(peer, b"lost");
+        world.net.send_from(peer, b"lost");
         world.net.reset(peer);
         let token = world.accept();
         assert!(world.net.local_addr(token).is_err());
@@ -602,7 +602,7 @@ mod tests {
             world.net.listen(token, address("127.0.0.1:7002"), &shared).unwrap();
         }
         for _ in 0..100 {
-            world.net.connect(address("127.0.0.1:7002"));
+            world.net.connect_to(address("127.0.0.1:7002"));
         }
         let events = world.poll();
         assert_eq!(events.len(), 2, "both get a share: {events:?}");
@@ -624,8 +624,8 @@ mod tests {
         let options = SocketOptions { v6_only: false, ..SocketOptions::default() };
         world.net.listen(SOCKET, address("[::]:7100"), &options).unwrap();
         let v4 = world.net.connect_from(address("192.0.2.1:99"), address("127.0.0.1:7100"));
-        let v6 = world.net.connect(address("[::1]:7100"));
-        let any = world.net.connect(address("[::]:7100"));
+        let v6 = world.net.connect_to(address("[::1]:7100"));
+        let any = world.net.connect_to(address("[::]:7100"));
         let states = [v4, v6, any].map(|peer| world.net.state(peer));
         assert_eq!(states, [PeerState::Connecting; 3]);
         let accepted = world.net.accept(SOCKET).unwrap();

@@ -16,13 +16,10 @@ impl SimNetwork {
     /// has made room. What is sent before there is a connection goes when there is one, and what is
     /// sent when it is over is lost.
     ///
-    /// (The [`send`](crate::network::Network::send) of the trait has the same name: on a value of
-    /// this type it is called as `Network::send(&mut network, token, &mut batch)`.)
-    ///
     /// # Panics
     ///
     /// If the peer has [finished](Self::finish).
-    pub fn send(&mut self, peer: SimPeer, bytes: &[u8]) {
+    pub fn send_from(&mut self, peer: SimPeer, bytes: &[u8]) {
         self.trace.begin(Call::PeerSend, peer.0 as u64, self.clock);
         self.trace.add_bytes(bytes);
         let link = &mut self.links[peer.0];
@@ -270,7 +267,7 @@ mod tests {
     fn what_does_not_fit_arrives_at_the_polls_after_the_loop_has_read() {
         let mut world = World::with_pipe(4);
         let (peer, token) = world.pair();
-        world.net.send(peer, b"abcdef");
+        world.net.send_from(peer, b"abcdef");
         assert_eq!((world.net.unread_len(peer), world.net.unsent_len(peer)), (4, 2));
         assert_eq!(world.poll(), [(token, R)]);
         assert_eq!(world.read(token, 9).unwrap(), b"abcd");
@@ -323,7 +320,7 @@ mod tests {
         let (peer, token) = world.pair();
         world.net.write(token, b"taken").unwrap();
         world.poll();
-        world.net.send(peer, b"unread");
+        world.net.send_from(peer, b"unread");
         world.net.write(token, b"answer").unwrap();
         world.net.close(token);
         assert_eq!(world.net.state(peer), PeerState::Reset);
@@ -335,7 +332,7 @@ mod tests {
     fn bytes_that_meet_a_closed_socket_reset_the_peer_and_lose_the_answer() {
         let mut world = World::with_pipe(4);
         let (peer, token) = world.pair();
-        world.net.send(peer, b"abcdef");
+        world.net.send_from(peer, b"abcdef");
         world.read(token, 4);
         world.net.write(token, b"no").unwrap();
         world.net.close(token);
@@ -349,7 +346,7 @@ mod tests {
     fn a_close_with_everything_read_delivers_the_answer() {
         let mut world = World::new();
         let (peer, token) = world.pair();
-        world.net.send(peer, b"ab");
+        world.net.send_from(peer, b"ab");
         world.net.finish(peer);
         world.read(token, 9);
         world.net.write(token, b"answer").unwrap();
@@ -377,7 +374,7 @@ mod tests {
         let mut world = World::new();
         let (peer, token) = world.pair();
         world.net.abort(token);
-        world.net.send(peer, b"ab");
+        world.net.send_from(peer, b"ab");
         world.net.finish(peer);
         assert_eq!((world.net.unsent_len(peer), world.net.unread_len(peer)), (0, 0));
     }
@@ -388,6 +385,6 @@ mod tests {
         let mut world = World::new();
         let (peer, _) = world.pair();
         world.net.finish(peer);
-        world.net.send(peer, b"ab");
+        world.net.send_from(peer, b"ab");
     }
 }

@@ -143,7 +143,7 @@ impl Echo {
             }
         }
         while !self.datagrams.is_empty() {
-            match Network::send(net, SOCKET, &mut self.datagrams) {
+            match net.send(SOCKET, &mut self.datagrams) {
                 Ok(Progress::Blocked) => break,
                 Ok(Progress::Done(())) => {}
                 Err(_) => self.datagrams.pop(),
@@ -169,16 +169,16 @@ fn run(seed: u64, faults: Faults, stops_early: bool) -> Outcome {
     let mut echo = Echo::new(stops_early);
     let mut peers = Vec::new();
     for number in 0..12 {
-        let peer = net.connect(address);
+        let peer = net.connect_to(address);
         let text: Vec<u8> = (0..60).map(|byte| byte ^ number).collect();
         if number % 3 == 0 {
             net.read_slowly(peer, 5, SECOND / 10);
         }
         let (first, second) = text.split_at(25);
-        net.send(peer, first);
+        net.send_from(peer, first);
         let second = second.to_vec();
         net.after(SECOND * u32::from(number), move |net| {
-            net.send(peer, &second);
+            net.send_from(peer, &second);
             net.finish(peer);
         });
         net.send_datagram("192.0.2.1:9".parse().unwrap(), udp, &[number]);

@@ -30,7 +30,7 @@ fn what_is_scheduled_happens_in_its_order_and_at_its_time() {
     let mut world = World::new();
     let address = world.address;
     world.net.after(2 * SECOND, move |net| {
-        net.connect(address);
+        net.connect_to(address);
     });
     world.net.after(SECOND, |net| net.after(SECOND / 2, SimNetwork::raise_signal));
     world.net.watch_signals(&[15]).unwrap();
@@ -45,7 +45,7 @@ fn what_is_due_with_the_timeout_happens_within_the_poll() {
     let mut world = World::new();
     let address = world.address;
     world.net.after(SECOND, move |net| {
-        net.connect(address);
+        net.connect_to(address);
     });
     assert_eq!(world.poll_for(SECOND), [(LISTENER, R)]);
 }
@@ -57,7 +57,7 @@ fn what_was_scheduled_during_a_jump_happens_together_at_the_next_poll() {
     world.net.watch_signals(&[15]).unwrap();
     world.net.after(SECOND, SimNetwork::raise_signal);
     world.net.after(2 * SECOND, move |net| {
-        net.connect(address);
+        net.connect_to(address);
     });
     world.net.jump(60 * SECOND);
     assert_eq!(world.poll_for(9 * SECOND), [(Token::SIGNALS, R), (LISTENER, R)]);
@@ -78,7 +78,7 @@ fn what_schedules_itself_for_now_ends_the_poll_all_the_same() {
 fn a_sleep_for_ever_is_an_error_that_says_what_is_open() {
     let mut world = World::new();
     let (peer, _) = world.pair();
-    world.net.send(peer, b"ab");
+    world.net.send_from(peer, b"ab");
     world.net.bind(SOCKET, "127.0.0.1:0".parse().unwrap(), &SocketOptions::default()).unwrap();
     world.poll_for(SECOND);
     let error = world.net.poll(&mut Vec::new(), None).unwrap_err();
@@ -108,7 +108,7 @@ fn an_interrupted_poll_returns_early_and_with_nothing() {
     let mut world = World::new();
     let address = world.address;
     world.net.after(2 * SECOND, move |net| {
-        net.connect(address);
+        net.connect_to(address);
     });
     world.faults(|faults| faults.interrupted_poll = 1000);
     assert_eq!(world.poll_for(SECOND), []);
