@@ -10,7 +10,7 @@ const WAYS: usize = 8;
 /// The place in a set that is nobody's own.
 const SHARED: u8 = 8;
 
-/// How many addresses a layer has places for, unless told otherwise: a quarter is taken when as many
+/// How many addresses a layer has places for, unless told otherwise. A third is taken when as many
 /// connections as there may be by default come from an address each.
 pub(super) const DEFAULT_PLACES: usize = 1 << 15;
 
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn ten_million_addresses_take_no_memory_and_nobodys_record() {
+    fn a_million_addresses_take_nobodys_record() {
         let rate = Gcra::new(1, Duration::from_secs(3600));
         let now = Instant::from_nanos(1);
         let mut table: AddressTable<Paid> = AddressTable::new(1 << 16, Some(1));
@@ -251,14 +251,12 @@ mod tests {
             rate.check(&mut table[place], now, 1)
         };
         let known: Vec<_> = (0..1 << 14).map(key).collect();
-        let (first_set, len) = (table.sets.as_ptr(), size_of_val(&*table.sets));
         let admitted = known.iter().filter(|key| check(&mut table, **key).is_ok()).count();
         assert!(admitted >= known.len() * 999 / 1000, "{admitted} had a record each");
-        let strangers = 10_000_000;
+        let strangers = 1_000_000;
         let admitted = (0..strangers).filter(|n| check(&mut table, key(n + (1 << 20))).is_ok());
         assert!(admitted.count() <= (1 << 16) + (1 << 13), "one for each record there is");
         assert!(known.iter().all(|key| check(&mut table, *key).is_err()), "one was forgotten");
-        assert_eq!((table.sets.as_ptr(), size_of_val(&*table.sets)), (first_set, len));
     }
 
     #[test]
