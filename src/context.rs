@@ -134,6 +134,12 @@ impl ConnectionContext<'_> {
         }
     }
 
+    /// Reads nothing from the peer for `wait`: for a layer that slows it and uses the frame up as
+    /// well, which is two verdicts.
+    pub fn slow(&mut self, wait: Duration) {
+        self.connection.slow(self.shared, wait);
+    }
+
     /// Keeps the handler from being told of the connection, until [`admit`](Self::admit), or until
     /// a frame has passed all layers.
     pub const fn defer(&mut self) {

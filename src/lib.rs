@@ -36,7 +36,7 @@ mod turn; // what the loop lends them
 mod connection; // one TCP peer: the only place where its state changes
 mod handler; // the application's side of a connection
 mod context; // a connection as layers see it
-pub mod middleware; // layers before the handler: who is let in and what is let through
+pub mod middleware; // layers before the handler; below it a file for each built-in one
 mod layers; // all layers of a loop, in chains
 mod connections; // all connections of a listener, in slots
 mod endpoint; // a listener's protocol: from bytes to frames to the handler

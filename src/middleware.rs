@@ -29,8 +29,36 @@
 //! }
 //! ```
 
+// The layers that are built in.
+mod access_control; // who is let in by where he comes from
+mod authenticate; // nothing reaches the handler before a peer has proved who it is
+mod logging; // who came, who was refused, who went, and why
+mod per_address_limit; // so many connections of one address at a time
+mod rate_limit; // so much of one address per time
+
+// What they are made of.
+mod address_key; // what counts as one address
+mod address_rates; // a rate for each address
+mod address_table; // a record for each address, in memory of a fixed size
+mod cidr; // a network of addresses
+mod constant_time; // comparing what is secret
+mod escape; // what a peer sent, fit for a log
+mod gcra; // how much of something per time
+mod log_limit; // how many lines per time
+#[cfg(test)]
+mod random; // chance for the tests
+
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
+
+pub use access_control::AccessControl;
+pub use authenticate::{Authenticate, Login};
+pub use cidr::Cidr;
+pub use constant_time::constant_time_eq;
+pub use escape::Escaped;
+pub use logging::Logging;
+pub use per_address_limit::PerAddressLimit;
+pub use rate_limit::{Over, RateLimit};
 
 use crate::batch::Datagram;
 pub use crate::context::{ConnectionContext, Identity};
