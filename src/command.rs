@@ -11,11 +11,19 @@ use crate::token::{ConnectionId, Token};
 /// its type.
 #[derive(Debug)]
 pub(crate) enum Command<Task = Box<dyn Any>> {
-    Send { to: Token, bytes: Bytes },
+    Send {
+        to: Token,
+        bytes: Bytes,
+    },
     Close(Token),
     Abort(Token),
     Broadcast(Broadcast),
-    Run { endpoint: u8, task: Task },
+    Run {
+        endpoint: u8,
+        task: Task,
+    },
+    /// The loop drains: closes a connection that had nothing left to do when this was asked.
+    CloseIdle(Token),
 }
 
 /// A task that comes from another thread.
@@ -29,6 +37,7 @@ impl From<Command<PostedTask>> for Command {
             Command::Abort(token) => Self::Abort(token),
             Command::Broadcast(broadcast) => Self::Broadcast(broadcast),
             Command::Run { endpoint, task } => Self::Run { endpoint, task },
+            Command::CloseIdle(token) => Self::CloseIdle(token),
         }
     }
 }
@@ -37,7 +46,8 @@ impl From<Command<PostedTask>> for Command {
 ///
 /// The bytes go out as they are: [`Session::encode`](crate::Session::encode) makes a frame of a
 /// message. A broadcast is done in portions, so that others are served between them; of two
-/// broadcasts, every receiver gets the earlier first.
+/// broadcasts, every receiver gets the earlier first. Who is let in while one is under way may get
+/// it or not. Who was not let in by all layers yet gets none.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -54,12 +64,23 @@ impl From<Command<PostedTask>> for Command {
 ///
 /// let news = Broadcast::to_all_of::<Chat>(Bytes::from_static(b"news\n")).slow(Slow::Close);
 /// ```
+#[must_use = "a broadcast is sent by `Commands::broadcast`"]
 #[derive(Clone, Debug)]
 pub struct Broadcast {
     pub(crate) audience: Audience,
     pub(crate) bytes: Bytes,
     pub(crate) except: Option<Token>,
     pub(crate) slow: Slow,
+    pub(crate) reached: Reached,
+}
+
+/// How far a broadcast has come.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Reached {
+    /// Which of the endpoints with the handler is being sent to.
+    pub(crate) endpoint: usize,
+    /// The slot of it, or the place in the list of receivers, that is next.
+    pub(crate) next: usize,
 }
 
 /// Who receives a broadcast.
@@ -97,19 +118,18 @@ impl Broadcast {
         Self::new(Audience::Ids(ids.into()), bytes.into())
     }
 
-    const fn new(audience: Audience, bytes: Bytes) -> Self {
-        Self { audience, bytes, except: None, slow: Slow::Skip }
+    fn new(audience: Audience, bytes: Bytes) -> Self {
+        let reached = Reached::default();
+        Self { audience, bytes, except: None, slow: Slow::Skip, reached }
     }
 
     /// For everybody but this one.
-    #[must_use]
     pub const fn except(mut self, id: ConnectionId) -> Self {
         self.except = Some(id.0);
         self
     }
 
     /// What becomes of slow receivers: unless told otherwise, they are skipped.
-    #[must_use]
     pub const fn slow(mut self, slow: Slow) -> Self {
         self.slow = slow;
         self

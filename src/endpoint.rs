@@ -66,6 +66,9 @@ pub(crate) trait Endpoint {
     /// Closes the connection `token`, as if its handler did.
     fn close(&mut self, turn: &mut Turn<'_>, token: Token);
 
+    /// The loop drains: closes the connection `token` if it has nothing to do.
+    fn close_idle(&mut self, turn: &mut Turn<'_>, token: Token);
+
     /// Breaks the connection `token` off, as if its handler did.
     fn abort(&mut self, turn: &mut Turn<'_>, token: Token);
 
@@ -268,6 +271,10 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
 
     fn close(&mut self, turn: &mut Turn<'_>, token: Token) {
         self.with_session(turn, token, |_, session| session.close());
+    }
+
+    fn close_idle(&mut self, turn: &mut Turn<'_>, token: Token) {
+        self.with_session(turn, token, |_, session| session.connection.close_idle());
     }
 
     fn abort(&mut self, turn: &mut Turn<'_>, token: Token) {

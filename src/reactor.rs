@@ -29,7 +29,6 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use self::commands::Ongoing;
 pub(crate) use self::service::Service;
 use crate::batch::Incoming;
 use crate::command::{Command, PostedTask};
@@ -88,8 +87,6 @@ pub struct Reactor {
     drain: Drain,
     /// By which other threads reach the loop, once there is a handle.
     mailbox: Option<Mailbox<Command<PostedTask>>>,
-    /// The broadcast that is under way.
-    ongoing: Option<Ongoing>,
     has_started: bool,
     max_connections: usize,
     /// The buffer all UDP sockets receive into.
@@ -126,7 +123,6 @@ impl Reactor {
             services,
             drain: Drain::default(),
             mailbox: None,
-            ongoing: None,
             has_started: false,
             max_connections,
             incoming: Incoming::new(batch_len, datagram_len),

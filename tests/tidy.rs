@@ -47,7 +47,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("reactor", &["acceptor", "drain"]),
     ("turn", &["layers"]),
     ("endpoint", &["turn", "connections", "connection", "handler", "layers", "middleware"]),
-    ("datagram", &["turn"]),
+    ("datagram", &["turn", "handler"]),
     ("layers", &["middleware", "context"]),
     ("middleware", &["context", "connection"]),
     ("context", &["connection"]),

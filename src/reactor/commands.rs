@@ -12,16 +12,6 @@ use crate::network::Network;
 use crate::token::Token;
 use crate::turn::Turn;
 
-/// A broadcast that is under way, and how far it has come.
-#[derive(Debug)]
-pub(super) struct Ongoing {
-    broadcast: Broadcast,
-    /// Which of the endpoints with the handler is being sent to.
-    endpoint: usize,
-    /// The slot of it, or the place in the list of receivers, that is next.
-    next: usize,
-}
-
 /// All services but the one that is lent.
 struct Neighbours<'a> {
     before: &'a [Service],
@@ -39,8 +29,13 @@ impl Reactor {
     /// Lets all handlers begin.
     pub(super) fn start(&mut self, network: &mut dyn Network) -> Result<(), Error> {
         self.has_started = true;
+        // The program may have been busy since the server was built.
+        self.tools.shared.now = network.now();
         for index in 0..self.services.len() {
-            self.call(network, index, Call::Start)?;
+            match &mut self.services[index] {
+                Service::Stream(..) => self.call(network, index, Call::Start)?,
+                Service::Datagram(endpoint) => endpoint.start(&mut self.tools.turn(network))?,
+            }
         }
         Ok(())
     }
@@ -48,7 +43,6 @@ impl Reactor {
     /// Whether something was asked for and not done yet.
     pub(super) fn has_commands(&self) -> bool {
         !self.tools.shared.commands.is_empty()
-            || self.ongoing.is_some()
             || self.mailbox.as_ref().is_some_and(|mailbox| mailbox.may_have_more())
     }
 
@@ -57,25 +51,38 @@ impl Reactor {
     pub(super) fn run_commands(&mut self, network: &mut dyn Network) {
         let mut waiting = self.tools.shared.commands.len();
         for _ in 0..self.tools.shared.config.command_budget {
-            if let Some(ongoing) = self.ongoing.take() {
-                self.go_on_with(network, ongoing);
-            } else if waiting > 0
-                && let Some(command) = self.tools.shared.commands.pop_front()
-            {
-                waiting -= 1;
-                self.run(network, command);
-            } else if let Some(posted) = self.mailbox.as_mut().and_then(|mailbox| mailbox.next()) {
-                self.tools.shared.metrics.messages += 1;
-                self.run(network, posted.into());
-            } else {
-                break;
+            let Some(command) = self.next_command(&mut waiting) else { break };
+            if let Some(rest) = self.run(network, command) {
+                self.tools.shared.commands.push_front(rest);
+                waiting += 1;
             }
             self.keep_budget(network);
         }
     }
 
-    fn run(&mut self, network: &mut dyn Network, command: Command) {
-        self.tools.shared.metrics.commands += 1;
+    /// The loop is about to end with nobody left: what was asked for until now is still done.
+    pub(super) fn run_last_commands(&mut self, network: &mut dyn Network) {
+        for _ in 0..self.tools.shared.commands.len() {
+            let mut next = self.tools.shared.commands.pop_front();
+            while let Some(command) = next {
+                next = self.run(network, command);
+            }
+        }
+    }
+
+    /// The first of those that wait, and then those of other threads.
+    fn next_command(&mut self, waiting: &mut usize) -> Option<Command> {
+        if *waiting > 0 {
+            *waiting -= 1;
+            return self.tools.shared.commands.pop_front();
+        }
+        let posted = self.mailbox.as_mut()?.next()?;
+        self.tools.shared.metrics.messages += 1;
+        Some(posted.into())
+    }
+
+    /// Runs a command; what it gives back is what is left of it to be done.
+    fn run(&mut self, network: &mut dyn Network, command: Command) -> Option<Command> {
         match command {
             Command::Send { to, bytes } => {
                 self.deliver(network, to, &bytes, Slow::Count);
@@ -86,54 +93,64 @@ impl Reactor {
             Command::Abort(token) => {
                 self.with_endpoint(network, token, |endpoint, turn| endpoint.abort(turn, token));
             }
-            Command::Broadcast(broadcast) => {
+            Command::CloseIdle(token) => {
+                self.with_endpoint(network, token, |endpoint, turn| {
+                    endpoint.close_idle(turn, token);
+                });
+            }
+            Command::Broadcast(mut broadcast) => {
+                if self.send_to_next(network, &mut broadcast) {
+                    return Some(Command::Broadcast(broadcast));
+                }
                 self.tools.shared.metrics.broadcasts += 1;
-                self.ongoing = Some(Ongoing { broadcast, endpoint: 0, next: 0 });
             }
             Command::Run { endpoint, task } => {
                 self.call_logged(network, endpoint.into(), Call::Task(task));
             }
         }
+        self.tools.shared.metrics.commands += 1;
+        None
     }
 
-    /// Sends a broadcast to the next of its receivers, if there is one.
-    fn go_on_with(&mut self, network: &mut dyn Network, mut ongoing: Ongoing) {
-        let Some(token) = self.next_receiver(&mut ongoing) else { return };
-        let Broadcast { bytes, except, slow, .. } = &ongoing.broadcast;
-        if *except != Some(token) {
-            let delivery = self.deliver(network, token, bytes, *slow);
-            let counters = &mut self.tools.shared.metrics;
-            match delivery {
-                Delivery::Sent => counters.broadcast_deliveries += 1,
-                Delivery::SentThoughSlow => {
-                    counters.broadcast_deliveries += 1;
-                    counters.broadcast_slow += 1;
-                }
-                Delivery::Skipped => counters.broadcast_skipped += 1,
-                Delivery::Closed => counters.broadcast_closed += 1,
-                Delivery::Gone => {}
-            }
+    /// Sends a broadcast to the next of its receivers; says whether there was one.
+    fn send_to_next(&mut self, network: &mut dyn Network, broadcast: &mut Broadcast) -> bool {
+        let Some(token) = self.next_receiver(broadcast) else { return false };
+        if broadcast.except == Some(token) {
+            return true;
         }
-        self.ongoing = Some(ongoing);
+        let delivery = self.deliver(network, token, &broadcast.bytes, broadcast.slow);
+        let counters = &mut self.tools.shared.metrics;
+        match delivery {
+            Delivery::Sent => counters.broadcast_deliveries += 1,
+            Delivery::SentThoughSlow => {
+                counters.broadcast_deliveries += 1;
+                counters.broadcast_slow += 1;
+            }
+            Delivery::Skipped => counters.broadcast_skipped += 1,
+            Delivery::Closed => counters.broadcast_closed += 1,
+            Delivery::Gone => {}
+        }
+        true
     }
 
-    fn next_receiver(&self, ongoing: &mut Ongoing) -> Option<Token> {
-        let handler = match &ongoing.broadcast.audience {
+    fn next_receiver(&self, broadcast: &mut Broadcast) -> Option<Token> {
+        let Broadcast { audience, reached, .. } = broadcast;
+        let handler = match audience {
             Audience::Ids(ids) => {
-                ongoing.next += 1;
-                return ids.get(ongoing.next - 1).map(|id| id.0);
+                reached.next += 1;
+                return ids.get(reached.next - 1).map(|id| id.0);
             }
             Audience::Handler(handler) => *handler,
         };
         let roster = &self.tools.shared.roster;
-        for index in roster.endpoints_of(handler).skip(ongoing.endpoint) {
+        for index in roster.endpoints_of(handler).skip(reached.endpoint) {
             let endpoint = self.services[usize::from(index)].endpoint();
-            if let Some(token) = endpoint.and_then(|endpoint| endpoint.next_from(ongoing.next)) {
-                ongoing.next = token.slot() + 1;
+            if let Some(token) = endpoint.and_then(|endpoint| endpoint.next_from(reached.next)) {
+                reached.next = token.slot() + 1;
                 return Some(token);
             }
-            ongoing.endpoint += 1;
-            ongoing.next = 0;
+            reached.endpoint += 1;
+            reached.next = 0;
         }
         None
     }

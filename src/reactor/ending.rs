@@ -19,14 +19,21 @@ impl Reactor {
             self.stop_all(network, || CloseReason::DrainTimeout);
         }
         self.free_closed(network);
-        let is_open = self.services.iter().any(|service| match service {
-            Service::Stream(_, endpoint) => endpoint.len() > 0,
-            Service::Datagram(endpoint) => !endpoint.is_closed(),
-        });
-        if !is_open {
+        if self.is_empty() {
+            self.run_last_commands(network);
+        }
+        if self.is_empty() {
             self.drain.finish(self.tools.shared.now);
         }
         Ok(())
+    }
+
+    /// Whether nobody is left to be served.
+    fn is_empty(&self) -> bool {
+        self.services.iter().all(|service| match service {
+            Service::Stream(_, endpoint) => endpoint.len() == 0,
+            Service::Datagram(endpoint) => endpoint.is_closed(),
+        })
     }
 
     /// Accepts who has already arrived, then nobody; tells everyone.
