@@ -101,19 +101,20 @@ pub enum Slow {
     Skip,
     /// It is closed, at once and with a reset, as [too slow](crate::CloseReason::TooSlow).
     Close,
-    /// It gets the broadcast, and is counted; what waits for it may come to the
-    /// [write limit](crate::Config::write_limit).
+    /// It gets the broadcast, and is [counted](crate::Metrics::broadcast_slow). What waits for it
+    /// may come to the [write limit](crate::Config::write_limit), beyond which it is closed.
     Count,
 }
 
 impl Broadcast {
-    /// For all connections of the handler `H`.
+    /// For all connections of handlers of the type `H`, whichever listeners they are at.
     pub fn to_all_of<H: 'static>(bytes: impl Into<Bytes>) -> Self {
         Self::new(Audience::Handler(TypeId::of::<H>()), bytes.into())
     }
 
-    /// For these connections, of whichever handlers. Those that have closed are passed over. A list
-    /// that is kept as an `Arc` is shared, not copied.
+    /// For these connections, of whichever handlers, in this order. Those that have closed are
+    /// passed over, and who is named twice gets it twice. A list that is kept as an `Arc` is shared,
+    /// not copied.
     pub fn to(ids: impl Into<Arc<[ConnectionId]>>, bytes: impl Into<Bytes>) -> Self {
         Self::new(Audience::Ids(ids.into()), bytes.into())
     }

@@ -53,11 +53,12 @@ pub trait Handler: Sized + 'static {
     /// What the handler keeps for each connection.
     type State: Default + 'static;
 
-    /// The loop begins to turn: the moment to set timers and to make connections.
+    /// The loop begins to turn: the moment to set timers and to make connections. Nobody has been
+    /// let in yet.
     ///
     /// # Errors
     ///
-    /// End the loop before it has begun: its first turn fails.
+    /// End the loop before it has begun, as a panic does: its first turn fails.
     fn on_start(&mut self, scope: &mut Scope<'_, Self>) -> Result<(), Error> {
         let _ = scope;
         Ok(())
@@ -136,6 +137,52 @@ pub trait Handler: Sized + 'static {
 
 /// A handler that can be sent messages: by other threads, and by other handlers with
 /// [`Commands::post`]. It may understand several types of them.
+///
+/// ```
+/// use windlass::{Error, Handler, Lines, MessageHandler, Scope, Session};
+///
+/// /// Serves players.
+/// struct Game;
+///
+/// impl Handler for Game {
+///     type Codec = Lines;
+///     type State = u64;
+///
+///     fn on_frame(&mut self, session: &mut Session<'_, Self>, _: &str) -> Result<(), Error> {
+///         *session.state() += 1;
+///         Ok(())
+///     }
+/// }
+///
+/// /// What an operator says to all players who have made at least so many moves.
+/// struct Notice {
+///     text: String,
+///     least_moves: u64,
+/// }
+///
+/// impl MessageHandler<Notice> for Game {
+///     fn on_message(&mut self, scope: &mut Scope<'_, Self>, notice: Notice) -> Result<(), Error> {
+///         for id in scope.select(|_, moves| *moves >= notice.least_moves) {
+///             // Whoever is closing is told nothing.
+///             scope.with(id, |session| session.send(&notice.text).is_ok());
+///         }
+///         Ok(())
+///     }
+/// }
+///
+/// /// Serves operators, on another listener of the same server.
+/// struct Desk;
+///
+/// impl Handler for Desk {
+///     type Codec = Lines;
+///     type State = ();
+///
+///     fn on_frame(&mut self, session: &mut Session<'_, Self>, line: &str) -> Result<(), Error> {
+///         let notice = Notice { text: line.into(), least_moves: 10 };
+///         session.commands().post::<Game, _>(notice)
+///     }
+/// }
+/// ```
 pub trait MessageHandler<M>: Handler {
     /// A message has come.
     ///

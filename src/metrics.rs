@@ -33,7 +33,7 @@ pub use self::stall::{Stall, Work};
 /// # fn main() -> Result<(), Error> {
 /// let mut network = SimNetwork::new(42);
 /// let mut reactor = Server::new().tcp("192.0.2.1:7000", Echo).build_on(&mut network)?;
-/// network.connect("192.0.2.1:7000".parse().unwrap());
+/// network.connect_to("192.0.2.1:7000".parse().unwrap());
 /// reactor.turn(&mut network, None)?;
 /// let metrics = reactor.metrics();
 /// assert_eq!((metrics.turns, metrics.accepted, metrics.connections), (1, 1, 1));
@@ -108,9 +108,10 @@ pub struct Metrics {
     pub broadcast_deliveries: u64,
     /// Connections that a broadcast passed over, since they were too slow.
     pub broadcast_skipped: u64,
-    /// Receivers of broadcasts that were sent one though they were slow.
+    /// Those of the deliveries whose receiver was slow.
     pub broadcast_slow: u64,
-    /// Connections that a broadcast closed, since they were too slow.
+    /// Connections that a broadcast closed, since they were too slow, or more would have waited for
+    /// them than the write limit.
     pub broadcast_closed: u64,
     /// Timers and deadlines that came due.
     pub timers_fired: u64,

@@ -7,7 +7,8 @@ use crate::error::Error;
 
 /// What an application does with the datagrams of a UDP socket.
 ///
-/// A panic in a callback ends with it, is counted and logged: the socket goes on.
+/// A panic in a callback ends with it, is counted and logged: the socket goes on, with what was
+/// sent before.
 ///
 /// ```
 /// use std::net::SocketAddr;
@@ -31,7 +32,7 @@ pub trait DatagramHandler: 'static {
     ///
     /// # Errors
     ///
-    /// End the loop before it has begun: its first turn fails.
+    /// End the loop before it has begun, as a panic does: its first turn fails.
     fn on_start(&mut self, session: &mut DatagramSession<'_>) -> Result<(), Error> {
         let _ = session;
         Ok(())
