@@ -73,7 +73,7 @@ impl Acceptor {
                 Ok(Taken::Nobody)
             }
             Err(AcceptError::PeerGone(error)) => {
-                turn.shared.counters.accept_errors += 1;
+                turn.shared.metrics.gone += 1;
                 log::debug!("{}: a peer left before it was accepted: {error}", self.address);
                 Ok(Taken::Gone)
             }
@@ -90,7 +90,7 @@ impl Acceptor {
 
     /// Nobody can be taken for now: pauses.
     pub(crate) fn fail(&mut self, turn: &mut Turn<'_>, error: &std::io::Error) {
-        turn.shared.counters.accept_errors += 1;
+        turn.shared.metrics.accept_errors += 1;
         if self.backoff.fail(turn.shared, self.token) {
             log::warn!("{} cannot accept, and tries again: {error}", self.address);
         }

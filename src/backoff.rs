@@ -59,10 +59,11 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use crate::instant::Instant;
+    use crate::roster::Roster;
 
     #[test]
     fn pauses_double_to_a_second_and_begin_again_after_success() {
-        let mut shared = Shared::new(Config::default(), 0, Instant::START);
+        let mut shared = Shared::new(Config::default(), 0, Roster::default(), Instant::START);
         let mut backoff = Backoff::default();
         let mut waits = Vec::new();
         for round in 0..9 {

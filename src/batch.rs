@@ -157,7 +157,12 @@ impl Outgoing {
 
     /// How many bytes wait, with a share for each datagram, since an empty one takes room too.
     pub fn waiting_len(&self) -> usize {
-        self.bytes.len() - self.sent_len() + self.datagrams.len() * DATAGRAM_LEN
+        self.payload_len() + self.datagrams.len() * DATAGRAM_LEN
+    }
+
+    /// How many bytes wait, nothing besides.
+    pub(crate) fn payload_len(&self) -> usize {
+        self.bytes.len() - self.sent_len()
     }
 
     /// How many bytes of the buffer were sent already.

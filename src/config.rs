@@ -96,6 +96,15 @@ pub struct Config {
     pub datagram_budget: usize,
     /// How many deadlines and timers fire in one turn. Default: 1,024.
     pub timer_budget: usize,
+    /// How many commands that callbacks and other threads have left are run in one turn; each
+    /// receiver of a broadcast is one. Default: 1,024.
+    pub command_budget: usize,
+    /// How many commands of callbacks can wait at a time. Default: 65,536; a callback that asks for
+    /// more is told so.
+    pub command_queue_limit: usize,
+    /// How many commands of other threads can wait at a time. Default: 4,096, about what a turn
+    /// or four can do.
+    pub mailbox_len: usize,
 
     /// The longest datagram that is received whole, in bytes. Default: 65,507, the longest there is
     /// over IPv4.
@@ -149,6 +158,9 @@ impl Default for Config {
             accept_budget: 64,
             datagram_budget: 256,
             timer_budget: 1024,
+            command_budget: 1024,
+            command_queue_limit: 65_536,
+            mailbox_len: 4096,
             max_datagram_len: 65_507,
             datagram_batch: 32,
             datagram_queue_limit: MIB,
@@ -204,6 +216,9 @@ impl Config {
             ("accept_budget", self.accept_budget == 0),
             ("datagram_budget", self.datagram_budget == 0),
             ("timer_budget", self.timer_budget == 0),
+            ("command_budget", self.command_budget == 0),
+            ("command_queue_limit", self.command_queue_limit == 0),
+            ("mailbox_len", self.mailbox_len == 0),
             ("max_datagram_len", self.max_datagram_len == 0),
             ("datagram_batch", self.datagram_batch == 0),
             ("idle_timeout", self.idle_timeout == Some(Duration::ZERO)),

@@ -19,16 +19,21 @@
 mod deadlines;
 mod ending;
 mod holds;
+mod info;
 mod input;
 mod notes;
 mod output;
+mod readiness;
 
 use std::net::SocketAddr;
 
 use self::holds::Holds;
+pub use self::info::ConnectionInfo;
 pub use self::notes::Identity;
 use self::notes::Notes;
+pub(crate) use self::output::Delivery;
 use crate::error::CloseReason;
+use crate::handler_timers::HandlerTimers;
 use crate::instant::Instant;
 use crate::network::{Network, Readiness};
 use crate::read_buffer::ReadBuffer;
@@ -51,9 +56,8 @@ pub(crate) struct Connection {
     pub(crate) input: Option<Box<ReadBuffer>>,
     /// Output the kernel did not take yet.
     queue: Option<Box<WriteQueue>>,
-    /// Timers the handler set, by key.
-    #[expect(clippy::box_collection, reason = "few have any, and all have room for the pointer")]
-    timers: Option<Box<Vec<(u32, TimerId)>>>,
+    /// Timers the handler set: far from here, since few have any.
+    timers: Option<Box<HandlerTimers>>,
     /// What layers noted, and what else few connections need.
     notes: Option<Box<Notes>>,
     bytes_received: u64,
@@ -91,12 +95,18 @@ pub(crate) struct Connection {
     is_aborted: bool,
 }
 
-/// Where a connection is on its way to the end.
+/// Where a connection is on its way from the beginning to the end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Phase {
+pub enum Phase {
+    /// It is being made, and the other end has not answered yet.
+    Connecting,
+    /// It is served.
     Open,
+    /// Nothing is read any more; what was sent leaves.
     Flushing,
+    /// The peer was told the end; what it still sends is discarded.
     Lingering,
+    /// It is over.
     Closed,
 }
 
@@ -226,113 +236,6 @@ impl Connection {
     }
 }
 
-/// Readiness, and who is to be served.
-impl Connection {
-    #[inline]
-    pub(crate) const fn note(&mut self, readiness: Readiness) {
-        self.readiness = self.readiness.with(readiness.and(self.possible));
-        self.holds.remove(Holds::UNANNOUNCED);
-    }
-
-    /// Takes it off the list of those that have work left, on which it is if this says so.
-    #[inline]
-    pub(crate) const fn unlist_ready(&mut self) -> bool {
-        std::mem::replace(&mut self.is_listed_ready, false)
-    }
-
-    #[inline]
-    pub(crate) const fn is_listed_ready(&self) -> bool {
-        self.is_listed_ready
-    }
-
-    /// Whether frames may be run now.
-    #[inline]
-    pub(crate) const fn may_run(&self) -> bool {
-        self.holds.is_empty()
-    }
-
-    /// Whether reading now may bring something.
-    #[inline]
-    pub(crate) const fn may_read(&self) -> bool {
-        self.has_unread() && self.may_run()
-    }
-
-    /// Whether there is something to do that no event will announce.
-    fn has_work(&self) -> bool {
-        let writable = self.readiness.contains(Readiness::WRITABLE);
-        match self.phase {
-            Phase::Open => {
-                (self.queue.is_some() && writable)
-                    || self.may_read()
-                    || (self.may_run() && (self.has_frames_waiting() || self.is_end_due))
-            }
-            Phase::Flushing => writable,
-            Phase::Lingering => self.has_unread(),
-            Phase::Closed => false,
-        }
-    }
-
-    /// Whether the kernel may have input for it that was not read.
-    #[inline]
-    const fn has_unread(&self) -> bool {
-        self.readiness.contains(Readiness::READABLE)
-    }
-
-    /// Whether the handler is still to be told that the peer finished.
-    #[inline]
-    pub(crate) const fn is_end_due(&self) -> bool {
-        self.is_end_due
-    }
-
-    /// The handler is about to be told that the peer finished.
-    pub(crate) const fn note_end_told(&mut self) {
-        self.is_end_due = false;
-    }
-
-    /// Whether what the end of the stream left of the input was run.
-    pub(crate) const fn has_run_last(&self) -> bool {
-        self.has_run_last
-    }
-
-    /// What the end of the stream left of the input is about to be run.
-    pub(crate) const fn note_last_run(&mut self) {
-        self.has_run_last = true;
-    }
-
-    /// Whether input waits that is worth decoding.
-    pub(crate) fn has_frames_waiting(&self) -> bool {
-        self.input.as_ref().is_some_and(|input| input.missing() == 0)
-    }
-
-    /// So many frames were run.
-    #[inline]
-    pub(crate) const fn ran_frames(&mut self, count: usize) {
-        self.frames += count as u64;
-        if matches!(self.draining, Draining::Newcomer) {
-            self.draining = Draining::WhenIdle;
-        }
-    }
-
-    pub(crate) const fn pause(&mut self) {
-        self.holds.insert(Holds::PAUSED);
-    }
-
-    pub(crate) fn resume(&mut self, now: Instant) {
-        // To go on with what was not held up is nothing that lets a frame dribble in for longer.
-        if self.holds.contains(Holds::PAUSED) {
-            self.holds.remove(Holds::PAUSED);
-            self.begin_again(now);
-        }
-    }
-
-    /// A frame that was held up by us is given its time anew.
-    fn begin_again(&mut self, now: Instant) {
-        if let Some(input) = &mut self.input {
-            input.begin_again(now);
-        }
-    }
-}
-
 /// What is seen to after each event.
 impl Connection {
     /// Whether it waits for its peer, and for nothing else.
@@ -386,7 +289,7 @@ impl Connection {
     fn count_memory(&mut self, shared: &mut Shared) {
         if self.is_closed() {
             // Its slot is freed at the end of the turn, its memory at once.
-            self.queue = None;
+            self.drop_queue(shared);
             if let Some(input) = self.input.take() {
                 shared.spares.give_back(input);
             }

@@ -3,45 +3,50 @@
 use slab::Slab;
 
 use crate::connection::Connection;
-use crate::handler::Handler;
 use crate::instant::Instant;
+use crate::tenants::{Tenants, TenantsView};
 use crate::token::Token;
+
+/// For how many connections tables are made at the start; beyond it they grow.
+pub(crate) fn capacity(max_len: usize) -> usize {
+    max_len.min(65_536)
+}
 
 /// How many of the longest idle are found with one look at all connections.
 const IDLE_BATCH_LEN: usize = 64;
 
 /// A connection with what its protocol and its application keep for it.
-pub(crate) struct Peer<H: Handler> {
+pub(crate) struct Peer<C, S> {
     pub(crate) connection: Connection,
-    pub(crate) codec: H::Codec,
-    pub(crate) state: H::State,
+    pub(crate) codec: C,
+    pub(crate) state: S,
 }
 
 /// All connections of an endpoint. How many there are is how many slots are taken: nothing else
 /// counts them.
-pub(crate) struct Connections<H: Handler> {
+pub(crate) struct Connections<C, S> {
     endpoint: u8,
     /// `None` is a slot whose names have run out; it is never used again.
-    slots: Slab<Option<Peer<H>>>,
+    slots: Slab<Option<Peer<C, S>>>,
     retired: usize,
-    /// For each slot, the generation of its current tenant or of the next.
-    generations: Vec<u32>,
-    /// The generation of a slot's first tenant.
-    first_generation: u32,
+    tenants: Tenants,
+    /// No slot from here on was ever taken.
+    used_len: usize,
     /// The longest idle when all were last looked at, the longest idle last.
     idle: Vec<(Instant, Token)>,
 }
 
-impl<H: Handler> Connections<H> {
-    /// No connections yet, and room for `capacity`: memory that is asked for and not touched costs
-    /// nothing, and slots that never move are never copied in the middle of the traffic.
-    pub(crate) fn new(endpoint: u8, capacity: usize) -> Self {
+impl<C, S> Connections<C, S> {
+    /// No connections yet, of `max_len` at most, and room for them: memory that is asked for and
+    /// not touched costs nothing, and slots that never move are never copied in the middle of the
+    /// traffic.
+    pub(crate) fn new(endpoint: u8, max_len: usize) -> Self {
         Self {
             endpoint,
-            slots: Slab::with_capacity(capacity),
+            slots: Slab::with_capacity(capacity(max_len)),
             retired: 0,
-            generations: Vec::with_capacity(capacity),
-            first_generation: 0,
+            tenants: Tenants::new(max_len.min(Token::MAX_SLOTS as usize)),
+            used_len: 0,
             idle: Vec::new(),
         }
     }
@@ -52,45 +57,39 @@ impl<H: Handler> Connections<H> {
     }
 
     /// The memory of one slot, in bytes.
-    pub(crate) const SLOT_LEN: usize = size_of::<Option<Peer<H>>>() + size_of::<u32>();
+    pub(crate) const SLOT_LEN: usize = size_of::<Option<Peer<C, S>>>() + size_of::<u32>();
 
     /// The name that the next connection will have; `None` if there are no more slots.
     pub(crate) fn next_token(&self) -> Option<Token> {
         let slot = u32::try_from(self.slots.vacant_key()).ok()?;
-        let generation = self.generations.get(slot as usize).unwrap_or(&self.first_generation);
-        (slot < Token::MAX_SLOTS).then(|| Token::connection(self.endpoint, slot, *generation))
+        let generation = self.tenants.generation(slot as usize)?;
+        (slot < Token::MAX_SLOTS).then(|| Token::connection(self.endpoint, slot, generation))
     }
 
     /// Puts `peer` into the next slot, whose name its connection bears.
-    pub(crate) fn insert(&mut self, peer: Peer<H>) -> &mut Peer<H> {
+    pub(crate) fn insert(&mut self, peer: Peer<C, S>) -> &mut Peer<C, S> {
         let token = peer.connection.token();
         assert_eq!(Some(token), self.next_token(), "a connection bears the name of its slot");
-        if token.slot() == self.generations.len() {
-            self.generations.push(self.first_generation);
-        }
         let slot = self.slots.insert(Some(peer));
+        self.used_len = self.used_len.max(slot + 1);
         self.slots[slot].as_mut().expect("it was put there a moment ago")
     }
 
     /// The connection of this name, unless it is gone.
     #[inline]
-    pub(crate) fn get_mut(&mut self, token: Token) -> Option<&mut Peer<H>> {
+    pub(crate) fn get_mut(&mut self, token: Token) -> Option<&mut Peer<C, S>> {
         let peer = self.slots.get_mut(token.slot())?.as_mut()?;
         (peer.connection.token() == token).then_some(peer)
     }
 
     /// Frees the slot of this name, and sees to it that the name is never given again.
-    pub(crate) fn remove(&mut self, token: Token) -> Option<Peer<H>> {
+    pub(crate) fn remove(&mut self, token: Token) -> Option<Peer<C, S>> {
         self.get_mut(token)?;
-        match self.generations[token.slot()].checked_add(1) {
-            Some(next) => {
-                self.generations[token.slot()] = next;
-                self.slots.remove(token.slot())
-            }
-            None => {
-                self.retired += 1;
-                self.slots[token.slot()].take()
-            }
+        if self.tenants.vacate(token.slot()) {
+            self.slots.remove(token.slot())
+        } else {
+            self.retired += 1;
+            self.slots[token.slot()].take()
         }
     }
 
@@ -99,8 +98,23 @@ impl<H: Handler> Connections<H> {
         self.iter().map(Connection::token).collect()
     }
 
-    fn iter(&self) -> impl Iterator<Item = &Connection> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Connection> {
         self.slots.iter().filter_map(|(_, peer)| peer.as_ref()).map(|peer| &peer.connection)
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Peer<C, S>> {
+        self.slots.iter_mut().filter_map(|(_, peer)| peer.as_mut())
+    }
+
+    /// The name of the first connection in the slots from `slot` on.
+    pub(crate) fn next_from(&self, slot: usize) -> Option<Token> {
+        let taken = (slot..self.used_len).find_map(|slot| self.slots.get(slot)?.as_ref());
+        taken.map(|peer| peer.connection.token())
+    }
+
+    /// What other threads may know of who is there.
+    pub(crate) fn tenants(&self) -> TenantsView {
+        self.tenants.view()
     }
 
     /// The connection that holds most memory, and how much.
@@ -129,7 +143,7 @@ impl<H: Handler> Connections<H> {
 
     fn longest_idle_noted(&mut self) -> Option<(Instant, Token)> {
         while let Some((since, token)) = self.idle.last().copied() {
-            let is_still = |peer: &mut Peer<H>| {
+            let is_still = |peer: &mut Peer<C, S>| {
                 peer.connection.has_nothing_to_do() && peer.connection.last_active() == since
             };
             if self.get_mut(token).is_some_and(is_still) {
@@ -144,34 +158,20 @@ impl<H: Handler> Connections<H> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::Raw;
-    use crate::error::Error;
-    use crate::handler::Session;
     use crate::network::Readiness;
 
-    struct Silent;
-
-    impl Handler for Silent {
-        type Codec = Raw;
-        type State = ();
-
-        fn on_frame(&mut self, _: &mut Session<'_, Self>, _: &mut [u8]) -> Result<(), Error> {
-            Ok(())
-        }
-    }
-
-    fn open(connections: &mut Connections<Silent>, nanos: u64) -> Token {
+    fn open(connections: &mut Connections<(), ()>, nanos: u64) -> Token {
         let token = connections.next_token().unwrap();
         let peer = "192.0.2.1:9".parse().unwrap();
         let mut connection = Connection::new(token, peer, Instant::from_nanos(nanos));
         connection.note(Readiness::WRITABLE);
-        connections.insert(Peer { connection, codec: Raw, state: () });
+        connections.insert(Peer { connection, codec: (), state: () });
         token
     }
 
     #[test]
     fn a_name_outlives_its_connection_and_names_nobody() {
-        let mut connections = Connections::new(3, 0);
+        let mut connections = Connections::new(3, 1);
         let first = open(&mut connections, 0);
         connections.remove(first).unwrap();
         let second = open(&mut connections, 0);
@@ -184,8 +184,8 @@ mod tests {
 
     #[test]
     fn a_slot_whose_names_have_run_out_is_not_used_again() {
-        let mut connections = Connections::new(0, 1);
-        connections.first_generation = u32::MAX - 2;
+        let mut connections = Connections::new(0, 3);
+        connections.tenants = Tenants::starting_at(u32::MAX - 3, 3);
         let mut names = Vec::new();
         for _ in 0..7 {
             let token = open(&mut connections, 0);
@@ -204,7 +204,7 @@ mod tests {
 
     #[test]
     fn the_longest_idle_is_found_exactly_as_others_move_and_close() {
-        let mut connections = Connections::new(0, 1);
+        let mut connections = Connections::new(0, 500);
         let mut expected: Vec<_> =
             (0..500).map(|i| (i * 7919) % 1000).map(|n| (n, open(&mut connections, n))).collect();
         expected.sort_unstable();

@@ -85,7 +85,7 @@ pub struct DatagramSession<'a> {
 impl DatagramSession<'_> {
     /// Sends `payload` to `receiver`, after the callback. UDP promises nothing, and neither does
     /// this: if more than [`datagram_queue_limit`](crate::Config::datagram_queue_limit) would wait
-    /// to be sent, it is dropped and [counted](crate::Counters::datagrams_dropped).
+    /// to be sent, it is dropped and [counted](crate::Metrics::datagrams_dropped).
     ///
     /// # Errors
     ///
@@ -98,7 +98,7 @@ impl DatagramSession<'_> {
             )));
         }
         if self.outgoing.waiting_len() + len > self.shared.config.datagram_queue_limit {
-            self.shared.counters.datagrams_dropped += 1;
+            self.shared.metrics.datagrams_dropped += 1;
         } else {
             self.outgoing.push(receiver, payload);
         }
@@ -277,7 +277,7 @@ impl DatagramEndpoint {
     /// A receive failed. One error or a few are those of earlier datagrams; one that does not end
     /// must not make the loop spin.
     fn on_error(&mut self, turn: &mut Turn<'_>, error: &io::Error) {
-        turn.shared.counters.receive_errors += 1;
+        turn.shared.metrics.receive_errors += 1;
         log::debug!("UDP {}: {error}", self.address);
         self.errors += 1;
         if self.errors >= MAX_ERRORS && self.backoff.fail(turn.shared, self.token) {
@@ -287,7 +287,7 @@ impl DatagramEndpoint {
 
     /// Gives each datagram to the handler. One that panics is one that was handled.
     fn handle(&mut self, turn: &mut Turn<'_>, incoming: &Incoming) {
-        turn.shared.counters.datagrams_received += incoming.len() as u64;
+        turn.shared.metrics.datagrams_received += incoming.len() as u64;
         let mut datagrams = incoming.iter();
         loop {
             let address = self.address;
@@ -299,10 +299,12 @@ impl DatagramEndpoint {
             let endpoint = self.token.endpoint_index();
             let run = AssertUnwindSafe(|| {
                 datagrams.by_ref().try_for_each(|datagram| {
+                    let len = datagram.payload.len() as u64;
+                    session.shared.metrics.datagram_bytes_received += len;
                     if layers.on_datagram(session.shared, endpoint, &datagram) {
                         handle_one(handler, &mut session, datagram);
                     } else {
-                        session.shared.counters.datagrams_rejected += 1;
+                        session.shared.metrics.datagrams_rejected += 1;
                     }
                     match session.outgoing.waiting_len() > worth_sending_len {
                         true => ControlFlow::Break(()),
@@ -315,7 +317,7 @@ impl DatagramEndpoint {
                 // The limit is for what the network does not take, not for what it was not offered.
                 Ok(ControlFlow::Break(())) => self.send(turn),
                 Err(_) => {
-                    turn.shared.counters.panics += 1;
+                    turn.shared.metrics.panics += 1;
                     log::error!("a callback of UDP {address} panicked: the socket goes on");
                 }
             }
@@ -326,9 +328,11 @@ impl DatagramEndpoint {
     fn send(&mut self, turn: &mut Turn<'_>) {
         let mut refused_at = None;
         while !self.outgoing.is_empty() && self.readiness.contains(Readiness::WRITABLE) {
-            let before = self.outgoing.len();
+            let (len, bytes) = (self.outgoing.len(), self.outgoing.payload_len());
             let progress = turn.network.send(self.token, &mut self.outgoing);
-            turn.shared.counters.datagrams_sent += (before - self.outgoing.len()) as u64;
+            let metrics = &mut turn.shared.metrics;
+            metrics.datagrams_sent += (len - self.outgoing.len()) as u64;
+            metrics.datagram_bytes_sent += (bytes - self.outgoing.payload_len()) as u64;
             match progress {
                 Ok(Progress::Done(())) if self.outgoing.is_empty() => {}
                 Ok(_) => self.readiness = self.readiness.without(Readiness::WRITABLE),
@@ -340,7 +344,7 @@ impl DatagramEndpoint {
                 Err(error) => {
                     log::debug!("UDP {}: a datagram was not sent: {error}", self.address);
                     self.outgoing.pop();
-                    turn.shared.counters.datagrams_dropped += 1;
+                    turn.shared.metrics.datagrams_dropped += 1;
                 }
             }
         }
@@ -357,7 +361,7 @@ fn handle_one(
     // who answers there answers himself for ever.
     let is_forged = sender.port() == 0 || sender == session.address;
     if is_truncated || is_forged {
-        session.shared.counters.datagrams_rejected += 1;
+        session.shared.metrics.datagrams_rejected += 1;
     }
     if is_forged {
         return;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::config::Config;
 use crate::error::CloseReason;
 use crate::instant::Instant;
+use crate::mailbox::Request;
 
 /// How far the loop is on its way to the end, and what it has to report.
 #[derive(Debug, Default)]
@@ -16,15 +17,6 @@ pub(crate) struct Drain {
     deadline: Option<Instant>,
     report: DrainReport,
     is_over: bool,
-}
-
-/// What the embedding program or a signal asks of the loop.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(crate) enum Request {
-    /// Accept nobody, finish, close.
-    Drain,
-    /// Close everything now.
-    Stop,
 }
 
 impl Drain {

@@ -1,21 +1,29 @@
 //! One listener's protocol: from bytes to frames to the handler, and back.
 
 mod frames;
+mod tasks;
 
+use std::any::TypeId;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use bytes::Bytes;
+
 use self::frames::serve;
+pub(crate) use self::tasks::Call;
 use crate::codec::Codec;
-use crate::connection::Connection;
+use crate::command::Slow;
+use crate::connection::{Connection, ConnectionInfo, Delivery};
 use crate::connections::{Connections, Peer};
 use crate::error::{CloseReason, Error};
-use crate::handler::{Handler, Session};
+use crate::handler::{ConnectionsOf, Handler, Others, Session, guard, lend};
+use crate::handler_timers::HandlerTimers;
 use crate::instant::Instant;
 use crate::network::Readiness;
 use crate::shared::{Purpose, Shared};
+use crate::tenants::TenantsView;
 use crate::token::Token;
-use crate::turn::{Bench, Turn};
+use crate::turn::Turn;
 
 /// The connections of one listener, whatever their protocol: the one place where the loop does not
 /// know what it calls.
@@ -32,6 +40,40 @@ pub(crate) trait Endpoint {
     /// The network has adopted `peer` under the [`next_token`](Self::next_token), for whom
     /// everything is [prepared](Self::prepare).
     fn open(&mut self, turn: &mut Turn<'_>, peer: SocketAddr, is_draining: bool);
+
+    /// The type of the handler.
+    fn handler(&self) -> TypeId;
+
+    /// Runs something with the handler and all of its connections.
+    ///
+    /// # Errors
+    ///
+    /// The handler's, or that it panicked.
+    fn call<'a>(
+        &'a mut self,
+        turn: Turn<'a>,
+        others: &'a dyn Others,
+        call: Call,
+    ) -> Result<(), Error>;
+
+    /// Sends `bytes` on the connection `token`; what becomes of a slow receiver, `slow` says.
+    fn deliver(&mut self, turn: &mut Turn<'_>, token: Token, bytes: &Bytes, slow: Slow)
+    -> Delivery;
+
+    /// The name of the first connection in the slots from `slot` on.
+    fn next_from(&self, slot: usize) -> Option<Token>;
+
+    /// Closes the connection `token`, as if its handler did.
+    fn close(&mut self, turn: &mut Turn<'_>, token: Token);
+
+    /// Breaks the connection `token` off, as if its handler did.
+    fn abort(&mut self, turn: &mut Turn<'_>, token: Token);
+
+    /// Shows all connections one after the other.
+    fn for_each(&self, visit: &mut dyn FnMut(&ConnectionInfo<'_>));
+
+    /// What other threads may know of who is there.
+    fn tenants(&self) -> TenantsView;
 
     /// Something may be possible for the connection `token`.
     fn on_event(&mut self, turn: &mut Turn<'_>, token: Token, readiness: Readiness);
@@ -74,25 +116,30 @@ pub(crate) struct StreamEndpoint<H: Handler> {
     codec: H::Codec,
     /// What was made for the next peer.
     prepared: Option<(H::Codec, H::State)>,
-    connections: Connections<H>,
+    connections: ConnectionsOf<H>,
+    /// Timers of the handler as a whole.
+    timers: HandlerTimers,
+    /// The name of the endpoint.
+    token: Token,
 }
 
 impl<H: Handler> StreamEndpoint<H> {
-    pub(crate) fn new(endpoint: u8, capacity: usize, codec: H::Codec, handler: H) -> Self {
-        let connections = Connections::new(endpoint, capacity);
-        Self { handler, codec, prepared: None, connections }
+    pub(crate) fn new(endpoint: u8, max_len: usize, codec: H::Codec, handler: H) -> Self {
+        let connections = Connections::new(endpoint, max_len);
+        let token = Token::endpoint(endpoint);
+        let timers = HandlerTimers::default();
+        Self { handler, codec, prepared: None, connections, timers, token }
     }
 
-    /// Lends the connection `token` to `call`, and settles what came of it.
-    fn with_session(
+    /// Lends the connection `token` to `call`, and settles what came of it; `None` if it is gone.
+    fn with_session<R>(
         &mut self,
         turn: &mut Turn<'_>,
         token: Token,
-        call: impl FnOnce(&mut H, &mut Session<'_, H>, &mut Bench<'_>),
-    ) {
-        if let Some(peer) = self.connections.get_mut(token) {
-            lend(&mut self.handler, peer, turn, call);
-        }
+        call: impl FnOnce(&mut H, &mut Session<'_, H>) -> R,
+    ) -> Option<R> {
+        let peer = self.connections.get_mut(token)?;
+        Some(lend(peer, turn, |session, _| call(&mut self.handler, session)))
     }
 }
 
@@ -112,7 +159,7 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
             self.prepared = catch_unwind(AssertUnwindSafe(make)).ok();
         }
         if self.prepared.is_none() {
-            shared.counters.panics += 1;
+            shared.metrics.panics += 1;
             log::error!("the state of a connection panicked when it was made");
         }
         self.prepared.is_some()
@@ -127,9 +174,9 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
         let (codec, state) = self.prepared.take().expect("it was prepared before the adoption");
         let peer = Peer { connection, codec, state };
         let peer = self.connections.insert(peer);
-        lend(&mut self.handler, peer, turn, |handler, session, bench| {
+        lend(peer, turn, |session, bench| {
             bench.layers.on_open(&mut session.context());
-            announce(handler, session);
+            announce(&mut self.handler, session);
         });
     }
 
@@ -139,7 +186,7 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
         peer.connection.note(readiness);
         // Whoever is on the list is served when it is his turn, and once a turn.
         if !peer.connection.is_listed_ready() {
-            lend(&mut self.handler, peer, turn, serve);
+            lend(peer, turn, |session, bench| serve(&mut self.handler, session, bench));
         }
     }
 
@@ -151,9 +198,9 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
     }
 
     fn on_timer(&mut self, turn: &mut Turn<'_>, token: Token, purpose: Purpose) {
-        self.with_session(turn, token, |handler, session, _| match purpose {
+        self.with_session(turn, token, |handler, session| match purpose {
             Purpose::Handler(key) => {
-                session.connection.forget_timer(key);
+                session.connection.on_timer_due(session.shared, key);
                 if session.connection.is_open() && session.connection.is_announced() {
                     guard(session, |session| handler.on_timer(session, key));
                 }
@@ -165,10 +212,10 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
     fn free(&mut self, turn: &mut Turn<'_>, token: Token) -> Option<CloseReason> {
         let peer = self.connections.get_mut(token)?;
         let reason = peer.connection.take_reason();
-        lend(&mut self.handler, peer, turn, |handler, session, bench| {
+        lend(peer, turn, |session, bench| {
             if session.connection.is_announced() {
                 guard(session, |session| {
-                    handler.on_close(session, &reason);
+                    self.handler.on_close(session, &reason);
                     Ok(())
                 });
             }
@@ -179,14 +226,60 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
         // What the application and its layers keep may panic when it is dropped.
         let kept = (codec, state, connection);
         if catch_unwind(AssertUnwindSafe(|| drop(kept))).is_err() {
-            turn.shared.counters.panics += 1;
+            turn.shared.metrics.panics += 1;
             log::error!("the state of connection {token:?} panicked when it was dropped");
         }
         Some(reason)
     }
 
     fn cut(&mut self, turn: &mut Turn<'_>, token: Token, reason: CloseReason) {
-        self.with_session(turn, token, |_, session, _| session.connection.cut(reason));
+        self.with_session(turn, token, |_, session| session.connection.cut(reason));
+    }
+
+    fn handler(&self) -> TypeId {
+        TypeId::of::<H>()
+    }
+
+    fn call<'a>(
+        &'a mut self,
+        turn: Turn<'a>,
+        others: &'a dyn Others,
+        call: Call,
+    ) -> Result<(), Error> {
+        self.run_with_all(turn, others, call)
+    }
+
+    fn deliver(
+        &mut self,
+        turn: &mut Turn<'_>,
+        token: Token,
+        bytes: &Bytes,
+        slow: Slow,
+    ) -> Delivery {
+        let delivery = self.with_session(turn, token, |_, session| {
+            session.connection.deliver(session.shared, session.network, bytes, slow)
+        });
+        delivery.unwrap_or(Delivery::Gone)
+    }
+
+    fn next_from(&self, slot: usize) -> Option<Token> {
+        self.connections.next_from(slot)
+    }
+
+    fn close(&mut self, turn: &mut Turn<'_>, token: Token) {
+        self.with_session(turn, token, |_, session| session.close());
+    }
+
+    fn abort(&mut self, turn: &mut Turn<'_>, token: Token) {
+        self.with_session(turn, token, |_, session| session.abort());
+    }
+
+    fn for_each(&self, visit: &mut dyn FnMut(&ConnectionInfo<'_>)) {
+        self.connections.iter().for_each(|connection| visit(&connection.info()));
+    }
+
+    fn tenants(&self) -> TenantsView {
+        self.connections.tenants()
     }
 
     fn tokens(&self) -> Vec<Token> {
@@ -194,7 +287,7 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
     }
 
     fn drain(&mut self, turn: &mut Turn<'_>, token: Token) {
-        self.with_session(turn, token, |handler, session, _| {
+        self.with_session(turn, token, |handler, session| {
             session.connection.drain();
             if session.connection.is_open() && session.connection.is_announced() {
                 guard(session, |session| handler.on_drain(session));
@@ -211,28 +304,12 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
     }
 
     fn slot_len(&self) -> usize {
-        Connections::<H>::SLOT_LEN
+        ConnectionsOf::<H>::SLOT_LEN
     }
 
     fn max_frame_len(&self) -> usize {
         self.codec.max_frame_len()
     }
-}
-
-/// Lends `peer` to `call`, and settles what came of it.
-#[inline(always)]
-fn lend<H: Handler>(
-    handler: &mut H,
-    peer: &mut Peer<H>,
-    turn: &mut Turn<'_>,
-    call: impl FnOnce(&mut H, &mut Session<'_, H>, &mut Bench<'_>),
-) {
-    let Peer { connection, codec, state } = peer;
-    let (shared, network) = (&mut *turn.shared, &mut *turn.network);
-    shared.write_left = shared.config.write_budget;
-    let mut session = Session { connection, codec, state, shared, network };
-    call(handler, &mut session, &mut turn.bench);
-    session.connection.settle(session.shared, session.network);
 }
 
 /// Tells the handler of a connection, unless it was told before or is not to know yet.
@@ -242,27 +319,4 @@ pub(super) fn announce<H: Handler>(handler: &mut H, session: &mut Session<'_, H>
         connection.announce();
         guard(session, |session| handler.on_open(session));
     }
-}
-
-/// Runs a callback whose panic or error ends this connection only.
-fn guard<H: Handler>(
-    session: &mut Session<'_, H>,
-    callback: impl FnOnce(&mut Session<'_, H>) -> Result<(), Error>,
-) {
-    session.shared.mark = session.shared.output.mark();
-    match catch_unwind(AssertUnwindSafe(|| callback(session))) {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => session.connection.close(CloseReason::Failed(error)),
-        Err(_) => panicked(session),
-    }
-}
-
-/// A callback panicked: what it sent is taken back, what was sent before is flushed.
-#[cold]
-fn panicked<H: Handler>(session: &mut Session<'_, H>) {
-    session.shared.counters.panics += 1;
-    let mark = session.shared.mark;
-    session.shared.output.truncate(mark);
-    session.connection.close(CloseReason::Panicked);
-    log::error!("a callback panicked: connection {} of {} is closed", session.id(), session.peer());
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use crate::drain::DrainReport;
 use crate::error::Error;
+use crate::metrics::Metrics;
 use crate::network::{Network, OsNetwork};
 use crate::reactor::Reactor;
-use crate::shared::Counters;
 
 /// A server whose listeners are open, on the operating system's network.
 ///
@@ -117,9 +117,9 @@ impl Engine {
         self.reactor.memory_bound()
     }
 
-    /// What has happened so far.
-    pub const fn counters(&self) -> Counters {
-        self.reactor.counters()
+    /// What has happened so far, and how things stand now.
+    pub fn metrics(&self) -> Metrics {
+        self.reactor.metrics()
     }
 }
 

@@ -196,6 +196,8 @@ pub enum CloseReason {
     LifetimeOver,
     /// More output was waiting than the write limit allows.
     WriteLimit,
+    /// It was slow to take what was sent to many, and such are to be [closed](crate::Slow::Close).
+    TooSlow,
     /// All buffers together would have outgrown the memory budget, and this connection held most.
     MemoryBudget,
     /// A layer refused it.
@@ -216,30 +218,66 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
+    /// The [labels](Self::label) of all reasons, each in the reason's [place](Self::place).
+    pub(crate) const LABELS: [&'static str; 20] = [
+        "peer finished",
+        "reset",
+        "closed",
+        "aborted",
+        "handler failed",
+        "handler panicked",
+        "malformed frame",
+        "idle timeout",
+        "first frame timeout",
+        "frame timeout",
+        "write timeout",
+        "lifetime over",
+        "write limit",
+        "memory budget",
+        "refused",
+        "evicted",
+        "drained",
+        "drain timeout",
+        "stopped",
+        "too slow",
+    ];
+
     /// The reason in a few words, the same for every connection that ended this way: a label for
     /// logs and metrics.
     pub const fn label(&self) -> &'static str {
+        Self::LABELS[self.place()]
+    }
+
+    /// Where in a list of all reasons this one is.
+    // A reason without a place does not compile, and neither does a place without a label.
+    pub(crate) const fn place(&self) -> usize {
         match self {
-            Self::PeerFinished => "peer finished",
-            Self::Reset(_) => "reset",
-            Self::Closed => "closed",
-            Self::Aborted => "aborted",
-            Self::Failed(_) => "handler failed",
-            Self::Panicked => "handler panicked",
-            Self::Malformed(_) => "malformed frame",
-            Self::IdleTimeout => "idle timeout",
-            Self::FirstFrameTimeout => "first frame timeout",
-            Self::FrameTimeout => "frame timeout",
-            Self::WriteTimeout => "write timeout",
-            Self::LifetimeOver => "lifetime over",
-            Self::WriteLimit => "write limit",
-            Self::MemoryBudget => "memory budget",
-            Self::Refused { .. } => "refused",
-            Self::Evicted => "evicted",
-            Self::Drained => "drained",
-            Self::DrainTimeout => "drain timeout",
-            Self::Stopped => "stopped",
+            Self::PeerFinished => const { Self::labelled(0) },
+            Self::Reset(_) => const { Self::labelled(1) },
+            Self::Closed => const { Self::labelled(2) },
+            Self::Aborted => const { Self::labelled(3) },
+            Self::Failed(_) => const { Self::labelled(4) },
+            Self::Panicked => const { Self::labelled(5) },
+            Self::Malformed(_) => const { Self::labelled(6) },
+            Self::IdleTimeout => const { Self::labelled(7) },
+            Self::FirstFrameTimeout => const { Self::labelled(8) },
+            Self::FrameTimeout => const { Self::labelled(9) },
+            Self::WriteTimeout => const { Self::labelled(10) },
+            Self::LifetimeOver => const { Self::labelled(11) },
+            Self::WriteLimit => const { Self::labelled(12) },
+            Self::TooSlow => const { Self::labelled(19) },
+            Self::MemoryBudget => const { Self::labelled(13) },
+            Self::Refused { .. } => const { Self::labelled(14) },
+            Self::Evicted => const { Self::labelled(15) },
+            Self::Drained => const { Self::labelled(16) },
+            Self::DrainTimeout => const { Self::labelled(17) },
+            Self::Stopped => const { Self::labelled(18) },
         }
+    }
+
+    const fn labelled(place: usize) -> usize {
+        assert!(place < Self::LABELS.len(), "a place without a label");
+        place
     }
 }
 
@@ -253,5 +291,44 @@ impl fmt::Display for CloseReason {
             Self::Refused { by, why } => write!(f, " by {by}: {why}"),
             _ => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_a_place_and_a_label_of_its_own() {
+        let malformed = FrameError::new(FrameFault::Truncated, 0);
+        let reasons = [
+            CloseReason::PeerFinished,
+            CloseReason::Reset(io::ErrorKind::ConnectionReset),
+            CloseReason::Closed,
+            CloseReason::Aborted,
+            CloseReason::Failed(Error::new("a fault")),
+            CloseReason::Panicked,
+            CloseReason::Malformed(malformed),
+            CloseReason::IdleTimeout,
+            CloseReason::FirstFrameTimeout,
+            CloseReason::FrameTimeout,
+            CloseReason::WriteTimeout,
+            CloseReason::LifetimeOver,
+            CloseReason::WriteLimit,
+            CloseReason::MemoryBudget,
+            CloseReason::Refused { by: "a layer", why: Cow::Borrowed("a reason") },
+            CloseReason::Evicted,
+            CloseReason::Drained,
+            CloseReason::DrainTimeout,
+            CloseReason::Stopped,
+            CloseReason::TooSlow,
+        ];
+        let places = reasons.each_ref().map(CloseReason::place);
+        assert_eq!(places, std::array::from_fn(|place| place));
+        assert_eq!(reasons.each_ref().map(CloseReason::label), CloseReason::LABELS);
+        let labels: std::collections::BTreeSet<_> = CloseReason::LABELS.into_iter().collect();
+        assert_eq!(labels.len(), reasons.len());
+        assert_eq!(CloseReason::Evicted.label(), "evicted");
+        assert_eq!(CloseReason::Stopped.label(), "stopped");
     }
 }

@@ -161,9 +161,13 @@ impl Layers {
             let frame = Frame { body, ..frame };
             match self.ask(context, endpoint, at, |layer, context| layer.on_frame(context, frame)) {
                 Verdict::Continue => {}
-                Verdict::Consume => return Passage::Consumed,
+                Verdict::Consume => {
+                    context.shared.metrics.frames_consumed += 1;
+                    return Passage::Consumed;
+                }
                 Verdict::Slow(wait) => context.connection.slow(context.shared, wait),
                 Verdict::Refuse(refusal) => {
+                    context.shared.metrics.frames_refused += 1;
                     context.connection.refuse(context.shared, context.borrower.name, refusal);
                     return Passage::Consumed;
                 }
@@ -220,7 +224,7 @@ fn guard(shared: &mut Shared, call: impl FnOnce() -> Verdict) -> Verdict {
 /// A layer panicked: what it was asked about is refused.
 #[cold]
 fn panicked(shared: &mut Shared, name: &'static str) -> Verdict {
-    shared.counters.panics += 1;
+    shared.metrics.panics += 1;
     log::error!("{name} panicked: what it was asked about is refused");
     Verdict::Refuse(Refusal::new("the layer panicked"))
 }

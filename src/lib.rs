@@ -6,6 +6,7 @@
 // The ground: what everybody may name.
 mod instant; // a point on the loop's own clock
 mod token; // names of sockets
+mod sync; // the few types that threads have in common
 mod error; // what went wrong, sorted by whose fault it is
 mod config; // every limit and timeout, with its default
 
@@ -21,6 +22,12 @@ mod write_queue; // what the kernel did not take yet of it
 
 // What all endpoints share.
 mod timers; // which deadline is next
+mod mailbox; // how other threads reach the loop
+mod tenants; // which connection ids are current
+mod roster; // who serves what, and who is there
+mod command; // what is asked of the loop, to be done between callbacks
+mod handler_timers; // the timers that handlers set, by key
+mod metrics; // what the loop knows about itself
 mod shared; // time, buffers, timers, and who is to be served
 mod backoff; // pauses before something that failed is tried again
 
@@ -46,16 +53,18 @@ mod listener; // where to listen, with which handler, behind which layers
 mod server; // configure, listen, run
 
 pub use codec::{Codec, Decoded, Delimited, Endian, Fixed, LengthPrefixed, Lines, Raw, Varint};
+pub use command::{Broadcast, Slow};
 pub use config::{AtLimit, Config, SocketOptions};
+pub use connection::{ConnectionInfo, Phase};
 pub use datagram::{DatagramHandler, DatagramSession};
 pub use drain::DrainReport;
 pub use engine::Engine;
 pub use error::{CloseReason, Error, FrameError, FrameFault};
-pub use handler::{Handler, Session};
+pub use handler::{Commands, Handler, MessageHandler, Scope, Session};
 pub use instant::Instant;
 pub use listener::Listener;
+pub use metrics::{Closes, Histogram, Metrics, Stall, Work};
 pub use output::Output;
 pub use reactor::Reactor;
 pub use server::Server;
-pub use shared::Counters;
 pub use token::ConnectionId;

@@ -1,6 +1,5 @@
 //! A listener or UDP socket to be: where, with which handler, behind which layers.
 
-use std::any::TypeId;
 use std::fmt;
 
 use crate::datagram::DatagramHandler;
@@ -49,24 +48,11 @@ pub struct Listener {
 /// Of which kind it is, with its handler.
 pub(crate) enum Kind {
     Stream(MakeEndpoint),
-    Outbound(MakeEndpoint),
     Datagram(Box<dyn DatagramHandler>),
 }
 
 /// What makes the endpoint once its number is known, and for how many connections.
-pub(crate) struct MakeEndpoint {
-    pub(crate) handler: TypeId,
-    pub(crate) make: Box<dyn FnOnce(u8, usize) -> Box<dyn Endpoint>>,
-}
-
-impl MakeEndpoint {
-    fn new<H: Handler>(codec: H::Codec, handler: H) -> Self {
-        let make = move |endpoint, capacity| -> Box<dyn Endpoint> {
-            Box::new(StreamEndpoint::new(endpoint, capacity, codec, handler))
-        };
-        Self { handler: TypeId::of::<H>(), make: Box::new(make) }
-    }
-}
+pub(crate) type MakeEndpoint = Box<dyn FnOnce(u8, usize) -> Box<dyn Endpoint>>;
 
 impl Listener {
     /// Listens for TCP on `address`, such as `127.0.0.1:7000` or `[::]:7000`; port 0 is any free
@@ -79,17 +65,15 @@ impl Listener {
     /// Listens for TCP on `address`, as [`tcp`](Self::tcp) does, with the settings of `codec`, of
     /// which each connection gets a clone.
     pub fn tcp_with<H: Handler>(address: impl fmt::Display, codec: H::Codec, handler: H) -> Self {
-        Self::new(address, Kind::Stream(MakeEndpoint::new(codec, handler)))
+        let make = move |endpoint, max_len| -> Box<dyn Endpoint> {
+            Box::new(StreamEndpoint::new(endpoint, max_len, codec, handler))
+        };
+        Self::new(address, Kind::Stream(Box::new(make)))
     }
 
     /// Receives UDP on `address`, which is understood as by [`tcp`](Self::tcp).
     pub fn udp(address: impl fmt::Display, handler: impl DatagramHandler) -> Self {
         Self::new(address, Kind::Datagram(Box::new(handler)))
-    }
-
-    /// Listens nowhere: its connections are those that are made to others.
-    pub(crate) fn outbound<H: Handler>(codec: H::Codec, handler: H) -> Self {
-        Self::new("nowhere", Kind::Outbound(MakeEndpoint::new(codec, handler)))
     }
 
     fn new(address: impl fmt::Display, kind: Kind) -> Self {

@@ -28,10 +28,20 @@
 //! announced by an event, which also tells what came before it was adopted; it may be read and
 //! written at once.
 //!
+//! *Connecting takes time, and its outcome is an event*, also where it is known at once, as it may
+//! be on loopback. [`connected`](Network::connected) then says what it is. Until that has answered
+//! `Done`, nothing else is asked of the connection but its address, and to be closed. From then on
+//! it is a connection like any other, and may be read and written at once. The events given before
+//! count, with all they said: what they have announced is not announced again, so it must be
+//! remembered, or tried without having been told.
+//!
 //! *Interruption does not come through.* No call fails because a signal arrived meanwhile.
 //!
 //! *A signal is an event.* It wakes the poll, also one that begins after the signal came, and none
 //! is lost between a check and a sleep: [`take_signals`](Network::take_signals) counts each one.
+//!
+//! *A wake is an event* too, for [`Token::WAKE`]: of the poll under way, or of the next one if none
+//! is. Several wakes may make one event; a wake that comes when an event was given makes another.
 //!
 //! *The end of a stream* is `Done(0)` from `read`, only ever after all bytes before it; it is said
 //! again at each further call. Errors are for the one socket they are of: afterwards it can only be
@@ -46,7 +56,9 @@ mod sim;
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
+use std::task::Waker;
 use std::time::Duration;
+use std::{error, fmt};
 
 use crate::config::SocketOptions;
 use crate::instant::Instant;
@@ -54,7 +66,7 @@ use crate::instant::Instant;
 pub use crate::batch::{Datagram, Incoming, Outgoing};
 pub use crate::token::Token;
 pub use os::OsNetwork;
-pub use sim::{AcceptFailure, Calls, Faults, PeerState, SimNetwork, SimPeer};
+pub use sim::{AcceptFailure, Calls, ConnectFailure, Faults, PeerState, SimNetwork, SimPeer};
 
 /// The outside world, as a loop sees it. The module says what each side may rely on.
 pub trait Network {
@@ -106,6 +118,29 @@ pub trait Network {
 
     /// Sends the peer in the hand as much of `farewell` as it takes at once, and closes it.
     fn refuse(&mut self, farewell: &[u8]);
+
+    /// Opens a connection under the name `connection`, begins to connect it to `address`, and
+    /// watches it from now on. Of the options, those apply that are a connection's: `nodelay`,
+    /// `keepalive` and the sizes of the buffers.
+    ///
+    /// # Errors
+    ///
+    /// If that cannot even begin, or has failed at once: see [`ConnectError`]. There is no such
+    /// connection then.
+    fn connect(
+        &mut self,
+        connection: Token,
+        address: SocketAddr,
+        options: &SocketOptions,
+    ) -> Result<(), ConnectError>;
+
+    /// After an event for a connection that was begun: `Done` if it is connected, which is not
+    /// asked again; `Blocked` if the event was false.
+    ///
+    /// # Errors
+    ///
+    /// It has failed, and can only be closed: see [`ConnectError`].
+    fn connected(&mut self, connection: Token) -> Result<Progress<()>, ConnectError>;
 
     /// Reads what has arrived into `buffer`, which is not empty. `Done(0)` is the end of the
     /// stream.
@@ -184,6 +219,16 @@ pub trait Network {
 
     /// Closes a connection so that its peer sees a reset. Does nothing if there is none.
     fn abort(&mut self, connection: Token);
+
+    /// What any thread can wake the poll by: always the same, of which each call gives a clone. A
+    /// network that is never asked has none, which costs nothing.
+    ///
+    /// It may outlive the network, and then wakes nobody.
+    ///
+    /// # Errors
+    ///
+    /// If there is no descriptor left for it.
+    fn waker(&mut self) -> io::Result<Waker>;
 
     /// From now on, reports these signals instead of letting them do what they do by default.
     ///
@@ -269,3 +314,41 @@ pub enum AcceptError {
     /// This listener will never work again.
     Broken(io::Error),
 }
+
+/// Why there is no connection, sorted by whose matter it is.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// There is a host at the address, and nobody listens.
+    Refused(io::Error),
+    /// There is no way to the address, or no host.
+    Unreachable(io::Error),
+    /// Nobody has answered, for as long as the system waits: on Linux about two minutes.
+    TimedOut(io::Error),
+    /// The connection has reached itself. On the loopback interface this happens where nobody
+    /// listens, if the system picks the very port as the one to connect from: as good as refused.
+    SelfConnected,
+    /// This process or its host has run out of something: descriptors, ports or memory. A little
+    /// later it may go well.
+    NoResources(io::Error),
+    /// Anything else: a reset before the connection was known, an address that cannot be, a rule of
+    /// a firewall, or a [`NotFound`](io::ErrorKind::NotFound) for a token that names no connection.
+    Other(io::Error),
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(error) => write!(f, "nobody listens there: {error}"),
+            Self::Unreachable(error) => write!(f, "there is no way there: {error}"),
+            Self::TimedOut(error) => write!(f, "nobody has answered: {error}"),
+            Self::SelfConnected => {
+                write!(f, "nobody listens there: the connection has reached itself")
+            }
+            Self::NoResources(error) => write!(f, "something has run out here: {error}"),
+            Self::Other(error) => write!(f, "it cannot be connected: {error}"),
+        }
+    }
+}
+
+impl error::Error for ConnectError {}

@@ -72,6 +72,14 @@ impl Output {
         all
     }
 
+    /// Everything that was put, in one piece that can be shared.
+    pub(crate) fn into_bytes(self) -> Bytes {
+        match self.shared.is_empty() {
+            true => Bytes::from(self.bytes),
+            false => Bytes::from(self.to_vec()),
+        }
+    }
+
     /// Everything that was put, in order and in as few pieces as it has.
     pub(crate) fn pieces(&self) -> impl Iterator<Item = Piece<'_>> {
         let mut from = 0;

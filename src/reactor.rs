@@ -8,34 +8,41 @@
 //! 3. serve those an event is for, in bounded portions: read, run frames, flush
 //! 4. serve those that had work left from earlier turns, round robin
 //! 5. fire timers and deadlines that are due
-//! 6. take the next step of a drain, if there is one
-//! 7. free the slots of what closed during the turn
-//! 8. accept, up to the limit
+//! 6. run the commands that callbacks and other threads have left
+//! 7. take the next step of a drain, if there is one
+//! 8. free the slots of what closed during the turn
+//! 9. accept, up to the limit
 //!
 //! Deadlines come after input, so that a peer whose bytes have arrived is served before it is
 //! expired, and slots are freed after the last event was looked at and before anyone is let in, so
 //! that no event meets a stranger in its slot, and a freed slot is used in the same turn.
 
 mod accept;
+mod commands;
 mod ending;
 mod memory;
+mod metrics;
+mod service;
+mod serving;
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::acceptor::Acceptor;
+use self::commands::Ongoing;
+pub(crate) use self::service::Service;
 use crate::batch::Incoming;
+use crate::command::{Command, PostedTask};
 use crate::config::{AtLimit, Config};
-use crate::datagram::DatagramEndpoint;
-use crate::drain::{Drain, DrainReport, Request};
-use crate::endpoint::Endpoint;
-use crate::error::{CloseReason, Error};
+use crate::connections::capacity;
+use crate::drain::{Drain, DrainReport};
+use crate::error::Error;
 use crate::instant::Instant;
 use crate::layers::Layers;
+use crate::mailbox::{Mailbox, Request};
 use crate::network::{Event, Network};
-use crate::shared::{Counters, Purpose};
-use crate::token::Token;
+use crate::roster::Roster;
+use crate::shared::Shared;
 use crate::turn::Tools;
 
 /// How many events are taken from the network at a time.
@@ -79,6 +86,11 @@ pub struct Reactor {
     services: Vec<Service>,
     tools: Tools,
     drain: Drain,
+    /// By which other threads reach the loop, once there is a handle.
+    mailbox: Option<Mailbox<Command<PostedTask>>>,
+    /// The broadcast that is under way.
+    ongoing: Option<Ongoing>,
+    has_started: bool,
     max_connections: usize,
     /// The buffer all UDP sockets receive into.
     incoming: Incoming,
@@ -96,12 +108,6 @@ pub struct Reactor {
     put_off: usize,
 }
 
-/// What one of the loop's own sockets is for.
-pub(crate) enum Service {
-    Stream(Acceptor, Box<dyn Endpoint>),
-    Datagram(DatagramEndpoint),
-}
-
 impl Reactor {
     pub(crate) fn new(
         config: Config,
@@ -114,9 +120,14 @@ impl Reactor {
         let datagram_batch = config.datagram_batch.min(config.datagram_budget);
         let batch_len = if has_datagrams { datagram_batch } else { 1 };
         let datagram_len = if has_datagrams { config.max_datagram_len } else { 0 };
+        let roster = Roster::new(services.iter().map(Service::serving).collect());
+        let shared = Shared::new(config, capacity(max_connections), roster, now);
         Self {
             services,
             drain: Drain::default(),
+            mailbox: None,
+            ongoing: None,
+            has_started: false,
             max_connections,
             incoming: Incoming::new(batch_len, datagram_len),
             events: Vec::with_capacity(EVENTS_LEN),
@@ -125,7 +136,7 @@ impl Reactor {
             accepts_first: 0,
             expected: Instant::END,
             put_off: 0,
-            tools: Tools::new(config, capacity(max_connections), layers, now),
+            tools: Tools::new(shared, layers),
         }
     }
 
@@ -145,6 +156,9 @@ impl Reactor {
         if let Some(report) = self.drain.report() {
             return Ok(Some(report.clone()));
         }
+        if !self.has_started {
+            self.start(network)?;
+        }
         let wait = self.wait(network, timeout);
         let poll = network.poll(&mut self.events, wait);
         poll.map_err(|error| Error::with_source("cannot wait for events any more", error))?;
@@ -154,6 +168,12 @@ impl Reactor {
         self.serve_ready(network, waiting_len);
         if self.tools.shared.now >= self.expected {
             self.fire_timers(network);
+        }
+        if self.has_commands() {
+            self.run_commands(network);
+        }
+        if let Some(request) = self.tools.shared.requested.take() {
+            self.drain.request(request);
         }
         if self.drain.is_under_way() {
             self.advance_drain(network)?;
@@ -207,11 +227,6 @@ impl Reactor {
         self.max_connections
     }
 
-    /// What has happened so far.
-    pub const fn counters(&self) -> Counters {
-        self.tools.shared.counters
-    }
-
     /// Where the listeners and UDP sockets are, in the order they were added.
     pub fn local_addrs(&self) -> impl Iterator<Item = SocketAddr> {
         self.services.iter().map(|service| match service {
@@ -219,11 +234,6 @@ impl Reactor {
             Service::Datagram(endpoint) => endpoint.address(),
         })
     }
-}
-
-/// For how many connections tables are made at the start; beyond it they grow.
-pub(crate) fn capacity(max_connections: usize) -> usize {
-    max_connections.min(65_536)
 }
 
 impl fmt::Debug for Reactor {
@@ -263,6 +273,8 @@ impl Reactor {
     fn has_work(&self) -> bool {
         !self.tools.shared.ready.is_empty()
             || !self.tools.shared.closed.is_empty()
+            || self.has_commands()
+            || self.tools.shared.requested.is_some()
             || self.drain.has_request()
             || (self.may_accept && self.has_room())
     }
@@ -278,111 +290,6 @@ impl Reactor {
 
     fn read_clock(&mut self, network: &mut dyn Network) {
         self.tools.shared.now = network.now();
-        self.tools.shared.counters.turns += 1;
-    }
-
-    fn serve_events(&mut self, network: &mut dyn Network) {
-        for at in 0..self.events.len() {
-            let Event { token, readiness } = self.events[at];
-            if token == Token::SIGNALS {
-                for _ in 0..network.take_signals() {
-                    self.drain.on_signal();
-                }
-                continue;
-            }
-            let Some(service) = self.services.get_mut(token.endpoint_index()) else { continue };
-            let mut turn = self.tools.turn(network);
-            match service {
-                Service::Stream(_, endpoint) if token.is_connection() => {
-                    endpoint.on_event(&mut turn, token, readiness);
-                }
-                Service::Stream(acceptor, _) => {
-                    acceptor.on_event();
-                    self.may_accept = true;
-                }
-                Service::Datagram(endpoint) => {
-                    endpoint.on_event(&mut turn, &mut self.incoming, readiness);
-                }
-            }
-            self.keep_budget(network);
-        }
-    }
-
-    /// Serves the first `waiting_len` of those that have work left: those of earlier turns. Whoever
-    /// used up his budget in this one waits for the next.
-    fn serve_ready(&mut self, network: &mut dyn Network, waiting_len: usize) {
-        for _ in 0..waiting_len {
-            let Some(token) = self.tools.shared.ready.pop_front() else { break };
-            let mut turn = self.tools.turn(network);
-            match &mut self.services[token.endpoint_index()] {
-                Service::Stream(_, endpoint) => endpoint.on_turn(&mut turn, token),
-                Service::Datagram(endpoint) => endpoint.on_turn(&mut turn, &mut self.incoming),
-            }
-            self.keep_budget(network);
-        }
-    }
-
-    /// Not before all were looked at for whom something waited in the network, if the loop comes
-    /// late: after a slow callback, or because its process was stopped.
-    fn fire_timers(&mut self, network: &mut dyn Network) {
-        let may_have_more = self.events.len() == self.events.capacity();
-        if may_have_more && self.put_off <= self.connections_len() / EVENTS_LEN {
-            self.put_off += 1;
-            return;
-        }
-        self.put_off = 0;
-        for _ in 0..self.tools.shared.config.timer_budget {
-            let Some(key) = self.tools.shared.timers.pop_due(self.tools.shared.now) else { break };
-            let mut turn = self.tools.turn(network);
-            match (&mut self.services[key.token.endpoint_index()], key.purpose) {
-                (Service::Stream(acceptor, _), Purpose::Retry) => {
-                    acceptor.on_timer();
-                    self.may_accept = true;
-                }
-                (Service::Stream(_, endpoint), purpose) => {
-                    endpoint.on_timer(&mut turn, key.token, purpose);
-                }
-                (Service::Datagram(endpoint), _) => {
-                    endpoint.on_timer(&mut turn, &mut self.incoming);
-                }
-            }
-            self.keep_budget(network);
-        }
-    }
-
-    fn streams(&mut self) -> impl Iterator<Item = &mut Box<dyn Endpoint>> {
-        self.services.iter_mut().filter_map(|service| match service {
-            Service::Stream(_, endpoint) => Some(endpoint),
-            Service::Datagram(_) => None,
-        })
-    }
-
-    fn cut(&mut self, network: &mut dyn Network, token: Token, reason: CloseReason) {
-        let mut turn = self.tools.turn(network);
-        if let Service::Stream(_, endpoint) = &mut self.services[token.endpoint_index()] {
-            endpoint.cut(&mut turn, token, reason);
-        }
-    }
-
-    /// Frees the slots of what closed, and lets those try again that failed for want of something.
-    fn free_closed(&mut self, network: &mut dyn Network) {
-        let mut closed = std::mem::take(&mut self.tools.shared.closed);
-        for token in closed.drain(..) {
-            let mut turn = self.tools.turn(network);
-            if let Service::Stream(_, endpoint) = &mut self.services[token.endpoint_index()]
-                && let Some(reason) = endpoint.free(&mut turn, token)
-            {
-                log::debug!("connection {token:?} closed: {reason}");
-                self.tools.shared.counters.closed += 1;
-                self.drain.count(&reason);
-            }
-        }
-        self.tools.shared.closed = closed;
-        for service in &mut self.services {
-            if let Service::Stream(acceptor, _) = service {
-                acceptor.retry(&mut self.tools.shared);
-                self.may_accept |= acceptor.may_accept();
-            }
-        }
+        self.tools.shared.metrics.turns += 1;
     }
 }

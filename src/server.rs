@@ -14,7 +14,7 @@ use crate::layers::Layers;
 use crate::listener::{Kind, Listener};
 use crate::middleware::Middleware;
 use crate::network::{Network, OsNetwork};
-use crate::reactor::{Reactor, Service, capacity};
+use crate::reactor::{Reactor, Service};
 use crate::token::Token;
 
 /// Descriptors that are left to the rest of the program.
@@ -219,8 +219,8 @@ fn open(
     let token = Token::endpoint(index);
     let wanted = resolve(&address)?;
     match kind {
-        Kind::Stream(endpoint) | Kind::Outbound(endpoint) => {
-            let endpoint = (endpoint.make)(index, capacity(max_connections));
+        Kind::Stream(make) => {
+            let endpoint = make(index, max_connections);
             config.check_budget(endpoint.max_frame_len())?;
             let bound = network.listen(token, wanted, &config.socket).map_err(|error| {
                 Error::with_source(format!("cannot listen on tcp {address}"), error)

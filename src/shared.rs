@@ -2,15 +2,18 @@
 
 use std::collections::VecDeque;
 
+use crate::command::Command;
 use crate::config::Config;
 use crate::instant::Instant;
+use crate::mailbox::Request;
+use crate::metrics::Metrics;
 use crate::output::{Output, OutputMark};
 use crate::read_buffer::SpareBuffers;
+use crate::roster::Roster;
 use crate::timers::Timers;
 use crate::token::Token;
 
 /// The state of the loop that connections need as well.
-#[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) config: Config,
     /// The time of this turn.
@@ -27,9 +30,17 @@ pub(crate) struct Shared {
     /// Who closed during this turn.
     pub(crate) closed: Vec<Token>,
     pub(crate) spares: SpareBuffers,
+    /// What callbacks have asked for.
+    pub(crate) commands: VecDeque<Command>,
+    /// The most that was asked of the loop itself.
+    pub(crate) requested: Option<Request>,
+    pub(crate) roster: Roster,
     /// How many bytes the buffers of all connections hold together.
     pub(crate) held_len: usize,
-    pub(crate) counters: Counters,
+    /// How many connections are held by output that waits.
+    pub(crate) paused_len: usize,
+    /// The counters; how things stand is filled in by who asks.
+    pub(crate) metrics: Metrics,
 }
 
 /// Whose timer it is, and what for.
@@ -50,44 +61,12 @@ pub(crate) enum Purpose {
     Retry,
 }
 
-/// What has happened since the loop began: plain numbers that only grow.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[non_exhaustive]
-pub struct Counters {
-    /// Turns of the loop.
-    pub turns: u64,
-    /// Peers that became connections.
-    pub accepted: u64,
-    /// Peers that were refused at the limit.
-    pub refused: u64,
-    /// Peers that layers refused at the door.
-    pub refused_by_layers: u64,
-    /// Failed attempts to accept, whatever the reason.
-    pub accept_errors: u64,
-    /// Connections that were closed, whatever the reason.
-    pub closed: u64,
-    /// Callbacks that panicked.
-    pub panics: u64,
-    /// Datagrams that were received.
-    pub datagrams_received: u64,
-    /// Datagrams that were sent.
-    pub datagrams_sent: u64,
-    /// Those of them that no [`on_datagram`](crate::DatagramHandler::on_datagram) was called for:
-    /// truncated, without a sender that can be answered, or refused by a layer.
-    pub datagrams_rejected: u64,
-    /// Datagrams that were to be sent and were dropped: the queue was full, or the network refused
-    /// them.
-    pub datagrams_dropped: u64,
-    /// Errors reported by UDP sockets while receiving.
-    pub receive_errors: u64,
-}
-
 impl Shared {
     /// The memory that a connection takes outside its endpoint: a socket, a timer, a place on the
     /// lists of those that have work and of those that closed.
     pub(crate) const CONNECTION_LEN: usize = 64;
 
-    pub(crate) fn new(config: Config, capacity: usize, now: Instant) -> Self {
+    pub(crate) fn new(config: Config, capacity: usize, roster: Roster, now: Instant) -> Self {
         Self {
             config,
             now,
@@ -98,8 +77,17 @@ impl Shared {
             ready: VecDeque::new(),
             closed: Vec::new(),
             spares: SpareBuffers::default(),
+            commands: VecDeque::new(),
+            requested: None,
+            roster,
             held_len: 0,
-            counters: Counters::default(),
+            paused_len: 0,
+            metrics: Metrics::default(),
         }
+    }
+
+    /// Asks the loop to end; more is never taken back by less.
+    pub(crate) fn request(&mut self, request: Request) {
+        self.requested = self.requested.max(Some(request));
     }
 }

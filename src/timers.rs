@@ -121,6 +121,11 @@ impl<K: Copy> Timers<K> {
         self.heap[self.position(id)].deadline
     }
 
+    /// How many timers are armed.
+    pub(crate) fn len(&self) -> usize {
+        self.heap.len()
+    }
+
     /// The earliest deadline of all.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         self.heap.first().map(|entry| entry.deadline)
@@ -277,11 +282,6 @@ mod tests {
     }
 
     impl<K: Copy> Timers<K> {
-        /// How many timers are armed.
-        fn len(&self) -> usize {
-            self.heap.len()
-        }
-
         /// Whether no timer is armed.
         pub(crate) fn is_empty(&self) -> bool {
             self.heap.is_empty()

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// The name of any socket of a loop: a connection, a listener, a UDP socket, or the signals.
+/// The name of any socket of a loop: a connection, a listener, a UDP socket, the signals, or what
+/// other threads wake it by.
 ///
 /// Sixty-four bits: the generation of the slot (32), the endpoint it belongs to (8) and the slot
 /// (24). A slot's generation grows with each tenant and never wraps, so an event or an id that
@@ -27,6 +28,9 @@ impl Token {
     pub const MAX_ENDPOINTS: usize = LOOP as usize;
     /// The token under which signals are reported.
     pub const SIGNALS: Self = Self::pack(LOOP, OWN_SOCKET, 0);
+    /// The token under which wakes are reported.
+    // Not another slot: then `is_connection`, asked for each event, would have two to tell apart.
+    pub const WAKE: Self = Self::pack(LOOP, OWN_SOCKET, 1);
 
     /// The token of an endpoint's listener or UDP socket.
     pub const fn endpoint(endpoint: u8) -> Self {
@@ -62,7 +66,8 @@ impl Token {
         (self.0 >> 32) as u32
     }
 
-    /// Whether this names a connection, not an endpoint's own socket or the signals.
+    /// Whether this names a connection, not an endpoint's own socket nor what the loop has as a
+    /// whole.
     pub const fn is_connection(self) -> bool {
         self.slot() != OWN_SOCKET as usize
     }
@@ -82,6 +87,8 @@ impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if *self == Self::SIGNALS {
             write!(f, "signals")
+        } else if *self == Self::WAKE {
+            write!(f, "wake")
         } else if self.is_connection() {
             write!(f, "{}:{}#{}", self.endpoint_index(), self.slot(), self.generation())
         } else {
@@ -128,8 +135,18 @@ mod tests {
     #[test]
     fn an_endpoint_is_no_connection() {
         assert!(!Token::endpoint(0).is_connection());
-        assert!(!Token::SIGNALS.is_connection());
-        assert_ne!(Token::endpoint(254), Token::SIGNALS);
+        for of_the_loop in [Token::SIGNALS, Token::WAKE] {
+            assert!(!of_the_loop.is_connection());
+            assert!(of_the_loop.endpoint_index() >= Token::MAX_ENDPOINTS);
+        }
+        assert_ne!(Token::SIGNALS, Token::WAKE);
+    }
+
+    #[test]
+    fn each_kind_of_token_is_written_in_its_own_way() {
+        let tokens = [Token::connection(1, 2, 3), Token::endpoint(1), Token::SIGNALS, Token::WAKE];
+        let texts = tokens.map(|token| format!("{token:?}"));
+        assert_eq!(texts, ["1:2#3", "1", "signals", "wake"]);
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! What the loop lends its endpoints while it turns.
 
-use crate::config::Config;
-use crate::instant::Instant;
 use crate::layers::Layers;
 use crate::network::Network;
 use crate::shared::Shared;
@@ -17,9 +15,8 @@ pub(crate) struct Tools {
 }
 
 impl Tools {
-    pub(crate) fn new(config: Config, capacity: usize, layers: Layers, now: Instant) -> Self {
-        let buffer = vec![0; config.read_buffer_len];
-        let shared = Shared::new(config, capacity, now);
+    pub(crate) fn new(shared: Shared, layers: Layers) -> Self {
+        let buffer = vec![0; shared.config.read_buffer_len];
         Self { shared, buffer, layers, frame_bytes: Vec::new() }
     }
 

@@ -11,6 +11,8 @@ use crate::output::{Output, Piece};
 /// How many parts go into one vectored write: far below the 1,024 that systems allow, and enough to
 /// make the call's own cost small.
 pub(crate) const MAX_PARTS: usize = 64;
+/// Shorter bytes are copied even if they could be shared: a part takes more memory than they do.
+const WORTH_SHARING_LEN: usize = 256;
 /// Shorter copies are joined to those before them; from here on the buffer itself is queued.
 const WORTH_KEEPING_LEN: usize = 16 * 1024;
 
@@ -82,9 +84,18 @@ impl WriteQueue {
         self.push_part(Part { bytes, held_len });
     }
 
+    /// Puts bytes that are sent to many at the end.
+    pub(crate) fn append_shared(&mut self, bytes: Bytes) {
+        self.len += bytes.len();
+        self.push_shared(bytes);
+    }
+
+    /// Few bytes are copied rather than to have a part of their own.
     fn push_shared(&mut self, bytes: Bytes) {
-        if !bytes.is_empty() {
-            self.push_part(Part { held_len: bytes.len(), bytes });
+        if bytes.len() < WORTH_SHARING_LEN {
+            self.push_copy(&bytes);
+        } else {
+            self.push_part(Part { held_len: bytes.len() + size_of::<Part>(), bytes });
         }
     }
 

@@ -255,7 +255,7 @@ fn what_is_allocated_stays_within_the_memory_bound() {
             reactor.turn(&mut net, Some(Duration::ZERO)).expect("the loop goes on");
             held = held.max(reactor.held_len());
         }
-        closed = reactor.counters().closed;
+        closed = reactor.metrics().closed.total();
     });
     assert!(held > 900 * 1024, "only {held} bytes were held");
     assert!(closed > 300, "only {closed} were closed for want of memory");

@@ -1,9 +1,7 @@
 //! The engine as a whole, on the simulated network: what a peer and a handler see of it.
 //!
-//! A [`World`](fixture::World) is a loop, a network made by a seed, and a handler that does what the
-//! test says and writes down what it was called for. After every turn it checks what must hold
-//! always. A test that fails prints the command that runs it again; there is no chance in it but
-//! that of its seeds.
+//! A test that fails prints the command that runs it again; there is no chance in it but that of
+//! its seeds.
 
 #[path = "engine/accept_errors.rs"]
 mod accept_errors;
@@ -28,6 +26,8 @@ mod eviction;
 mod fixture;
 #[path = "engine/histories.rs"]
 mod histories;
+#[path = "engine/metrics.rs"]
+mod metrics;
 #[path = "engine/panics.rs"]
 mod panics;
 #[path = "engine/pausing.rs"]

@@ -6,6 +6,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "network_contract/connecting.rs"]
+mod connecting;
 #[path = "network_contract/datagrams.rs"]
 mod datagrams;
 #[path = "network_contract/listeners.rs"]
@@ -20,3 +22,5 @@ mod streams;
 mod time_and_signals;
 #[path = "network_contract/trial.rs"]
 mod trial;
+#[path = "network_contract/waking.rs"]
+mod waking;

@@ -3,18 +3,19 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::io::{ErrorKind, IoSlice, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc;
 use std::time::Duration;
-use std::{env, fs, process};
+use std::{env, fs, process, thread};
 
 use signal_hook::consts::{SIGINT, SIGPIPE, SIGTERM};
 use signal_hook::low_level::raise;
-use socket2::SockRef;
+use socket2::{Domain, SockRef, Socket, Type};
 use windlass::SocketOptions;
-use windlass::network::{Network, OsNetwork, Progress, Readiness, Token};
+use windlass::network::{ConnectError, Network, OsNetwork, Progress, Readiness, Token};
 
 const LISTENER: Token = Token::endpoint(0);
 const CONNECTION: Token = Token::connection(0, 0, 0);
@@ -209,6 +210,84 @@ fn a_slot_in_use_is_not_given_again() {
 }
 
 #[test]
+fn a_name_in_use_is_not_given_to_a_connection_that_is_begun() {
+    let mut network = OsNetwork::new().unwrap();
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (address, options) = (server.local_addr().unwrap(), SocketOptions::default());
+    network.connect(CONNECTION, address, &options).unwrap();
+    let first = network.local_addr(CONNECTION).unwrap();
+    for token in [CONNECTION, Token::connection(0, 0, 1)] {
+        match network.connect(token, address, &options) {
+            Err(ConnectError::Other(error)) => assert_eq!(error.kind(), ErrorKind::AlreadyExists),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(network.local_addr(CONNECTION).unwrap(), first);
+}
+
+#[test]
+fn a_failed_connection_raises_no_signal() {
+    let status = in_child("a_failed_connection_raises_no_signal", || {
+        let mut network = watching(&[SIGPIPE]);
+        // Bound, so that nobody else listens there, and not listening itself.
+        let nobody = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        nobody.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        let address = nobody.local_addr().unwrap().as_socket().unwrap();
+        network.connect(CONNECTION, address, &SocketOptions::default()).unwrap();
+        wait(&mut network);
+        let error = network.connected(CONNECTION).unwrap_err();
+        assert!(matches!(error, ConnectError::Refused(_)), "{error}");
+        network.write(CONNECTION, b"one").unwrap_err();
+        network.write_vectored(CONNECTION, &[IoSlice::new(b"parts")]).unwrap_err();
+        assert_eq!(network.take_signals(), 0);
+    });
+    assert!(status.success(), "{status}");
+}
+
+#[test]
+fn a_connect_that_fails_at_once_leaves_no_connection() {
+    // The broadcast address is no host.
+    let nowhere = SocketAddr::from(([255, 255, 255, 255], 80));
+    let mut network = OsNetwork::new().unwrap();
+    let error = network.connect(CONNECTION, nowhere, &SocketOptions::default()).unwrap_err();
+    assert!(!matches!(error, ConnectError::Refused(_)), "{error}");
+    assert_eq!(network.local_addr(CONNECTION).unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+#[test]
+fn wakes_from_many_threads_lose_nothing() {
+    const EACH: usize = 1000;
+    let mut network = OsNetwork::new().unwrap();
+    let waker = network.waker().unwrap();
+    let (sender, mailbox) = mpsc::channel();
+    for _ in 0..3 {
+        let (sender, waker) = (sender.clone(), waker.clone());
+        thread::spawn(move || {
+            for letter in 0..EACH {
+                sender.send(letter).unwrap();
+                waker.wake_by_ref();
+            }
+        });
+    }
+    let (mut events, mut taken) = (Vec::with_capacity(4), 0);
+    while taken < 3 * EACH {
+        network.poll(&mut events, Some(Duration::from_secs(60))).unwrap();
+        assert_eq!(events.len(), 1, "a wake was lost behind {taken} letters");
+        assert_eq!(events[0].token, Token::WAKE);
+        taken += mailbox.try_iter().count();
+    }
+}
+
+#[test]
+fn a_waker_outlives_its_network() {
+    let mut network = OsNetwork::new().unwrap();
+    let waker = network.waker().unwrap();
+    drop(network);
+    waker.wake_by_ref();
+    waker.wake();
+}
+
+#[test]
 #[cfg(target_os = "linux")]
 fn nothing_stays_open_after_the_network() {
     let status = in_child("nothing_stays_open_after_the_network", || {
@@ -218,7 +297,11 @@ fn nothing_stays_open_after_the_network() {
         let mut network = watching(&[SIGTERM, SIGINT]);
         let peer = accepted(&mut network);
         network.adopt(CONNECTION).unwrap();
-        drop((network, peer));
+        let address = peer.peer_addr().unwrap();
+        let options = SocketOptions::default();
+        network.connect(Token::connection(0, 1, 0), address, &options).unwrap();
+        let waker = network.waker().unwrap();
+        drop((network, peer, waker));
         assert_eq!(open(), before);
     });
     assert!(status.success(), "{status}");
@@ -238,11 +321,15 @@ fn a_network_can_move_to_another_thread() {
     assert_send::<OsNetwork>();
 }
 
-/// How many sockets and polls a child process has.
+/// How many sockets, polls and wakers a child process has.
 fn inherited_by_child() -> usize {
     let output = Command::new("ls").args(["-l", "/proc/self/fd"]).output().unwrap();
     let listing = String::from_utf8(output.stdout).unwrap();
-    listing.lines().filter(|line| line.contains("socket:") || line.contains("eventpoll")).count()
+    listing.lines().filter(|line| is_of_a_network(line)).count()
+}
+
+fn is_of_a_network(line: &str) -> bool {
+    ["socket:", "eventpoll", "eventfd"].iter().any(|kind| line.contains(kind))
 }
 
 #[test]
@@ -250,10 +337,13 @@ fn inherited_by_child() -> usize {
 fn a_child_process_inherits_no_socket() {
     let before = inherited_by_child();
     let mut network = watching(&[SIGINT]);
-    let _peer = accepted(&mut network);
+    let peer = accepted(&mut network);
     network.adopt(CONNECTION).unwrap();
     let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
     network.bind(Token::endpoint(1), anywhere, &SocketOptions::default()).unwrap();
+    let (address, options) = (peer.peer_addr().unwrap(), SocketOptions::default());
+    network.connect(Token::connection(0, 1, 0), address, &options).unwrap();
+    network.waker().unwrap();
     assert_eq!(inherited_by_child(), before);
 }
 

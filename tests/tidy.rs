@@ -29,9 +29,10 @@ const FLOORS: &[(u32, &[&str])] = &[
     (2, &["context", "middleware", "layers"]),
     // The parts.
     (1, &["codec", "codec/*", "codec/scan", "codec/pattern", "output", "batch"]),
-    (1, &["read_buffer", "write_queue", "timers", "shared", "backoff", "network"]),
+    (1, &["read_buffer", "write_queue", "timers", "metrics", "shared", "backoff", "network"]),
+    (1, &["mailbox", "tenants", "roster", "command", "handler_timers"]),
     // The ground.
-    (0, &["token", "config", "error", "instant"]),
+    (0, &["token", "config", "error", "instant", "sync"]),
 ];
 
 /// The wing: these import from the floors up to `WING_FLOOR`, and only the doors import them.
@@ -50,13 +51,16 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("layers", &["middleware", "context"]),
     ("middleware", &["context", "connection"]),
     ("context", &["connection"]),
-    ("connections", &["connection", "handler"]),
-    ("handler", &["connection", "context"]),
+    ("connections", &["connection"]),
+    ("handler", &["turn", "connections", "connection", "context"]),
     ("codec", &["output"]),
     ("codec/*", &["codec", "codec/scan", "codec/pattern", "output"]),
     ("write_queue", &["output"]),
     ("network", &["batch"]),
-    ("shared", &["timers", "output", "read_buffer", "network"]),
+    ("roster", &["tenants"]),
+    ("handler_timers", &["timers", "shared"]),
+    ("shared", &["command", "mailbox", "roster", "timers", "metrics"]),
+    ("shared", &["output", "read_buffer", "network"]),
     ("backoff", &["shared", "timers"]),
     ("config", &["error"]),
 ];
@@ -80,7 +84,11 @@ const ABSENCES: &[(&[&str], &[&str], &str)] = &[
     ),
     (&["SystemTime", "time::Instant", "time::*"], &["network/os"], "the network tells the time"),
     (&["mio", "socket2", "signal_hook", "nix"], &["network/os"], "the network owns the system"),
+    (&["prometheus_client"], &["metrics/prometheus"], "only the feature needs its encoder"),
 ];
+
+/// What the engine needs. Anything more is built only for a feature that is off by default.
+const NEEDED: &[&str] = &["bytes", "log", "memchr", "mio", "nix", "signal-hook", "slab", "socket2"];
 
 const MAX_COLUMNS: usize = 100;
 const MAX_FUNCTION_LEN: usize = 70;
@@ -603,6 +611,33 @@ mod words {
         is_before || lines[line - 1].contains("// ")
     }
 
+    /// The dependencies that everyone has to build and that are not [`NEEDED`]; each is to be on a
+    /// line of its own, where this finds it.
+    fn needless_packages(manifest: &str) -> Vec<String> {
+        let mut complaints = Vec::new();
+        let mut section = "";
+        for line in manifest.lines() {
+            if let Some(title) = line.strip_prefix('[') {
+                section = title.trim_end_matches(']');
+                if section.contains("dependencies.") {
+                    complaints.push(format!("Cargo.toml: put {section} on one line"));
+                }
+                continue;
+            }
+            if section == "features" && line.starts_with("default = ") && line != "default = []" {
+                complaints.push(format!("Cargo.toml: on by default: {line}"));
+            }
+            let is_dependency = section == "dependencies" || section.ends_with(".dependencies");
+            if let Some((name, rest)) = line.split_once(" = ").filter(|_| is_dependency)
+                && !NEEDED.contains(&name)
+                && !rest.contains("optional = true")
+            {
+                complaints.push(format!("Cargo.toml: {name} is not optional"));
+            }
+        }
+        complaints
+    }
+
     fn foreign_packages(lock: &str) -> Vec<String> {
         let sources = lock.lines().filter_map(|line| line.strip_prefix("source = "));
         let foreign = sources.filter(|source| source.trim_matches('"') != REGISTRY);
@@ -672,6 +707,31 @@ mod words {
         ];
         for text in good {
             assert_none(&unexplained_exceptions(&[Source::new("src/a.rs", text)]));
+        }
+    }
+
+    #[test]
+    fn whatever_the_engine_does_not_need_is_optional() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+        let manifest = fs::read_to_string(path).unwrap();
+        assert!(NEEDED.iter().all(|name| manifest.contains(&format!("\n{name} = "))));
+        assert_none(&needless_packages(&manifest));
+    }
+
+    #[test]
+    fn a_package_that_is_not_optional_is_noticed() {
+        let good = "[features]\ndefault = []\n[dependencies]\nmio = \"1\"\n\
+                    other = { version = \"1\", optional = true }\n\
+                    [dev-dependencies]\nmore = \"1\"\n";
+        assert_none(&needless_packages(good));
+        let bad = [
+            ("[dependencies]\nother = \"1\"\n", "other is not optional"),
+            ("[target.'cfg(unix)'.dependencies]\nother = \"1\"\n", "other is not optional"),
+            ("[dependencies.other]\n", "put dependencies.other on one line"),
+            ("[features]\ndefault = [\"prometheus\"]\n", "on by default: default"),
+        ];
+        for (manifest, complaint) in bad {
+            assert_one(&needless_packages(manifest), complaint);
         }
     }
 

@@ -8,7 +8,6 @@ use crate::error::CloseReason;
 use crate::instant::Instant;
 use crate::read_buffer::ReadBuffer;
 use crate::shared::{Purpose, Shared, TimerKey};
-use crate::timers::TimerId;
 
 impl Connection {
     /// When the earliest of its deadlines passes, and what that would mean.
@@ -91,30 +90,25 @@ impl Connection {
     }
 
     pub(crate) fn set_timer(&mut self, shared: &mut Shared, key: u32, wait: Duration) {
-        self.cancel_timer(shared, key);
-        // Never due in the pass in which it was set, so that one that sets itself lets others run.
-        let wait = wait.max(Duration::from_nanos(1));
-        let Some(deadline) = shared.now.after(wait) else { return };
-        let purpose = Purpose::Handler(key);
-        let timer = shared.timers.arm(deadline, TimerKey { token: self.token, purpose });
-        self.timers.get_or_insert_default().push((key, timer));
+        self.timers.get_or_insert_default().set(shared, self.token, key, wait);
+    }
+
+    pub(crate) fn set_interval(&mut self, shared: &mut Shared, key: u32, period: Duration) {
+        self.timers.get_or_insert_default().set_periodic(shared, self.token, key, period);
     }
 
     pub(crate) fn cancel_timer(&mut self, shared: &mut Shared, key: u32) -> bool {
-        let Some(timer) = self.forget_timer(key) else { return false };
-        shared.timers.cancel(timer);
-        true
+        self.timers.as_mut().is_some_and(|timers| timers.cancel(shared, key))
     }
 
-    /// The timer under `key` is no more: it fired, or is about to be cancelled.
-    pub(crate) fn forget_timer(&mut self, key: u32) -> Option<TimerId> {
-        let timers = self.timers.as_mut()?;
-        let at = timers.iter().position(|(set, _)| *set == key)?;
-        let (_, timer) = timers.swap_remove(at);
-        if timers.is_empty() {
-            self.timers = None;
+    /// The handler's timer under `key` has come due.
+    pub(crate) fn on_timer_due(&mut self, shared: &mut Shared, key: u32) {
+        if let Some(timers) = &mut self.timers {
+            timers.on_due(shared, self.token, key);
+            if timers.is_empty() {
+                self.timers = None;
+            }
         }
-        Some(timer)
     }
 }
 

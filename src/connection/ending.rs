@@ -82,8 +82,7 @@ impl Connection {
             true => network.abort(self.token),
             false => network.close(self.token),
         }
-        let own = self.deadline.take().into_iter();
-        let set = self.timers.take().into_iter().flat_map(|timers| timers.into_iter());
-        own.chain(set.map(|(_, timer)| timer)).for_each(|timer| shared.timers.cancel(timer));
+        self.deadline.take().into_iter().for_each(|timer| shared.timers.cancel(timer));
+        self.timers.take().into_iter().for_each(|timers| timers.cancel_all(shared));
     }
 }

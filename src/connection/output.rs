@@ -2,13 +2,25 @@
 
 use std::io::IoSlice;
 
+use bytes::Bytes;
+
 use super::{Connection, Holds};
-use crate::config::Config;
+use crate::command::Slow;
 use crate::error::CloseReason;
 use crate::instant::Instant;
 use crate::network::{Network, Progress, Readiness};
 use crate::shared::Shared;
 use crate::write_queue::{MAX_PARTS, WriteQueue};
+
+/// What became of bytes that were sent to one of many.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Delivery {
+    Sent,
+    SentThoughSlow,
+    Skipped,
+    Closed,
+    Gone,
+}
 
 impl Connection {
     /// Moves what the callbacks sent towards the peer, and what waited before it.
@@ -26,36 +38,77 @@ impl Connection {
     #[inline(always)]
     pub(super) fn flush_output(&mut self, shared: &mut Shared, network: &mut dyn Network) {
         let mut sent = 0;
-        if let Some(bytes) = shared.output.as_single()
-            && self.readiness.contains(Readiness::WRITABLE)
-            && shared.write_left > 0
-        {
+        if let Some(bytes) = shared.output.as_single() {
             let portion = &bytes[..bytes.len().min(shared.write_left)];
-            match network.write(self.token, portion) {
-                Ok(Progress::Done(len)) => {
-                    self.last_active = shared.now;
-                    self.bytes_sent += len as u64;
-                    if len == bytes.len() {
-                        shared.write_left -= len;
-                        shared.output.clear();
-                        return;
-                    }
-                    sent = len;
-                    if len < portion.len() {
-                        self.readiness = self.readiness.without(Readiness::WRITABLE);
-                    }
-                }
-                Ok(Progress::Blocked) => {
-                    self.readiness = self.readiness.without(Readiness::WRITABLE);
-                }
-                Err(error) => {
-                    self.cut(CloseReason::Reset(error.kind()));
-                    shared.output.clear();
-                    return;
-                }
+            sent = self.write_now(network, portion, shared.now);
+            if sent == bytes.len() || self.is_closed() {
+                shared.write_left -= sent;
+                shared.output.clear();
+                return;
             }
         }
         self.queue_output(shared, network, sent);
+    }
+
+    /// Writes as much of `portion` as the kernel takes, with nothing queued before it; says how
+    /// much that was.
+    #[inline(always)]
+    fn write_now(&mut self, network: &mut dyn Network, portion: &[u8], now: Instant) -> usize {
+        if portion.is_empty() || !self.readiness.contains(Readiness::WRITABLE) {
+            return 0;
+        }
+        match network.write(self.token, portion) {
+            Ok(Progress::Done(len)) => {
+                self.last_active = now;
+                self.bytes_sent += len as u64;
+                if len < portion.len() {
+                    self.readiness = self.readiness.without(Readiness::WRITABLE);
+                }
+                len
+            }
+            Ok(Progress::Blocked) => {
+                self.readiness = self.readiness.without(Readiness::WRITABLE);
+                0
+            }
+            Err(error) => {
+                self.cut(CloseReason::Reset(error.kind()));
+                0
+            }
+        }
+    }
+
+    /// Sends bytes that others are sent too, without a copy: what the kernel does not take at once
+    /// waits as a part of them.
+    pub(crate) fn deliver(
+        &mut self,
+        shared: &mut Shared,
+        network: &mut dyn Network,
+        bytes: &Bytes,
+        slow: Slow,
+    ) -> Delivery {
+        if !self.is_open() {
+            return Delivery::Gone;
+        }
+        let is_slow = self.queued_len() >= shared.config.high_watermark;
+        match slow {
+            Slow::Skip if is_slow => return Delivery::Skipped,
+            Slow::Close if is_slow => {
+                self.cut(CloseReason::TooSlow);
+                return Delivery::Closed;
+            }
+            _ => {}
+        }
+        let portion = &bytes[..bytes.len().min(shared.write_left)];
+        let has_queue = self.queue.is_some();
+        let sent = if has_queue { 0 } else { self.write_now(network, portion, shared.now) };
+        shared.write_left -= sent;
+        if sent < bytes.len() && !self.is_closed() {
+            let now = shared.now;
+            let queue = self.queue.get_or_insert_with(|| Box::new(WriteQueue::new(now)));
+            queue.append_shared(bytes.slice(sent..));
+            self.check_watermarks(shared);
+        }
+        if is_slow { Delivery::SentThoughSlow } else { Delivery::Sent }
     }
 
     /// Queues the output but its first `sent` bytes, which the kernel took.
@@ -97,11 +150,19 @@ impl Connection {
             }
             shared.write_left -= sent;
         }
-        self.check_watermarks(&shared.config, shared.now);
+        self.check_watermarks(shared);
+    }
+
+    /// Gives up what waits, which then holds nobody back any more.
+    pub(super) fn drop_queue(&mut self, shared: &mut Shared) {
+        self.queue = None;
+        shared.paused_len -= usize::from(self.holds.contains(Holds::OUTPUT));
+        self.holds.remove(Holds::OUTPUT);
     }
 
     /// Holds the peer back or lets it go on, by the length of its queue.
-    fn check_watermarks(&mut self, config: &Config, now: Instant) {
+    fn check_watermarks(&mut self, shared: &mut Shared) {
+        let config = &shared.config;
         let len = self.queued_len();
         if len == 0 {
             self.queue = None;
@@ -109,10 +170,12 @@ impl Connection {
         if len > config.write_limit {
             self.cut(CloseReason::WriteLimit);
         } else if len >= config.high_watermark {
+            shared.paused_len += usize::from(!self.holds.contains(Holds::OUTPUT));
             self.holds.insert(Holds::OUTPUT);
         } else if len <= config.low_watermark && self.holds.contains(Holds::OUTPUT) {
             self.holds.remove(Holds::OUTPUT);
-            self.begin_again(now);
+            shared.paused_len -= 1;
+            self.begin_again(shared.now);
         }
     }
 }

@@ -2,11 +2,11 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::{announce, guard, panicked};
+use super::announce;
 use crate::codec::{Codec, Decoded};
 use crate::connection::Phase;
 use crate::error::{CloseReason, FrameError, FrameFault};
-use crate::handler::{Handler, Session};
+use crate::handler::{Handler, Session, guard, panicked};
 use crate::layers::{Layers, Passage};
 use crate::middleware::Frame;
 use crate::read_buffer::ReadBuffer;
@@ -36,7 +36,7 @@ pub(super) fn serve<H: Handler>(
             session.connection.linger(session.shared, session.network, bench.buffer);
         }
         // What waits is flushed when the event is settled.
-        Phase::Flushing | Phase::Closed => {}
+        Phase::Connecting | Phase::Flushing | Phase::Closed => {}
     }
 }
 
@@ -186,6 +186,7 @@ fn run_frames<H: Handler>(
         match session.codec.decode(&mut input[consumed..]) {
             Ok(Decoded::Frame { frame, consumed: len }) => {
                 budget.frames -= 1;
+                session.shared.metrics.frames += 1;
                 if gate.lets_through(handler, session, consumed, len)
                     && let Err(error) = handler.on_frame(session, frame)
                 {
@@ -305,6 +306,7 @@ fn run_last<H: Handler>(
     let mut judge = Judge::new(session, layers, frame_bytes, input.filled());
     match session.codec.decode_end(input.filled()) {
         Ok(Some(frame)) => {
+            session.shared.metrics.frames += 1;
             session.connection.ran_frames(1);
             if judge.lets_through(handler, session, 0, len) {
                 guard(session, |session| handler.on_frame(session, frame));

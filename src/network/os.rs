@@ -3,16 +3,20 @@
 
 #[cfg(target_os = "linux")]
 mod clock;
+mod connecting;
 mod datagrams;
 mod descriptors;
 mod errors;
+mod events;
 mod signals;
 mod slots;
 mod sockets;
+mod waking;
 
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::task::Waker;
 use std::time::Duration;
 
 use mio::net::{TcpListener, TcpStream, UdpSocket};
@@ -20,10 +24,11 @@ use mio::{Interest, Poll};
 use socket2::SockRef;
 
 use self::clock::Clock;
-use self::errors::{accept_error, not_found, progress, retry};
+use self::errors::{accept_error, connect_error, not_found, progress, retry};
+use self::events::{interest, readiness, to_mio};
 use self::signals::Signals;
 use self::slots::Slots;
-use super::{AcceptError, Event, Network, Progress, Readiness, SocketOptions};
+use super::{AcceptError, ConnectError, Event, Network, Progress, SocketOptions};
 use crate::batch::{Incoming, Outgoing};
 use crate::instant::Instant;
 use crate::token::Token;
@@ -78,6 +83,7 @@ pub struct OsNetwork {
     /// The peer that was accepted and is neither adopted nor refused yet.
     hand: Option<TcpStream>,
     signals: Option<Signals>,
+    waker: Option<Waker>,
 }
 
 /// An endpoint's own socket.
@@ -102,6 +108,7 @@ impl OsNetwork {
             connections: Slots::default(),
             hand: None,
             signals: None,
+            waker: None,
         })
     }
 
@@ -113,6 +120,19 @@ impl OsNetwork {
             result = self.poll.poll(&mut self.events, Some(Duration::ZERO));
         }
         result
+    }
+
+    /// Names a connection and watches it.
+    fn insert(&mut self, connection: Token, mut stream: TcpStream) -> io::Result<()> {
+        if !connection.is_connection() {
+            return Err(ErrorKind::InvalidInput.into());
+        }
+        if self.connections.is_taken(connection) {
+            return Err(ErrorKind::AlreadyExists.into());
+        }
+        self.poll.registry().register(&mut stream, to_mio(connection), interest())?;
+        self.connections.insert(connection, stream);
+        Ok(())
     }
 
     fn listener(&self, token: Token) -> io::Result<(&TcpListener, bool)> {
@@ -220,16 +240,8 @@ impl Network for OsNetwork {
     }
 
     fn adopt(&mut self, connection: Token) -> io::Result<()> {
-        let mut stream = self.hand.take().ok_or_else(not_found)?;
-        if !connection.is_connection() {
-            return Err(ErrorKind::InvalidInput.into());
-        }
-        if self.connections.is_taken(connection) {
-            return Err(ErrorKind::AlreadyExists.into());
-        }
-        self.poll.registry().register(&mut stream, to_mio(connection), interest())?;
-        self.connections.insert(connection, stream);
-        Ok(())
+        let stream = self.hand.take().ok_or_else(not_found)?;
+        self.insert(connection, stream)
     }
 
     fn refuse(&mut self, farewell: &[u8]) {
@@ -248,6 +260,21 @@ impl Network for OsNetwork {
                 _ => return,
             }
         }
+    }
+
+    fn connect(
+        &mut self,
+        connection: Token,
+        address: SocketAddr,
+        options: &SocketOptions,
+    ) -> Result<(), ConnectError> {
+        // Watched only now: a socket that has not begun to connect is told to have hung up.
+        let stream = sockets::open_stream(address, options).map_err(connect_error)?;
+        self.insert(connection, stream).map_err(connect_error)
+    }
+
+    fn connected(&mut self, connection: Token) -> Result<Progress<()>, ConnectError> {
+        connecting::outcome(self.connections.find(connection).map_err(connect_error)?)
     }
 
     #[inline]
@@ -327,6 +354,14 @@ impl Network for OsNetwork {
         }
     }
 
+    fn waker(&mut self) -> io::Result<Waker> {
+        let waker = match &mut self.waker {
+            Some(waker) => waker,
+            none => none.insert(waking::waker(self.poll.registry(), to_mio(Token::WAKE))?),
+        };
+        Ok(waker.clone())
+    }
+
     fn watch_signals(&mut self, signals: &[i32]) -> io::Result<()> {
         let watched = match &mut self.signals {
             Some(watched) => watched,
@@ -338,39 +373,4 @@ impl Network for OsNetwork {
     fn take_signals(&mut self) -> usize {
         self.signals.as_mut().map_or(0, Signals::take)
     }
-}
-
-/// What is asked about a connection.
-fn interest() -> Interest {
-    let both = Interest::READABLE.add(Interest::WRITABLE);
-    // A read stops at urgent data, short of what is behind it: it must be known that there is some.
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    let both = both.add(Interest::PRIORITY);
-    both
-}
-
-#[inline]
-fn to_mio(token: Token) -> mio::Token {
-    #[expect(clippy::cast_possible_truncation, reason = "checked above: both have 64 bits")]
-    mio::Token(token.to_bits() as usize)
-}
-
-/// What can be tried after this event. The end of the stream and errors are found by reading, and
-/// errors by writing too. With urgent data in the stream a short read is not the end of what there
-/// is, as little as when the stream ends.
-#[inline]
-fn readiness(event: &mio::event::Event) -> Readiness {
-    let is_broken = event.is_error() || event.is_write_closed();
-    let is_ending = is_broken || event.is_read_closed();
-    let mut readiness = Readiness::NONE;
-    if is_ending || event.is_readable() {
-        readiness = readiness.with(Readiness::READABLE);
-    }
-    if is_broken || event.is_writable() {
-        readiness = readiness.with(Readiness::WRITABLE);
-    }
-    if is_ending || event.is_priority() {
-        readiness = readiness.with(Readiness::HANGUP);
-    }
-    readiness
 }

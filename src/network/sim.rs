@@ -1,14 +1,18 @@
 //! The simulated network: a small world with a clock of its own, the same for the same seed.
 
 mod calls;
+#[cfg(test)]
+mod callers;
 mod connections;
 mod datagrams;
+mod dialing;
 mod edges;
 mod faults;
 #[cfg(test)]
 mod harness;
 mod link;
 mod listeners;
+mod loopback;
 mod peers;
 mod pipe;
 mod random;
@@ -19,23 +23,27 @@ mod swarm;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod waking;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::instant::Instant;
 use crate::network::Readiness;
 use crate::token::Token;
+use dialing::Upstream;
 use edges::{Kind, Queued, Socket};
 use link::Link;
 use random::Random;
 use schedule::{Schedule, Scheduled};
 use trace::{Call, Trace};
+use waking::WakeFlag;
 
 pub use calls::Calls;
-pub use faults::{AcceptFailure, Faults};
+pub use faults::{AcceptFailure, ConnectFailure, Faults};
 pub use link::{PeerState, SimPeer};
 
 /// A simulated network, on which a loop with its handlers can be tested: peers, datagrams, signals
@@ -62,12 +70,24 @@ pub use link::{PeerState, SimPeer};
 /// read: a loop that closes a connection with input unread loses the answers it has just written,
 /// always.
 ///
+/// # Connections of the loop
+///
+/// What the loop meets where it connects to is for the test to say: a server of the simulation
+/// ([`serve`](Self::serve)), nobody who answers, or a way of failing. Elsewhere it is refused,
+/// except where it listens itself: then it reaches itself, as a proxy may.
+///
+/// # Wakes
+///
+/// A wake makes an event of the poll that is made next, or that it comes in, by an
+/// [action](Self::at). Real threads take no part in a simulation: when one wakes it is chance.
+///
 /// # Bugs of the loop
 ///
 /// It panics where the contract leaves no doubt that its caller is wrong and a real network would
-/// let it pass: at a token that is used for a second socket, a read without a buffer, or a write
-/// without bytes. Calls that name no open socket are [counted](Calls::unknown_tokens), and so are
-/// polls of a loop that [spins](Calls::idle_polls).
+/// let it pass: at a token that is used for a second socket, a read without a buffer, a write
+/// without bytes, or a connection that is used before it is known to be connected. Calls that name
+/// no open socket are [counted](Calls::unknown_tokens), and so are polls of a loop that
+/// [spins](Calls::idle_polls).
 ///
 /// ```
 /// use windlass::SocketOptions;
@@ -123,11 +143,18 @@ pub struct SimNetwork {
     socket_limit: Option<usize>,
     accept_failures: VecDeque<AcceptFailure>,
     adopt_failures: usize,
+    /// What the loop meets where it connects to.
+    upstreams: BTreeMap<SocketAddr, Upstream>,
+    connect_failures: VecDeque<ConnectFailure>,
+    /// Where to and where from the loop has connections that it began.
+    dialed: BTreeSet<(SocketAddr, SocketAddr)>,
     next_port: u16,
     peer_count: u32,
     mailboxes: BTreeMap<SocketAddr, Vec<(SocketAddr, Vec<u8>)>>,
     refusing: BTreeSet<SocketAddr>,
     unwatched_signals: usize,
+    /// Set by wakers, if there are any.
+    wake_flag: Option<Arc<WakeFlag>>,
 }
 
 impl SimNetwork {
@@ -155,11 +182,15 @@ impl SimNetwork {
             socket_limit: None,
             accept_failures: VecDeque::new(),
             adopt_failures: 0,
+            upstreams: BTreeMap::new(),
+            connect_failures: VecDeque::new(),
+            dialed: BTreeSet::new(),
             next_port: 49_152,
             peer_count: 0,
             mailboxes: BTreeMap::new(),
             refusing: BTreeSet::new(),
             unwatched_signals: 0,
+            wake_flag: None,
         }
     }
 

@@ -59,7 +59,7 @@ impl Reactor {
         if let Admission::Refused(refusal) =
             turn.bench.layers.on_accept(turn.shared, index, &arrival)
         {
-            turn.shared.counters.refused_by_layers += 1;
+            turn.shared.metrics.refused_by_layers += 1;
             network.refuse(&refusal.farewell);
             return Ok(true);
         }
@@ -85,7 +85,7 @@ impl Reactor {
     /// There is no room for the peer in the network's hand.
     fn refuse(&mut self, network: &mut dyn Network, index: usize, arrival: &Arrival) {
         let turn = self.tools.turn(network);
-        turn.shared.counters.refused += 1;
+        turn.shared.metrics.refused += 1;
         log::debug!("{} was refused: there are {} connections", arrival.peer, self.max_connections);
         turn.bench.layers.on_refused(
             turn.shared,
@@ -108,6 +108,7 @@ impl Reactor {
             return true;
         };
         if !endpoint.prepare(&mut self.tools.shared) {
+            self.tools.shared.metrics.accept_errors += 1;
             network.refuse(&[]);
             return true;
         }
@@ -115,7 +116,7 @@ impl Reactor {
         let mut turn = self.tools.turn(network);
         match adopted {
             Ok(()) => {
-                turn.shared.counters.accepted += 1;
+                turn.shared.metrics.accepted += 1;
                 endpoint.open(&mut turn, arrival.peer, self.drain.is_draining());
                 self.keep_budget(network);
                 true

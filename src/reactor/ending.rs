@@ -1,8 +1,8 @@
 //! The loop's own end: the steps of a drain and of a stop.
 
 use super::{Reactor, Service};
-use crate::drain::Request;
 use crate::error::{CloseReason, Error};
+use crate::mailbox::Request;
 use crate::network::Network;
 
 impl Reactor {

@@ -2,11 +2,12 @@
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
+use std::task::Waker;
 use std::time::Duration;
 
 use allocation_counter::opt_out;
 use windlass::network::{
-    AcceptError, Event, Incoming, Network, Outgoing, Progress, SimNetwork, Token,
+    AcceptError, ConnectError, Event, Incoming, Network, Outgoing, Progress, SimNetwork, Token,
 };
 use windlass::{Instant, SocketOptions};
 
@@ -53,6 +54,19 @@ impl Network for Uncounted {
 
     fn refuse(&mut self, farewell: &[u8]) {
         self.call(|net| net.refuse(farewell));
+    }
+
+    fn connect(
+        &mut self,
+        connection: Token,
+        address: SocketAddr,
+        options: &SocketOptions,
+    ) -> Result<(), ConnectError> {
+        self.call(|net| Network::connect(net, connection, address, options))
+    }
+
+    fn connected(&mut self, connection: Token) -> Result<Progress<()>, ConnectError> {
+        self.call(|net| net.connected(connection))
     }
 
     fn read(&mut self, connection: Token, buffer: &mut [u8]) -> io::Result<Progress<usize>> {
@@ -102,6 +116,10 @@ impl Network for Uncounted {
 
     fn abort(&mut self, connection: Token) {
         self.call(|net| net.abort(connection));
+    }
+
+    fn waker(&mut self) -> io::Result<Waker> {
+        self.call(Network::waker)
     }
 
     fn watch_signals(&mut self, signals: &[i32]) -> io::Result<()> {

@@ -19,7 +19,7 @@ fn a_peer_that_has_gone_is_passed_over_at_once() {
         world.turn(secs(1));
         assert_eq!(world.network.state(peers[3]), PeerState::Open, "{failure:?}");
         assert_eq!(world.open_len(), 1);
-        assert_eq!(world.reactor.counters().accept_errors, 3);
+        assert_eq!(world.reactor.metrics().gone, 3);
         assert_eq!(world.network.clock().as_nanos(), 0, "nobody waited");
     }
 }
@@ -111,7 +111,7 @@ fn a_peer_that_cannot_be_adopted_leaks_nothing() {
     world.network.fail_adopt(3);
     world.run_for(secs(2));
     assert_eq!(world.open_len(), 2, "the sockets are checked after each turn");
-    assert_eq!(world.reactor.counters().accept_errors, 3);
+    assert_eq!(world.reactor.metrics().accept_errors, 3);
     for peer in &peers[..3] {
         assert_eq!(world.network.state(*peer), PeerState::Finished);
         assert_eq!(world.seen(*peer), []);
@@ -136,7 +136,7 @@ fn a_peer_that_was_reset_in_the_queue_costs_only_itself() {
     world.settle();
     assert_eq!(world.seen(gone), [What::Opened, What::Closed("reset")]);
     assert_eq!(world.received(stays), "welcome\nb\n");
-    assert_eq!((world.open_len(), world.reactor.counters().panics), (1, 0));
+    assert_eq!((world.open_len(), world.reactor.metrics().panics), (1, 0));
 }
 
 #[test]
@@ -150,5 +150,5 @@ fn peers_that_have_gone_cost_as_much_of_the_budget_as_others() {
         assert_eq!(world.network.calls().since(before).accepts, 4);
     }
     world.settle();
-    assert_eq!((world.open_len(), world.reactor.counters().accept_errors), (10, 50));
+    assert_eq!((world.open_len(), world.reactor.metrics().gone), (10, 50));
 }

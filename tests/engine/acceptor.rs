@@ -102,7 +102,7 @@ fn whoever_is_over_the_limit_is_refused_with_the_farewell() {
         assert_eq!(world.network.state(peer), PeerState::Finished);
         assert_eq!(world.seen(peer), []);
     }
-    assert_eq!(world.reactor.counters().refused, 3);
+    assert_eq!(world.reactor.metrics().refused, 3);
     world.network.finish(peers[0]);
     world.settle();
     let late = world.connect_with(b"hello\n");
@@ -131,7 +131,7 @@ fn refusing_a_flood_keeps_to_the_budget_and_serves_others_meanwhile() {
         world.network.send_from(paced, b"x\n");
         world.turn(secs(1));
         assert_eq!(world.network.take_received(paced), b"x\n");
-        assert_eq!(world.reactor.counters().refused, 4 * turn);
+        assert_eq!(world.reactor.metrics().refused, 4 * turn);
     }
     assert!(flood.iter().all(|peer| world.received(*peer) == "full\n"));
 }

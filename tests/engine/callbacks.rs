@@ -124,7 +124,7 @@ fn the_close_tells_the_handler_the_error_it_gave() {
     let peer = world.connect_with(b"enter\n");
     world.run_for(secs(2));
     assert_eq!(world.reason(peer), Some("handler failed"));
-    assert_eq!(world.reactor.counters().panics, 0);
+    assert_eq!(world.reactor.metrics().panics, 0);
 }
 
 #[test]

@@ -2,11 +2,12 @@
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
+use std::task::Waker;
 use std::time::Duration;
 
 use bytes::Bytes;
 use windlass::network::{
-    AcceptError, Event, Incoming, Network, Outgoing, Progress, Readiness, Token,
+    AcceptError, ConnectError, Event, Incoming, Network, Outgoing, Progress, Readiness, Token,
 };
 use windlass::{AtLimit, Config, Error, Handler, Instant, Lines, Server, Session, SocketOptions};
 
@@ -73,6 +74,14 @@ impl Network for Endless {
 
     fn refuse(&mut self, _: &[u8]) {}
 
+    fn connect(&mut self, _: Token, _: SocketAddr, _: &SocketOptions) -> Result<(), ConnectError> {
+        Ok(())
+    }
+
+    fn connected(&mut self, _: Token) -> Result<Progress<()>, ConnectError> {
+        Ok(Progress::Blocked)
+    }
+
     fn read(&mut self, _: Token, _: &mut [u8]) -> io::Result<Progress<usize>> {
         Ok(Progress::Blocked)
     }
@@ -110,6 +119,10 @@ impl Network for Endless {
     }
 
     fn abort(&mut self, _: Token) {}
+
+    fn waker(&mut self) -> io::Result<Waker> {
+        Ok(Waker::noop().clone())
+    }
 
     fn watch_signals(&mut self, _: &[i32]) -> io::Result<()> {
         Ok(())

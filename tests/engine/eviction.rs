@@ -99,7 +99,7 @@ fn whoever_waits_comes_in_though_nothing_else_happens() {
     let peers: Vec<SimPeer> = (0..5).map(|_| world.connect()).collect();
     world.settle();
     assert_eq!(world.network.state(peers[4]), PeerState::Open);
-    assert_eq!(world.reactor.counters().accepted, 5);
+    assert_eq!(world.reactor.metrics().accepted, 5);
 }
 
 #[test]

@@ -28,7 +28,7 @@ fn a_panic_in_any_callback_ends_its_connection_only() {
         assert_eq!(world.network.state(peer), PeerState::Finished, "{at:?}");
         let reason = if at == At::Close { "peer finished" } else { "handler panicked" };
         assert_eq!(world.reason(peer), Some(reason), "{at:?}");
-        assert_eq!(world.reactor.counters().panics, 1, "{at:?}");
+        assert_eq!(world.reactor.metrics().panics, 1, "{at:?}");
         if at != At::Drain {
             world.network.send_from(neighbour, b"are you there\n");
             world.settle();
@@ -106,7 +106,7 @@ fn everyone_may_panic_and_the_loop_goes_on() {
         }
         world.settle();
         assert_eq!(world.open_len(), 0);
-        assert_eq!(world.reactor.counters().panics, 20 * round);
+        assert_eq!(world.reactor.metrics().panics, 20 * round);
     }
 }
 
@@ -184,7 +184,7 @@ fn a_panic_in_a_codec_ends_its_connection_only_and_takes_no_answer_back() {
         world.settle();
         assert_eq!(world.received(peer), answers, "{bytes:?}");
         assert_eq!(world.received(neighbour), "c\n");
-        assert_eq!((world.open_len(), world.reactor.counters().panics), (1, 1));
+        assert_eq!((world.open_len(), world.reactor.metrics().panics), (1, 1));
     }
 }
 
@@ -211,7 +211,7 @@ fn a_state_that_panics_when_it_is_dropped_ends_with_its_connection() {
     world.settle();
     assert!(peers.iter().all(|peer| world.network.state(*peer) == PeerState::Finished));
     assert_eq!(world.received(late), "b\n");
-    assert_eq!((world.open_len(), world.reactor.counters().panics), (1, 3));
+    assert_eq!((world.open_len(), world.reactor.metrics().panics), (1, 3));
     world.reactor.stop();
     world.run_to_the_end(secs(1));
 }
@@ -239,5 +239,5 @@ fn a_state_that_panics_when_it_is_made_costs_its_peer_only() {
     world.settle();
     assert_eq!(peers.map(|peer| world.received(peer)), ["a\n", "", "a\n"]);
     assert_ne!(world.network.state(peers[1]), PeerState::Open);
-    assert_eq!((world.open_len(), world.reactor.counters().panics), (2, 1));
+    assert_eq!((world.open_len(), world.reactor.metrics().panics), (2, 1));
 }

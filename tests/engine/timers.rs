@@ -131,9 +131,9 @@ fn a_timer_that_sets_itself_again_at_once_lets_others_be_served() {
         for round in 0..50 {
             let line = format!("{round}\n");
             world.network.send_from(peer, line.as_bytes());
-            let before = world.reactor.counters().turns;
+            let before = world.reactor.metrics().turns;
             world.run_until("the echo", millis(1), |world| world.received(peer) == line);
-            assert!(world.reactor.counters().turns - before <= 3, "it is served without delay");
+            assert!(world.reactor.metrics().turns - before <= 3, "it is served without delay");
             world.network.take_received(peer);
             world.run_for(Duration::from_nanos(3));
         }

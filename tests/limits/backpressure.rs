@@ -77,6 +77,26 @@ fn a_slow_peer_is_served_again_when_it_has_taken_its_answers() {
 }
 
 #[test]
+fn who_is_held_back_is_counted_until_he_goes_on_or_ends() {
+    let mut world = talkative();
+    let paused = |world: &World| world.reactor.metrics().paused;
+    let peers = [(); 3].map(|()| stalled_with(&mut world, 20));
+    let idle = world.connect();
+    world.settle();
+    assert_eq!(paused(&world), 3);
+    world.network.resume(peers[0]);
+    world.settle();
+    assert_eq!(paused(&world), 2, "one goes on");
+    world.network.reset(peers[1]);
+    world.settle();
+    assert_eq!(paused(&world), 1, "one has gone");
+    world.network.reset(idle);
+    world.reactor.stop();
+    world.run_until_empty();
+    assert_eq!(paused(&world), 0);
+}
+
+#[test]
 fn an_end_that_came_while_a_peer_was_held_back_is_seen_afterwards() {
     for count in [20, 500, 3000] {
         let mut world = talkative();

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use windlass::network::{Faults, SimNetwork};
-use windlass::{Config, Counters, DatagramHandler, DatagramSession, Error, Lines, Server};
+use windlass::{Config, DatagramHandler, DatagramSession, Error, Lines, Metrics, Server};
 
 use crate::fixture::{
     Journal, KIB, Scripted, World, address, echo as echo_frames, for_each_seed, millis, pattern,
@@ -116,8 +116,10 @@ fn datagrams_come_back_one_by_one_also_the_empty_and_the_longest() {
     let longest = pattern(65_507);
     let payloads: [&[u8]; 5] = [b"one", b"", b"two", &longest, b""];
     assert!(ask(&mut world, &payloads) == payloads, "not what was sent");
-    let Counters { datagrams_received, datagrams_sent, .. } = world.reactor.counters();
-    assert_eq!((datagrams_received, datagrams_sent), (5, 5));
+    let metrics = world.reactor.metrics();
+    assert_eq!((metrics.datagrams_received, metrics.datagrams_sent), (5, 5));
+    let bytes = payloads.iter().map(|payload| payload.len() as u64).sum();
+    assert_eq!((metrics.datagram_bytes_received, metrics.datagram_bytes_sent), (bytes, bytes));
 }
 
 #[test]
@@ -140,7 +142,7 @@ fn a_datagram_too_long_is_shown_as_such_and_counted() {
     let answers = ask(&mut world, &[b"1234567890", b"1234567890+", b"after"]);
     assert_eq!(answers, [&b"1234567890"[..], b"after"]);
     assert_eq!(seen.record().truncated, [(peer(), b"1234567890".to_vec())]);
-    let Counters { datagrams_received, datagrams_rejected, .. } = world.reactor.counters();
+    let Metrics { datagrams_received, datagrams_rejected, .. } = world.reactor.metrics();
     assert_eq!((datagrams_received, datagrams_rejected), (3, 1));
 }
 
@@ -151,7 +153,7 @@ fn a_sender_with_port_0_is_neither_heard_nor_answered() {
     world.network.send_datagram(nobody, address(0), b"spoofed");
     assert_eq!(ask(&mut world, &[b"honest"]), [b"honest"]);
     assert_eq!(seen.payloads(), [b"honest"]);
-    assert_eq!(world.reactor.counters().datagrams_rejected, 1);
+    assert_eq!(world.reactor.metrics().datagrams_rejected, 1);
 }
 
 #[test]
@@ -165,7 +167,7 @@ fn a_refusal_by_one_peer_does_not_stop_the_socket() {
         assert_eq!(ask(&mut world, &[b"still there?"]), [b"still there?"], "in round {round}");
     }
     assert_eq!(seen.payloads().len(), 100);
-    assert_eq!(world.reactor.counters().receive_errors, 50);
+    assert_eq!(world.reactor.metrics().receive_errors, 50);
 }
 
 #[test]
@@ -191,7 +193,7 @@ fn errors_now_and_then_do_not_stop_the_socket() {
         }
     }
     assert_eq!(world.network.clock().as_nanos(), 0, "there was no pause");
-    assert_eq!(world.reactor.counters().receive_errors, 3 * 18);
+    assert_eq!(world.reactor.metrics().receive_errors, 3 * 18);
 }
 
 #[test]
@@ -233,7 +235,7 @@ fn what_the_network_does_not_take_waits_and_leaves_on_the_event() {
     assert_eq!((calls.sends, calls.receives), (0, 0), "it does not spin");
     world.run_for(millis(1));
     assert_eq!(answers(&mut world), [&b"a"[..], b"", b"c"]);
-    assert_eq!(world.reactor.counters().datagrams_dropped, 0);
+    assert_eq!(world.reactor.metrics().datagrams_dropped, 0);
 }
 
 #[test]
@@ -244,7 +246,7 @@ fn what_does_not_fit_the_queue_is_dropped_and_counted() {
     for _ in 0..100 {
         ask(&mut world, &[&pattern(KIB)]);
     }
-    let waiting = 100 - world.reactor.counters().datagrams_dropped;
+    let waiting = 100 - world.reactor.metrics().datagrams_dropped;
     assert!((8..=10).contains(&waiting), "{waiting} KiB wait, with a limit of 10 KiB");
     world.run_for(secs(2));
     assert_eq!(answers(&mut world).len() as u64, waiting);
@@ -259,7 +261,7 @@ fn empty_datagrams_fill_the_queue_too() {
     for _ in 0..1000 {
         ask(&mut world, &[b""]);
     }
-    assert!(world.reactor.counters().datagrams_dropped > 700);
+    assert!(world.reactor.metrics().datagrams_dropped > 700);
 }
 
 #[test]
@@ -284,7 +286,7 @@ fn what_no_network_sends_is_dropped_and_the_rest_is_sent() {
         session.send_to(sender, payload)
     });
     assert_eq!(ask(&mut world, &[b"a", b"b"]), [b"a", b"b"]);
-    assert_eq!(world.reactor.counters().datagrams_dropped, 4);
+    assert_eq!(world.reactor.metrics().datagrams_dropped, 4);
 }
 
 #[test]
@@ -300,7 +302,7 @@ fn a_panic_costs_one_datagram_and_not_those_behind_it() {
     for good in [b"a", b"b", b"c"] {
         assert!(answers.iter().any(|answer| answer == good), "{answers:?}");
     }
-    assert_eq!(world.reactor.counters().panics, 3);
+    assert_eq!(world.reactor.metrics().panics, 3);
     assert_eq!(ask(&mut world, &[b"after"]), [b"after"]);
 }
 
@@ -410,7 +412,7 @@ fn a_datagram_that_claims_to_come_from_ourselves_is_neither_heard_nor_answered()
         world.turn_at_once();
     }
     assert_eq!(seen.payloads(), [b""; 0]);
-    let Counters { datagrams_received, datagrams_rejected, .. } = world.reactor.counters();
+    let Metrics { datagrams_received, datagrams_rejected, .. } = world.reactor.metrics();
     assert_eq!((datagrams_received, datagrams_rejected), (1, 1));
 }
 
@@ -420,7 +422,7 @@ fn only_what_the_network_does_not_take_counts_against_the_queue() {
     let payloads: Vec<_> = (0..32_u8).map(|number| vec![number; 5 * KIB]).collect();
     let sent: Vec<_> = payloads.iter().map(Vec::as_slice).collect();
     let answers = ask(&mut world, &sent);
-    let Counters { datagrams_received, datagrams_dropped, .. } = world.reactor.counters();
+    let Metrics { datagrams_received, datagrams_dropped, .. } = world.reactor.metrics();
     assert_eq!((datagrams_received, datagrams_dropped), (32, 0));
     assert!(answers == payloads, "not what was sent");
 }
@@ -433,6 +435,6 @@ fn a_batch_is_no_longer_than_the_budget_of_a_turn() {
             world.network.send_datagram(peer(), address(0), b"a");
         }
         world.turn_at_once();
-        assert_eq!(world.reactor.counters().datagrams_received, datagram_budget as u64);
+        assert_eq!(world.reactor.metrics().datagrams_received, datagram_budget as u64);
     }
 }

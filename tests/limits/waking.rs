@@ -112,9 +112,8 @@ fn timeouts_that_never_pass_never_pass() {
 fn the_longest_timeout_to_turn_is_no_timeout() {
     let mut world = World::new(timeless(), echo);
     world.join();
-    let address = address(0);
     world.network.after(10 * YEAR, move |net| {
-        net.connect_to(address);
+        net.connect_to(address(0));
     });
     world.turn(Duration::MAX);
     assert_eq!(world.reactor.connections_len(), 2);

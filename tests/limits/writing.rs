@@ -119,7 +119,8 @@ fn shared_output_is_kept_as_long_as_it_waits_and_not_copied() {
     world.settle();
     // What waits is counted for each connection, though it is there once.
     let waiting = world.reactor.held_len();
-    assert_eq!(waiting, 50 * 100 * KIB);
+    let shared_len = 50 * 100 * KIB;
+    assert!((shared_len..shared_len + 50 * 100).contains(&waiting), "{waiting} bytes");
     for peer in &peers {
         world.network.resume(*peer);
     }

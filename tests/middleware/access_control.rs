@@ -21,7 +21,7 @@ fn whoever_is_denied_is_refused_at_the_door_and_the_handler_never_hears_of_it() 
     assert_eq!(gated.answer(guest), "hello\n");
     let outcast = gated.knock("203.0.113.1:4000");
     assert_eq!(gated.seen(outcast), []);
-    assert_eq!(gated.world.reactor.counters().refused_by_layers, 2);
+    assert_eq!(gated.world.reactor.metrics().refused_by_layers, 2);
 }
 
 #[test]
@@ -31,7 +31,7 @@ fn datagrams_pass_by_the_same_rules() {
     assert!(gated.datagram_passes("198.51.100.1:53", b"in"));
     assert!(!gated.datagram_passes("198.51.100.7:53", b"denied"));
     assert!(!gated.datagram_passes("203.0.113.1:53", b"allowed nowhere"));
-    assert_eq!(gated.world.reactor.counters().datagrams_rejected, 2);
+    assert_eq!(gated.world.reactor.metrics().datagrams_rejected, 2);
 }
 
 /// A peer with an IPv4 address at a listener for both is seen there with an IPv6 address.

@@ -65,5 +65,5 @@ fn no_more_senders_than_there_are_records_get_a_datagram_through() {
     // A thousand places, and one more record for each eight of them.
     let passed = passed.count();
     assert!((1000..=1125).contains(&passed), "{passed}");
-    assert_eq!(gated.world.reactor.counters().datagrams_rejected, 20_000 - passed as u64);
+    assert_eq!(gated.world.reactor.metrics().datagrams_rejected, 20_000 - passed as u64);
 }

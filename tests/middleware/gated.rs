@@ -98,10 +98,10 @@ impl Gated {
 
     /// A peer that is refused; what it was told.
     pub(crate) fn refused(&mut self, from: &str) -> String {
-        let opened = self.world.reactor.counters().accepted;
+        let opened = self.world.reactor.metrics().accepted;
         let peer = self.knock(from);
         assert_eq!(self.world.network.state(peer), PeerState::Finished, "{from} was refused");
-        assert_eq!(self.world.reactor.counters().accepted, opened, "at the door");
+        assert_eq!(self.world.reactor.metrics().accepted, opened, "at the door");
         self.world.received(peer)
     }
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream, UdpSocket};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::task::Waker;
 use std::thread;
 use std::time::Duration;
 
@@ -15,6 +16,9 @@ use super::trial::{End, Peer, Trial, World};
 struct OsWorld {
     network: OsNetwork,
     peers: Vec<OsPeer>,
+    servers: BTreeMap<SocketAddr, TcpListener>,
+    /// Sockets that keep others from listening at their addresses, and do not listen themselves.
+    silent: Vec<Socket>,
     mailboxes: BTreeMap<SocketAddr, UdpSocket>,
 }
 
@@ -30,23 +34,48 @@ struct OsPeer {
 
 pub(crate) fn trial() -> Trial {
     let network = OsNetwork::new().unwrap();
-    Trial::new(OsWorld { network, peers: Vec::new(), mailboxes: BTreeMap::new() })
+    Trial::new(OsWorld {
+        network,
+        peers: Vec::new(),
+        servers: BTreeMap::new(),
+        silent: Vec::new(),
+        mailboxes: BTreeMap::new(),
+    })
+}
+
+/// A socket with buffers that hold little.
+fn short_socket(address: SocketAddr) -> Socket {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(8192).unwrap();
+    socket.set_send_buffer_size(8192).unwrap();
+    socket
+}
+
+/// Such a socket at an address of its own.
+fn bound_socket() -> (Socket, SocketAddr) {
+    let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
+    let socket = short_socket(anywhere);
+    socket.bind(&anywhere.into()).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    (socket, address)
 }
 
 impl OsPeer {
-    fn connect(listener: SocketAddr) -> Self {
-        let mut peer = Self {
+    fn new(address: SocketAddr) -> Self {
+        Self {
             stream: None,
-            address: listener,
+            address,
             unsent: Vec::new(),
             has_finished: false,
             is_stalled: false,
             received: Vec::new(),
             end: None,
-        };
-        let socket = Socket::new(Domain::for_address(listener), Type::STREAM, None).unwrap();
-        socket.set_recv_buffer_size(8192).unwrap();
-        socket.set_send_buffer_size(8192).unwrap();
+        }
+    }
+
+    fn connect(listener: SocketAddr) -> Self {
+        let mut peer = Self::new(listener);
+        let socket = short_socket(listener);
         match socket.connect(&listener.into()) {
             Ok(()) => {
                 socket.set_nonblocking(true).unwrap();
@@ -105,6 +134,30 @@ impl World for OsWorld {
 
     fn address(&self, peer: Peer) -> SocketAddr {
         self.peers[peer].address
+    }
+
+    fn serve(&mut self) -> SocketAddr {
+        let (socket, address) = bound_socket();
+        socket.listen(16).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        self.servers.insert(address, socket.into());
+        address
+    }
+
+    fn nobody(&mut self) -> SocketAddr {
+        let (socket, address) = bound_socket();
+        self.silent.push(socket);
+        address
+    }
+
+    fn reached(&mut self, address: SocketAddr) -> Option<Peer> {
+        let (stream, _) = match self.servers[&address].accept() {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return None,
+            answer => answer.unwrap(),
+        };
+        stream.set_nonblocking(true).unwrap();
+        self.peers.push(OsPeer { stream: Some(stream), ..OsPeer::new(address) });
+        Some(self.peers.len() - 1)
     }
 
     fn send(&mut self, peer: Peer, bytes: &[u8]) {
@@ -171,6 +224,13 @@ impl World for OsWorld {
         thread::spawn(move || {
             thread::sleep(Duration::from_millis(20));
             low_level::raise(signal).unwrap();
+        });
+    }
+
+    fn wake_soon(&mut self, waker: Waker) {
+        thread::spawn(move || {
+            thread::sleep(Duration::from_millis(20));
+            waker.wake();
         });
     }
 }

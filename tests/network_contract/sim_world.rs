@@ -1,6 +1,7 @@
 //! The simulated network and its peers.
 
 use std::net::SocketAddr;
+use std::task::Waker;
 use std::time::Duration;
 
 use windlass::network::{Network, PeerState, SimNetwork, SimPeer};
@@ -38,6 +39,21 @@ impl World for SimWorld {
 
     fn address(&self, peer: Peer) -> SocketAddr {
         self.network.address(self.peers[peer])
+    }
+
+    fn serve(&mut self) -> SocketAddr {
+        let address = self.any_address();
+        self.network.serve(address);
+        address
+    }
+
+    fn nobody(&mut self) -> SocketAddr {
+        self.any_address()
+    }
+
+    fn reached(&mut self, address: SocketAddr) -> Option<Peer> {
+        self.peers.push(self.network.accepted(address)?);
+        Some(self.peers.len() - 1)
     }
 
     fn send(&mut self, peer: Peer, bytes: &[u8]) {
@@ -98,5 +114,9 @@ impl World for SimWorld {
 
     fn raise_soon(&mut self, _: i32) {
         self.network.after(Duration::from_millis(20), SimNetwork::raise_signal);
+    }
+
+    fn wake_soon(&mut self, waker: Waker) {
+        self.network.after(Duration::from_millis(20), move |_| waker.wake());
     }
 }

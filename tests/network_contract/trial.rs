@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::task::Waker;
 use std::time::Duration;
 
 use windlass::SocketOptions;
@@ -56,6 +57,12 @@ pub(crate) trait World {
 
     fn connect(&mut self, listener: SocketAddr) -> Peer;
     fn address(&self, peer: Peer) -> SocketAddr;
+    /// An address where a peer listens, with pipes that hold little.
+    fn serve(&mut self) -> SocketAddr;
+    /// An address where nobody listens.
+    fn nobody(&mut self) -> SocketAddr;
+    /// The next peer that was reached at an address where one listens.
+    fn reached(&mut self, address: SocketAddr) -> Option<Peer>;
     /// Sends all of it, by and by.
     fn send(&mut self, peer: Peer, bytes: &[u8]);
     /// Sends no more after what was sent.
@@ -77,6 +84,7 @@ pub(crate) trait World {
     fn raise(&mut self, signal: i32);
     /// The same, while the network sleeps.
     fn raise_soon(&mut self, signal: i32);
+    fn wake_soon(&mut self, waker: Waker);
 }
 
 /// A world, and what its network has said so far.
@@ -178,7 +186,7 @@ impl Trial {
         self.until(&what, |trial| trial.has_noted(token, readiness));
     }
 
-    fn has_noted(&mut self, token: Token, readiness: Readiness) -> bool {
+    pub(crate) fn has_noted(&mut self, token: Token, readiness: Readiness) -> bool {
         let noted = self.noted.entry(token.to_bits()).or_default();
         let is_noted = noted.contains(readiness);
         if is_noted {

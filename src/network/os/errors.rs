@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind};
 
-use crate::network::{AcceptError, Progress};
+use crate::network::{AcceptError, ConnectError, Progress};
 
 /// Makes a system call until it was not interrupted, and turns "it would have to wait" into a
 /// value.
@@ -85,6 +85,75 @@ pub(super) fn accept_error(error: io::Error) -> AcceptError {
     }
 }
 
+/// Says that a connection is on its way. The standard library has no stable name for it.
+#[cfg(target_os = "linux")]
+const IN_PROGRESS: i32 = nix::errno::Errno::EINPROGRESS as i32;
+#[cfg(target_os = "android")]
+const IN_PROGRESS: i32 = 115;
+#[cfg(any(target_os = "solaris", target_os = "illumos"))]
+const IN_PROGRESS: i32 = 150;
+/// The BSDs' number, macOS included.
+#[cfg(not(any(
+    target_os = "linux",
+    target_os = "android",
+    target_os = "solaris",
+    target_os = "illumos"
+)))]
+const IN_PROGRESS: i32 = 36;
+
+/// Whether this error of `connect` says that an event will tell the outcome. An interrupted call is
+/// not made again: what it has begun goes on.
+pub(super) fn is_in_progress(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(IN_PROGRESS) || error.kind() == ErrorKind::Interrupted
+}
+
+/// Sorts an error of connecting, at once or later.
+#[cfg(target_os = "linux")]
+pub(super) fn connect_error(error: io::Error) -> ConnectError {
+    use nix::errno::Errno;
+    match Errno::from_raw(error.raw_os_error().unwrap_or_default()) {
+        Errno::ECONNREFUSED => ConnectError::Refused(error),
+        Errno::EHOSTDOWN
+        | Errno::EHOSTUNREACH
+        | Errno::ENETDOWN
+        | Errno::ENETUNREACH
+        | Errno::ENONET => ConnectError::Unreachable(error),
+        Errno::ETIMEDOUT => ConnectError::TimedOut(error),
+        // EADDRNOTAVAIL: all ports to connect from are taken. (Or, to an IPv6 address, that this
+        // host has no IPv6, which cannot be told from it.) ENOSPC: too much is watched.
+        Errno::EADDRNOTAVAIL
+        | Errno::EAGAIN
+        | Errno::EMFILE
+        | Errno::ENFILE
+        | Errno::ENOBUFS
+        | Errno::ENOMEM
+        | Errno::ENOSPC => ConnectError::NoResources(error),
+        _ => ConnectError::Other(error),
+    }
+}
+
+/// Sorts an error of connecting, at once or later.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn connect_error(error: io::Error) -> ConnectError {
+    // The same numbers on every Unix, for which the standard library has no kinds.
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    match error.kind() {
+        ErrorKind::ConnectionRefused => ConnectError::Refused(error),
+        ErrorKind::HostUnreachable | ErrorKind::NetworkDown | ErrorKind::NetworkUnreachable => {
+            ConnectError::Unreachable(error)
+        }
+        ErrorKind::TimedOut => ConnectError::TimedOut(error),
+        ErrorKind::AddrNotAvailable | ErrorKind::OutOfMemory | ErrorKind::WouldBlock => {
+            ConnectError::NoResources(error)
+        }
+        _ if matches!(error.raw_os_error(), Some(ENFILE | EMFILE)) => {
+            ConnectError::NoResources(error)
+        }
+        _ => ConnectError::Other(error),
+    }
+}
+
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
@@ -133,6 +202,45 @@ mod tests {
             assert!(matches!(classified(errno), AcceptError::Exhausted(_)), "{errno}");
         }
         assert!(matches!(accept_error(ErrorKind::Other.into()), AcceptError::Exhausted(_)));
+    }
+
+    #[test]
+    fn an_error_of_connecting_is_sorted_by_whose_matter_it_is() {
+        let sorted = |errno: Errno| connect_error(errno.into());
+        assert!(matches!(sorted(Errno::ECONNREFUSED), ConnectError::Refused(_)));
+        assert!(matches!(sorted(Errno::ETIMEDOUT), ConnectError::TimedOut(_)));
+        for errno in [
+            Errno::EHOSTDOWN,
+            Errno::EHOSTUNREACH,
+            Errno::ENETDOWN,
+            Errno::ENETUNREACH,
+            Errno::ENONET,
+        ] {
+            assert!(matches!(sorted(errno), ConnectError::Unreachable(_)), "{errno}");
+        }
+        for errno in [
+            Errno::EADDRNOTAVAIL,
+            Errno::EAGAIN,
+            Errno::EMFILE,
+            Errno::ENFILE,
+            Errno::ENOBUFS,
+            Errno::ENOMEM,
+            Errno::ENOSPC,
+        ] {
+            assert!(matches!(sorted(errno), ConnectError::NoResources(_)), "{errno}");
+        }
+        for errno in [Errno::ECONNRESET, Errno::EACCES, Errno::EAFNOSUPPORT, Errno::UnknownErrno] {
+            assert!(matches!(sorted(errno), ConnectError::Other(_)), "{errno}");
+        }
+        assert!(matches!(connect_error(not_found()), ConnectError::Other(_)));
+    }
+
+    #[test]
+    fn a_connection_on_its_way_is_no_error() {
+        assert!(is_in_progress(&Errno::EINPROGRESS.into()));
+        assert!(is_in_progress(&Errno::EINTR.into()));
+        assert!(!is_in_progress(&Errno::ECONNREFUSED.into()));
+        assert!(!is_in_progress(&Errno::EAGAIN.into()), "something has run out");
     }
 
     #[test]

@@ -28,6 +28,8 @@ pub struct Calls {
     pub adopts: u64,
     /// Calls of `refuse`.
     pub refusals: u64,
+    /// Calls of `connect`, those that failed at once included.
+    pub connects: u64,
     /// Calls of `read`, those that found nothing included.
     pub reads: u64,
     /// Calls of `write` and `write_vectored`, those that found no room included.
@@ -55,6 +57,7 @@ impl Calls {
             accepts: self.accepts - earlier.accepts,
             adopts: self.adopts - earlier.adopts,
             refusals: self.refusals - earlier.refusals,
+            connects: self.connects - earlier.connects,
             reads: self.reads - earlier.reads,
             writes: self.writes - earlier.writes,
             shutdowns: self.shutdowns - earlier.shutdowns,

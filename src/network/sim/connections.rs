@@ -9,7 +9,7 @@ use crate::token::Token;
 
 impl SimNetwork {
     /// The link of a connection that is open.
-    fn link_of(&mut self, connection: Token) -> io::Result<usize> {
+    pub(super) fn link_of(&mut self, connection: Token) -> io::Result<usize> {
         match self.sockets.get(&connection).map(|socket| &socket.kind) {
             Some(Kind::Connection(link)) => Ok(*link),
             _ => {
@@ -19,8 +19,16 @@ impl SimNetwork {
         }
     }
 
+    /// The same, of one that can be used.
+    fn proven_link_of(&mut self, connection: Token) -> io::Result<usize> {
+        let index = self.link_of(connection)?;
+        let is_proven = self.links[index].is_proven;
+        assert!(is_proven, "{connection:?} is used before it is known to be connected");
+        Ok(index)
+    }
+
     /// Fails if the connection has broken and nobody was told, or breaks now.
-    fn check_unbroken(&mut self, index: usize) -> io::Result<()> {
+    pub(super) fn check_unbroken(&mut self, index: usize) -> io::Result<()> {
         if self.random.chance(self.faults.reset) {
             self.break_link(index, io::ErrorKind::ConnectionReset);
         }
@@ -36,7 +44,7 @@ impl SimNetwork {
         buffer: &mut [u8],
     ) -> io::Result<Progress<usize>> {
         assert!(!buffer.is_empty(), "a read without a buffer");
-        let index = self.link_of(token)?;
+        let index = self.proven_link_of(token)?;
         self.check_unbroken(index)?;
         let link = &self.links[index];
         let unread = link.inbound.unread_len();
@@ -66,7 +74,7 @@ impl SimNetwork {
         token: Token,
         parts: &[IoSlice<'_>],
     ) -> io::Result<Progress<usize>> {
-        let index = self.link_of(token)?;
+        let index = self.proven_link_of(token)?;
         self.check_unbroken(index)?;
         if let Some(kind) = self.links[index].write_error.take() {
             self.break_link(index, kind);
@@ -98,13 +106,14 @@ impl SimNetwork {
     }
 
     pub(super) fn shutdown_connection(&mut self, token: Token) -> io::Result<()> {
-        let index = self.link_of(token)?;
+        let index = self.proven_link_of(token)?;
         let link = &mut self.links[index];
         if link.is_broken {
             let text = "ENOTCONN: the connection has broken (simulated)";
             return Err(io::Error::new(io::ErrorKind::NotConnected, text));
         }
         link.outbound.finish();
+        self.stir_twin(index);
         Ok(())
     }
 }

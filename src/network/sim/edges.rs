@@ -4,6 +4,7 @@ use std::io;
 
 use super::SimNetwork;
 use super::datagrams::UdpSocket;
+use super::link::{Link, Place};
 use super::listeners::Listener;
 use super::schedule::Scheduled;
 use crate::network::{Event, Readiness};
@@ -95,6 +96,10 @@ impl SimNetwork {
     pub(super) fn forget(&mut self, token: Token) -> Option<Kind> {
         let socket = self.sockets.remove(&token)?;
         self.endpoints.retain(|endpoint| *endpoint != token);
+        if let Kind::Connection(link) = socket.kind {
+            let Link { address, server, .. } = self.links[link];
+            self.dialed.remove(&(address, server));
+        }
         self.closed_tokens.push_back(token);
         if self.closed_tokens.len() > CLOSED_TOKENS {
             self.closed_tokens.pop_front();
@@ -107,7 +112,7 @@ impl SimNetwork {
     }
 
     /// What can be done with a socket right now.
-    fn truth(&self, token: Token) -> Readiness {
+    pub(super) fn truth(&self, token: Token) -> Readiness {
         let facts = |is_readable, is_writable, is_at_end| {
             let mut facts = Readiness::NONE;
             for (is_so, fact) in [
@@ -123,6 +128,9 @@ impl SimNetwork {
             Kind::Listener(listener) => facts(listener.can_accept(), false, false),
             Kind::Connection(link) => {
                 let link = &self.links[*link];
+                if let Place::Dialing(_) = link.place {
+                    return Readiness::NONE;
+                }
                 let is_at_end = link.inbound.end_arrived() || link.is_broken;
                 let can_write = link.outbound.is_roomy()
                     || link.is_broken
@@ -253,12 +261,14 @@ impl SimNetwork {
 
     /// Queues an event that says nothing true, of any socket that is open or was of late.
     pub(super) fn invent_event(&mut self) {
-        let candidates = self.sockets.len() + self.closed_tokens.len();
+        let wake = self.wake_flag.as_ref().map(|_| &Token::WAKE);
+        let candidates =
+            self.sockets.len() + self.closed_tokens.len() + usize::from(wake.is_some());
         if candidates == 0 {
             return;
         }
         let index = self.random.below(candidates);
-        let open = self.sockets.keys().chain(&self.closed_tokens).nth(index);
+        let open = self.sockets.keys().chain(&self.closed_tokens).chain(wake).nth(index);
         let token = *open.expect("the index is below their number");
         let bits = [
             Readiness::READABLE,
@@ -289,6 +299,9 @@ impl SimNetwork {
         match &socket.kind {
             Kind::Listener(Listener { address, queue, .. }) => {
                 format!("{token:?} (listener {address}, {} waiting)", queue.len())
+            }
+            Kind::Connection(link) if matches!(self.links[*link].place, Place::Dialing(_)) => {
+                format!("{token:?} (connecting to {})", self.links[*link].address)
             }
             Kind::Connection(link) => {
                 let link = &self.links[*link];

@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use super::random::Random;
-use crate::network::AcceptError;
+use crate::network::{AcceptError, ConnectError};
 
 /// How often each fault happens, in times per thousand occasions: 0 is never, 1,000 always. All
 /// of them keep the contract of [`network`](crate::network), which is what makes them worth
@@ -30,7 +30,8 @@ pub struct Faults {
     pub partial_write: u16,
     /// A read, receive or accept answers `Blocked` although something is there; an event follows.
     pub blocked_read: u16,
-    /// A write or send answers `Blocked` although there is room; an event follows.
+    /// A write or send answers `Blocked` although there is room, or a
+    /// [`connected`](crate::network::Network::connected) although it is so; an event follows.
     pub blocked_write: u16,
     /// A poll gives an event that says nothing true, of a socket that is open or was closed of
     /// late.
@@ -57,6 +58,8 @@ pub struct Faults {
     pub gone_at_accept: u16,
     /// A connection just accepted cannot be adopted.
     pub failed_adopt: u16,
+    /// A connection that the loop begins fails, at once or later.
+    pub failed_connect: u16,
     /// A datagram, either way, does not arrive.
     pub lost_datagram: u16,
     /// A datagram, either way, arrives twice.
@@ -91,6 +94,7 @@ impl Faults {
             aborted_accept: 0,
             gone_at_accept: 0,
             failed_adopt: 0,
+            failed_connect: 0,
             lost_datagram: 0,
             doubled_datagram: 0,
             reordered_datagram: 0,
@@ -139,12 +143,13 @@ impl Faults {
     }
 
     /// Those that end a connection.
-    fn costly(&mut self) -> [&mut u16; 4] {
+    fn costly(&mut self) -> [&mut u16; 5] {
         [
             &mut self.reset,
             &mut self.aborted_accept,
             &mut self.gone_at_accept,
             &mut self.failed_adopt,
+            &mut self.failed_connect,
         ]
     }
 
@@ -236,6 +241,66 @@ impl AcceptFailure {
     }
 }
 
+/// A way in which connecting fails.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum ConnectFailure {
+    /// Nobody listens at the address.
+    Refused,
+    /// There is no way to the address.
+    Unreachable,
+    /// Nobody has answered for too long.
+    TimedOut,
+    /// The connection has reached itself.
+    SelfConnected,
+    /// The process has no descriptor left.
+    Emfile,
+    /// There is no port left to connect from.
+    AddrNotAvail,
+    /// A firewall forbids the connection.
+    Perm,
+}
+
+impl ConnectFailure {
+    /// Those that chance takes for a connect that fails at once.
+    pub(super) const AT_ONCE: [Self; 4] =
+        [Self::Unreachable, Self::Emfile, Self::AddrNotAvail, Self::Perm];
+    /// Those that it takes for one that fails later.
+    pub(super) const LATER: [Self; 4] =
+        [Self::Refused, Self::Unreachable, Self::TimedOut, Self::SelfConnected];
+
+    /// The error as the contract sorts it.
+    pub(super) fn error(self) -> ConnectError {
+        let error = |kind, text: &str| io::Error::new(kind, format!("{text} (simulated)"));
+        match self {
+            Self::Refused => ConnectError::Refused(error(
+                io::ErrorKind::ConnectionRefused,
+                "ECONNREFUSED: connection refused",
+            )),
+            Self::Unreachable => ConnectError::Unreachable(error(
+                io::ErrorKind::HostUnreachable,
+                "EHOSTUNREACH: no route to host",
+            )),
+            Self::TimedOut => ConnectError::TimedOut(error(
+                io::ErrorKind::TimedOut,
+                "ETIMEDOUT: connection timed out",
+            )),
+            Self::SelfConnected => ConnectError::SelfConnected,
+            Self::Emfile => ConnectError::NoResources(error(
+                io::ErrorKind::Other,
+                "EMFILE: too many open files",
+            )),
+            Self::AddrNotAvail => ConnectError::NoResources(error(
+                io::ErrorKind::AddrNotAvailable,
+                "EADDRNOTAVAIL: cannot assign requested address",
+            )),
+            Self::Perm => ConnectError::Other(error(
+                io::ErrorKind::PermissionDenied,
+                "EPERM: operation not permitted",
+            )),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -244,7 +309,7 @@ mod tests {
     fn a_random_mixture_is_the_same_for_a_seed_and_leaves_some_faults_out() {
         assert_eq!(Faults::random(5), Faults::random(5));
         assert_ne!(Faults::random(5), Faults::random(6));
-        let mut counts = [0; 20];
+        let mut counts = [0; 21];
         for seed in 0..200 {
             let mut faults = Faults::random(seed);
             let on = faults.harmless().map(|rate| *rate > 0);
@@ -263,6 +328,7 @@ mod tests {
         let mut faults = Faults { reset: 1, aborted_accept: 1, ..harmless.clone() };
         faults.gone_at_accept = 1;
         faults.failed_adopt = 1;
+        faults.failed_connect = 1;
         assert_eq!(faults.lossless(), harmless);
     }
 }

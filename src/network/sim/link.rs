@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::faults::ConnectFailure;
 use super::pipe::{Inbound, Outbound};
 use crate::token::Token;
 
@@ -14,7 +15,8 @@ pub struct SimPeer(pub(super) usize);
 /// How things stand, as a peer sees it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum PeerState {
-    /// It has not been accepted yet: it waits in the listener's queue, or for a place there.
+    /// It has not been accepted yet: it waits in the listener's queue, or for a place there. Or the
+    /// loop connects to it, and has not reached it.
     Connecting,
     /// The connection is open.
     Open,
@@ -24,7 +26,7 @@ pub enum PeerState {
     Reset,
     /// The peer itself has reset the connection, or a fault of the network has.
     Broken,
-    /// Nobody was listening.
+    /// There was no connection: nobody was listening, or there was no way.
     Refused,
     /// The queue was full for the 127 s after which a peer gives up.
     TimedOut,
@@ -35,6 +37,8 @@ pub enum PeerState {
 pub(super) enum Place {
     /// Outside: the listener's queue has no place for it.
     Outside,
+    /// With the server, under this token, and on its way to the peer.
+    Dialing(Token),
     /// In the listener's queue.
     Queued,
     /// In the network's hand, between accept and adopt.
@@ -60,7 +64,7 @@ pub(super) enum Reading {
 pub(super) struct Link {
     /// The peer's address.
     pub(super) address: SocketAddr,
-    /// The address it connected to.
+    /// The address of the server's end: that the peer connected to, or that it was reached from.
     pub(super) server: SocketAddr,
     pub(super) inbound: Inbound,
     pub(super) outbound: Outbound,
@@ -78,6 +82,15 @@ pub(super) struct Link {
     pub(super) error: Option<io::ErrorKind>,
     /// The error that the server's next write finds.
     pub(super) write_error: Option<io::ErrorKind>,
+    /// Whether it was the server that connected.
+    pub(super) is_outbound: bool,
+    /// Whether the server knows that it is connected.
+    pub(super) is_proven: bool,
+    /// Why the server's connecting fails, if it does.
+    pub(super) failure: Option<ConnectFailure>,
+    /// The other half of a connection that leads from the loop to itself: what is sent to the one's
+    /// peer, the other's peer sends.
+    pub(super) twin: Option<usize>,
 }
 
 impl Link {
@@ -95,7 +108,26 @@ impl Link {
             is_broken: false,
             error: None,
             write_error: None,
+            is_outbound: false,
+            is_proven: true,
+            failure: None,
+            twin: None,
         }
+    }
+
+    /// One that the loop has begun, from `server` to `address`.
+    pub(super) const fn outbound(address: SocketAddr, server: SocketAddr, token: Token) -> Self {
+        let mut link = Self::new(address, server);
+        link.place = Place::Dialing(token);
+        link.is_outbound = true;
+        link.is_proven = false;
+        link
+    }
+
+    /// How many bytes each direction holds.
+    pub(super) const fn set_capacities(&mut self, inbound: usize, outbound: usize) {
+        self.inbound.set_capacity(inbound);
+        self.outbound.set_capacity(outbound);
     }
 
     pub(super) fn state(&self) -> PeerState {
@@ -103,7 +135,7 @@ impl Link {
             return fate;
         }
         match self.place {
-            Place::Outside | Place::Queued => PeerState::Connecting,
+            Place::Outside | Place::Dialing(_) | Place::Queued => PeerState::Connecting,
             Place::Hand | Place::Held(_) | Place::Left => {
                 let has_all = self.outbound.in_flight_len() == 0 || self.reading == Reading::Prompt;
                 if self.outbound.is_finished() && has_all {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::SimNetwork;
 use super::edges::{Kind, unknown};
-use super::faults::AcceptFailure;
+use super::faults::{AcceptFailure, ConnectFailure};
 use super::link::{Link, PeerState, Place, SimPeer};
 use super::schedule::Scheduled;
 use super::trace::{Call, address_word};
@@ -54,8 +54,8 @@ impl SimNetwork {
         self.connect_from(SocketAddr::new(from, port), listener)
     }
 
-    /// As [`connect_to`](Self::connect_to), from this address. A peer with an IPv4 address that reaches
-    /// an IPv6 listener is seen there as `::ffff:a.b.c.d`.
+    /// As [`connect_to`](Self::connect_to), from this address. A peer with an IPv4 address that
+    /// reaches an IPv6 listener is seen there as `::ffff:a.b.c.d`.
     pub fn connect_from(&mut self, from: SocketAddr, listener: SocketAddr) -> SimPeer {
         self.trace.begin(Call::Connect, self.links.len() as u64, self.clock);
         self.trace.add(address_word(from));
@@ -80,7 +80,7 @@ impl SimNetwork {
     }
 
     /// The listener that a peer from `from` reaches at `address`: of several, always the same.
-    fn listener_for(&self, from: SocketAddr, address: SocketAddr) -> Option<Token> {
+    pub(super) fn listener_for(&self, from: SocketAddr, address: SocketAddr) -> Option<Token> {
         let is_reached = |token: &Token| match &self.sockets[token].kind {
             Kind::Listener(listener) => reaches(listener.address, &listener.options, address),
             Kind::Connection(_) | Kind::Udp(_) | Kind::Signals { .. } => false,
@@ -98,29 +98,40 @@ impl SimNetwork {
         let token = self.listener_for(link.address, link.server);
         let kind = token.and_then(|token| Some(&mut self.sockets.get_mut(&token)?.kind));
         let (Some(token), Some(Kind::Listener(listener))) = (token, kind) else {
-            self.links[index].fate = Some(PeerState::Refused);
-            self.links[index].discard();
+            self.give_up(index, PeerState::Refused);
             return;
         };
         if listener.queue.len() <= listener.options.backlog as usize {
             listener.queue.push_back(index);
             let link = &mut self.links[index];
             let SocketOptions { send_buffer_len, receive_buffer_len, .. } = listener.options;
-            link.inbound.set_capacity(receive_buffer_len.unwrap_or(self.pipe_len).max(1));
-            link.outbound.set_capacity(send_buffer_len.unwrap_or(self.pipe_len).max(1));
+            link.set_capacities(
+                receive_buffer_len.unwrap_or(self.pipe_len).max(1),
+                send_buffer_len.unwrap_or(self.pipe_len).max(1),
+            );
             link.address = as_seen(link.address, listener.address);
             link.server = as_seen(link.server, listener.address);
             link.place = Place::Queued;
             self.flow_in(index);
             self.check(token);
-        } else if let Some(&retry) = RETRIES.get(attempt as usize) {
-            let waited = if attempt == 0 { 0 } else { RETRIES[attempt as usize - 1] };
-            let when = self.moment(Duration::from_secs(retry - waited));
+            self.tell_twin(index, None);
+        } else if let Some(wait) = retry_wait(attempt) {
+            let when = self.moment(wait);
             self.schedule.add(when, Scheduled::Knock { link: index, attempt: attempt + 1 });
         } else {
-            self.links[index].fate = Some(PeerState::TimedOut);
-            self.links[index].discard();
+            self.give_up(index, PeerState::TimedOut);
         }
+    }
+
+    /// A peer has not got in.
+    fn give_up(&mut self, index: usize, fate: PeerState) {
+        self.links[index].fate = Some(fate);
+        self.links[index].discard();
+        let failure = match fate {
+            PeerState::TimedOut => ConnectFailure::TimedOut,
+            _ => ConnectFailure::Refused,
+        };
+        self.tell_twin(index, Some(failure));
     }
 
     pub(super) fn open_listener(
@@ -269,6 +280,14 @@ impl SimNetwork {
             self.leave(index);
         }
     }
+}
+
+/// How long whoever has had no answer to the `attempt`-th try waits before the next; after the last
+/// there is none.
+pub(super) fn retry_wait(attempt: u32) -> Option<Duration> {
+    let attempt = attempt as usize;
+    let waited = if attempt == 0 { 0 } else { *RETRIES.get(attempt - 1)? };
+    RETRIES.get(attempt).map(|retry| Duration::from_secs(retry - waited))
 }
 
 /// The address by which a peer means this host.

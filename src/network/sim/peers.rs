@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::SimNetwork;
+use super::faults::ConnectFailure;
 use super::link::{Link, PeerState, Place, Reading, SimPeer};
 use super::schedule::Scheduled;
 use super::trace::Call;
@@ -108,12 +109,13 @@ impl SimNetwork {
     /// The token under which the loop holds this peer's connection, while it does.
     pub fn token(&self, peer: SimPeer) -> Option<Token> {
         match self.links[peer.0].place {
-            Place::Held(token) => Some(token),
+            Place::Dialing(token) | Place::Held(token) => Some(token),
             Place::Outside | Place::Queued | Place::Hand | Place::Left => None,
         }
     }
 
-    /// Every peer there ever was, in the order they were made.
+    /// Every peer there ever was, in the order they were made. (A connection of the loop to itself
+    /// has two, which pass on what they receive, and are not for a test to command.)
     pub fn peers(&self) -> impl Iterator<Item = SimPeer> + use<> {
         (0..self.links.len()).map(SimPeer)
     }
@@ -152,17 +154,22 @@ impl SimNetwork {
     /// Lets all bytes flow that can: those to the loop first, since some of them may meet a closed
     /// socket, and the reset that answers them destroys what flows the other way.
     pub(super) fn flow(&mut self) {
-        for link in std::mem::take(&mut self.stirred) {
-            self.links[link].is_stirred = false;
-            self.flow_in(link);
-            self.flow_out(link);
+        while !self.stirred.is_empty() {
+            for link in std::mem::take(&mut self.stirred) {
+                self.links[link].is_stirred = false;
+                self.flow_in(link);
+                match self.links[link].twin {
+                    Some(twin) => self.pass_on(link, twin),
+                    None => self.flow_out(link),
+                }
+            }
         }
     }
 
     /// What the peer sends goes as far as it fits.
     pub(super) fn flow_in(&mut self, index: usize) {
         let link = &mut self.links[index];
-        if link.is_over() || link.place == Place::Outside {
+        if link.is_over() || matches!(link.place, Place::Outside | Place::Dialing(_)) {
             return;
         }
         let arrival = link.inbound.flow();
@@ -174,7 +181,8 @@ impl SimNetwork {
                 self.check(token);
             }
             Place::Left if arrival.has_bytes => self.reset_peer(index),
-            Place::Left | Place::Queued | Place::Hand | Place::Outside => {}
+            Place::Left | Place::Queued | Place::Hand => {}
+            Place::Outside | Place::Dialing(_) => unreachable!("nothing flows there, see above"),
         }
     }
 
@@ -204,7 +212,7 @@ impl SimNetwork {
         }
     }
 
-    fn take(&mut self, index: usize, max_len: usize) {
+    pub(super) fn take(&mut self, index: usize, max_len: usize) {
         let link = &mut self.links[index];
         link.outbound.take(max_len);
         if let Place::Held(token) = link.place {
@@ -219,14 +227,18 @@ impl SimNetwork {
         if link.is_over() {
             return;
         }
+        if let Place::Dialing(_) = link.place {
+            self.fail_dial(index, ConnectFailure::Refused);
+            return;
+        }
         link.fate = Some(PeerState::Broken);
         link.is_broken = true;
         link.error = Some(error);
         link.discard();
         if let Place::Held(token) = link.place {
-            let all = Readiness::READABLE.with(Readiness::WRITABLE).with(Readiness::HANGUP);
-            self.owe(token, all);
+            self.owe(token, Readiness::ALL);
         }
+        self.stir_twin(index);
     }
 
     /// The server's end resets the connection.
@@ -237,12 +249,13 @@ impl SimNetwork {
             link.fate = Some(PeerState::Reset);
             link.discard();
         }
+        self.stir_twin(index);
     }
 
     /// The server's end closes as the system does by itself.
     pub(super) fn leave(&mut self, index: usize) {
         let link = &mut self.links[index];
-        if link.inbound.unread_len() > 0 {
+        if link.inbound.unread_len() > 0 || matches!(link.place, Place::Dialing(_)) {
             self.reset_peer(index);
             return;
         }

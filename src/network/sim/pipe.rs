@@ -54,6 +54,11 @@ impl Inbound {
         Arrival { has_bytes: len > 0, is_end }
     }
 
+    /// How much of what the peer sends now arrives with the next flow.
+    pub(super) fn room(&self) -> usize {
+        self.capacity.saturating_sub(self.arrived.len() + self.unsent.len())
+    }
+
     /// Takes bytes that have arrived, as many as there are and `buffer` has room for.
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> usize {
         let len = buffer.len().min(self.arrived.len());

@@ -19,6 +19,8 @@ pub(super) enum Scheduled {
     PeerTakes { link: usize },
     /// A peer that found the queue full tries again, for the time it says.
     Knock { link: usize, attempt: u32 },
+    /// What a connection of the loop meets at its address shows, for the time it says.
+    Dial { link: usize, attempt: u32 },
     /// A datagram arrives that is late.
     Datagram { from: SocketAddr, to: SocketAddr, payload: Vec<u8> },
     /// A UDP socket may have room again.

@@ -2,6 +2,7 @@
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
+use std::task::Waker;
 use std::time::Duration;
 
 use super::SimNetwork;
@@ -11,7 +12,7 @@ use super::trace::{Answer, Call};
 use crate::batch::{Incoming, Outgoing};
 use crate::config::SocketOptions;
 use crate::instant::Instant;
-use crate::network::{AcceptError, Event, Network, Progress};
+use crate::network::{AcceptError, ConnectError, Event, Network, Progress};
 use crate::token::Token;
 
 /// How many events a poll gives if the list it is to fill has no capacity.
@@ -80,6 +81,7 @@ impl SimNetwork {
                 Scheduled::Event { token, facts } => self.arrive_late(token, facts),
                 Scheduled::PeerTakes { link } => self.take_portion(link),
                 Scheduled::Knock { link, attempt } => self.knock(link, attempt),
+                Scheduled::Dial { link, attempt } => self.try_to_reach(link, attempt),
                 Scheduled::Datagram { from, to, payload } => self.arrive(from, to, payload),
                 Scheduled::Unblock { token } if self.sockets.contains_key(&token) => {
                     self.check(token);
@@ -88,6 +90,7 @@ impl SimNetwork {
             }
         }
         self.flow();
+        self.take_wake();
     }
 
     /// What may happen at a poll by way of a fault.
@@ -216,6 +219,29 @@ impl Network for SimNetwork {
         self.refuse_peer(farewell);
     }
 
+    fn connect(
+        &mut self,
+        connection: Token,
+        address: SocketAddr,
+        options: &SocketOptions,
+    ) -> Result<(), ConnectError> {
+        self.begin(Call::Dial, connection.to_bits());
+        self.trace.add_bytes(format!("{address} {options:?}").as_bytes());
+        self.calls.connects += 1;
+        let result = self.dial(connection, address, options);
+        self.trace.connect_answer(&result);
+        self.has_achieved = true;
+        result
+    }
+
+    fn connected(&mut self, connection: Token) -> Result<Progress<()>, ConnectError> {
+        self.begin(Call::Connected, connection.to_bits());
+        let result = self.outcome(connection);
+        self.trace.connect_answer(&result);
+        self.has_achieved |= !matches!(result, Ok(Progress::Blocked));
+        result
+    }
+
     fn read(&mut self, connection: Token, buffer: &mut [u8]) -> io::Result<Progress<usize>> {
         self.begin(Call::Read, connection.to_bits());
         self.trace.add(buffer.len() as u64);
@@ -321,6 +347,12 @@ impl Network for SimNetwork {
             self.has_achieved = true;
             self.reset_peer(link);
         }
+    }
+
+    fn waker(&mut self) -> io::Result<Waker> {
+        self.begin(Call::Waker, 0);
+        self.has_achieved = true;
+        Ok(self.make_waker())
     }
 
     fn watch_signals(&mut self, signals: &[i32]) -> io::Result<()> {

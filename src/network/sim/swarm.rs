@@ -14,7 +14,7 @@ use crate::token::Token;
 const SECOND: Duration = Duration::from_secs(1);
 
 /// An echo server that keeps to the contract, as plain as can be; or not quite, to be caught.
-struct Echo {
+pub(super) struct Echo {
     connections: BTreeMap<Token, VecDeque<u8>>,
     readable: BTreeMap<Token, bool>,
     next_slot: u32,
@@ -24,7 +24,7 @@ struct Echo {
 }
 
 impl Echo {
-    fn new(stops_early: bool) -> Self {
+    pub(super) fn new(stops_early: bool) -> Self {
         Self {
             connections: BTreeMap::new(),
             readable: BTreeMap::new(),
@@ -35,10 +35,21 @@ impl Echo {
         }
     }
 
-    fn turn(&mut self, net: &mut SimNetwork, timeout: Option<Duration>) -> io::Result<()> {
+    fn turn(&mut self, net: &mut SimNetwork) -> io::Result<()> {
         let mut events = Vec::<Event>::with_capacity(3);
+        net.poll(&mut events, self.timeout())?;
+        self.act(net, &events);
+        Ok(())
+    }
+
+    /// How long it can sleep.
+    pub(super) fn timeout(&self) -> Option<Duration> {
         let is_busy = self.can_accept || !self.readable.is_empty();
-        net.poll(&mut events, if is_busy { Some(Duration::from_millis(10)) } else { timeout })?;
+        is_busy.then_some(Duration::from_millis(10))
+    }
+
+    /// Does what a poll asks for.
+    pub(super) fn act(&mut self, net: &mut SimNetwork, events: &[Event]) {
         for event in events {
             if event.token == LISTENER {
                 self.can_accept = true;
@@ -58,7 +69,10 @@ impl Echo {
         for (token, is_hangup) in std::mem::take(&mut self.readable) {
             self.serve(net, token, is_hangup);
         }
-        Ok(())
+    }
+
+    pub(super) fn has_connections(&self) -> bool {
+        !self.connections.is_empty()
     }
 
     fn accept(&mut self, net: &mut SimNetwork) {
@@ -197,7 +211,7 @@ fn run(seed: u64, faults: Faults, stops_early: bool) -> Outcome {
         }
         // The last peer may have gone within the poll, and there is nothing more to wait for.
         result = echo
-            .turn(&mut net, None)
+            .turn(&mut net)
             .or_else(|error| if is_done(&net, &echo) { Ok(()) } else { Err(error) });
     }
     Outcome { net, peers, result }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::random::mix;
 use crate::instant::Instant;
-use crate::network::Progress;
+use crate::network::{ConnectError, Progress};
 
 /// Everything that was asked and answered, folded into 64 bits.
 #[derive(Debug)]
@@ -39,6 +39,9 @@ pub(super) enum Call {
     PeerTake,
     RaiseSignal,
     Datagram,
+    Dial,
+    Connected,
+    Waker,
 }
 
 impl Trace {
@@ -75,6 +78,14 @@ impl Trace {
         match result {
             Ok(answer) => self.add(answer.word()),
             Err(error) => self.error(error),
+        }
+    }
+
+    /// What a call about an outbound connection has answered.
+    pub(super) fn connect_answer<T: Answer>(&mut self, result: &Result<T, ConnectError>) {
+        match result {
+            Ok(answer) => self.add(answer.word()),
+            Err(error) => self.add_bytes(error.to_string().as_bytes()),
         }
     }
 

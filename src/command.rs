@@ -1,0 +1,117 @@
+//! What callbacks and other threads ask of the loop, to be done between callbacks.
+
+use std::any::{Any, TypeId};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::token::{ConnectionId, Token};
+
+/// One thing to be done. `Task` is what is run with an endpoint's handler; only the endpoint knows
+/// its type.
+#[derive(Debug)]
+pub(crate) enum Command<Task = Box<dyn Any>> {
+    Send { to: Token, bytes: Bytes },
+    Close(Token),
+    Abort(Token),
+    Broadcast(Broadcast),
+    Run { endpoint: u8, task: Task },
+}
+
+/// A task that comes from another thread.
+pub(crate) type PostedTask = Box<dyn Any + Send>;
+
+impl From<Command<PostedTask>> for Command {
+    fn from(posted: Command<PostedTask>) -> Self {
+        match posted {
+            Command::Send { to, bytes } => Self::Send { to, bytes },
+            Command::Close(token) => Self::Close(token),
+            Command::Abort(token) => Self::Abort(token),
+            Command::Broadcast(broadcast) => Self::Broadcast(broadcast),
+            Command::Run { endpoint, task } => Self::Run { endpoint, task },
+        }
+    }
+}
+
+/// The same bytes for many connections: encoded once, and not copied for anybody.
+///
+/// The bytes go out as they are: [`Session::encode`](crate::Session::encode) makes a frame of a
+/// message. A broadcast is done in portions, so that others are served between them; of two
+/// broadcasts, every receiver gets the earlier first.
+///
+/// ```
+/// use bytes::Bytes;
+/// use windlass::{Broadcast, Slow};
+/// # use windlass::{Error, Handler, Lines, Session};
+/// # struct Chat;
+/// # impl Handler for Chat {
+/// #     type Codec = Lines;
+/// #     type State = ();
+/// #     fn on_frame(&mut self, _: &mut Session<'_, Self>, _: &str) -> Result<(), Error> {
+/// #         Ok(())
+/// #     }
+/// # }
+///
+/// let news = Broadcast::to_all_of::<Chat>(Bytes::from_static(b"news\n")).slow(Slow::Close);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Broadcast {
+    pub(crate) audience: Audience,
+    pub(crate) bytes: Bytes,
+    pub(crate) except: Option<Token>,
+    pub(crate) slow: Slow,
+}
+
+/// Who receives a broadcast.
+#[derive(Clone, Debug)]
+pub(crate) enum Audience {
+    /// All connections of all endpoints with this handler.
+    Handler(TypeId),
+    /// These.
+    Ids(Arc<[ConnectionId]>),
+}
+
+/// What becomes of a receiver that is slow: one that has not taken as much output as the
+/// [high watermark](crate::Config::high_watermark) says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Slow {
+    /// It does not get this broadcast.
+    #[default]
+    Skip,
+    /// It is closed, at once and with a reset, as [too slow](crate::CloseReason::TooSlow).
+    Close,
+    /// It gets the broadcast, and is counted; what waits for it may come to the
+    /// [write limit](crate::Config::write_limit).
+    Count,
+}
+
+impl Broadcast {
+    /// For all connections of the handler `H`.
+    pub fn to_all_of<H: 'static>(bytes: impl Into<Bytes>) -> Self {
+        Self::new(Audience::Handler(TypeId::of::<H>()), bytes.into())
+    }
+
+    /// For these connections, of whichever handlers. Those that have closed are passed over. A list
+    /// that is kept as an `Arc` is shared, not copied.
+    pub fn to(ids: impl Into<Arc<[ConnectionId]>>, bytes: impl Into<Bytes>) -> Self {
+        Self::new(Audience::Ids(ids.into()), bytes.into())
+    }
+
+    const fn new(audience: Audience, bytes: Bytes) -> Self {
+        Self { audience, bytes, except: None, slow: Slow::Skip }
+    }
+
+    /// For everybody but this one.
+    #[must_use]
+    pub const fn except(mut self, id: ConnectionId) -> Self {
+        self.except = Some(id.0);
+        self
+    }
+
+    /// What becomes of slow receivers: unless told otherwise, they are skipped.
+    #[must_use]
+    pub const fn slow(mut self, slow: Slow) -> Self {
+        self.slow = slow;
+        self
+    }
+}

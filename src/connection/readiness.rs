@@ -1,0 +1,112 @@
+//! What a connection can do now, and what it has still to do.
+
+use super::{Connection, Draining, Holds, Phase};
+use crate::instant::Instant;
+use crate::network::Readiness;
+
+impl Connection {
+    #[inline]
+    pub(crate) const fn note(&mut self, readiness: Readiness) {
+        self.readiness = self.readiness.with(readiness.and(self.possible));
+        self.holds.remove(Holds::UNANNOUNCED);
+    }
+
+    /// Takes it off the list of those that have work left, on which it is if this says so.
+    #[inline]
+    pub(crate) const fn unlist_ready(&mut self) -> bool {
+        std::mem::replace(&mut self.is_listed_ready, false)
+    }
+
+    #[inline]
+    pub(crate) const fn is_listed_ready(&self) -> bool {
+        self.is_listed_ready
+    }
+
+    /// Whether frames may be run now.
+    #[inline]
+    pub(crate) const fn may_run(&self) -> bool {
+        self.holds.is_empty()
+    }
+
+    /// Whether reading now may bring something.
+    #[inline]
+    pub(crate) const fn may_read(&self) -> bool {
+        self.has_unread() && self.may_run()
+    }
+
+    /// Whether there is something to do that no event will announce.
+    pub(super) fn has_work(&self) -> bool {
+        let writable = self.readiness.contains(Readiness::WRITABLE);
+        match self.phase {
+            Phase::Open => {
+                (self.queue.is_some() && writable)
+                    || self.may_read()
+                    || (self.may_run() && (self.has_frames_waiting() || self.is_end_due))
+            }
+            Phase::Connecting => false,
+            Phase::Flushing => writable,
+            Phase::Lingering => self.has_unread(),
+            Phase::Closed => false,
+        }
+    }
+
+    /// Whether the kernel may have input for it that was not read.
+    #[inline]
+    pub(super) const fn has_unread(&self) -> bool {
+        self.readiness.contains(Readiness::READABLE)
+    }
+
+    /// Whether the handler is still to be told that the peer finished.
+    #[inline]
+    pub(crate) const fn is_end_due(&self) -> bool {
+        self.is_end_due
+    }
+
+    /// The handler is about to be told that the peer finished.
+    pub(crate) const fn note_end_told(&mut self) {
+        self.is_end_due = false;
+    }
+
+    /// Whether what the end of the stream left of the input was run.
+    pub(crate) const fn has_run_last(&self) -> bool {
+        self.has_run_last
+    }
+
+    /// What the end of the stream left of the input is about to be run.
+    pub(crate) const fn note_last_run(&mut self) {
+        self.has_run_last = true;
+    }
+
+    /// Whether input waits that is worth decoding.
+    pub(crate) fn has_frames_waiting(&self) -> bool {
+        self.input.as_ref().is_some_and(|input| input.missing() == 0)
+    }
+
+    /// So many frames were run.
+    #[inline]
+    pub(crate) const fn ran_frames(&mut self, count: usize) {
+        self.frames += count as u64;
+        if matches!(self.draining, Draining::Newcomer) {
+            self.draining = Draining::WhenIdle;
+        }
+    }
+
+    pub(crate) const fn pause(&mut self) {
+        self.holds.insert(Holds::PAUSED);
+    }
+
+    pub(crate) fn resume(&mut self, now: Instant) {
+        // To go on with what was not held up is nothing that lets a frame dribble in for longer.
+        if self.holds.contains(Holds::PAUSED) {
+            self.holds.remove(Holds::PAUSED);
+            self.begin_again(now);
+        }
+    }
+
+    /// A frame that was held up by us is given its time anew.
+    pub(super) fn begin_again(&mut self, now: Instant) {
+        if let Some(input) = &mut self.input {
+            input.begin_again(now);
+        }
+    }
+}

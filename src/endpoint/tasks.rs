@@ -1,0 +1,54 @@
+//! What is run with a handler and all of its connections, when none of them is at hand.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::StreamEndpoint;
+use crate::error::Error;
+use crate::handler::{Handler, Others, PostedTask, Scope, Task};
+use crate::turn::Turn;
+
+/// What to run with a handler as a whole.
+pub(crate) enum Call {
+    /// The loop begins to turn.
+    Start,
+    /// The timer under this key has come due.
+    Timer(u32),
+    /// A [`Task`] or [`PostedTask`], made for this handler.
+    Task(Box<dyn Any>),
+}
+
+impl<H: Handler> StreamEndpoint<H> {
+    pub(super) fn run_with_all<'a>(
+        &'a mut self,
+        turn: Turn<'a>,
+        others: &'a dyn Others,
+        call: Call,
+    ) -> Result<(), Error> {
+        let Self { handler, connections, timers, token, .. } = self;
+        if let Call::Timer(key) = call {
+            timers.on_due(turn.shared, *token, key);
+        }
+        let mut scope = Scope { connections, timers, token: *token, turn, others };
+        let run = AssertUnwindSafe(|| match call {
+            Call::Start => handler.on_start(&mut scope),
+            Call::Timer(key) => handler.on_server_timer(&mut scope, key),
+            Call::Task(task) => (task_of::<H>(task).0)(handler, &mut scope),
+        });
+        catch_unwind(run).unwrap_or_else(|_| {
+            scope.turn.shared.metrics.panics += 1;
+            Err(Error::new("a callback panicked"))
+        })
+    }
+}
+
+/// The task that was made for this handler, here or in another thread.
+fn task_of<H: Handler>(task: Box<dyn Any>) -> Task<H> {
+    match task.downcast::<Task<H>>() {
+        Ok(task) => *task,
+        Err(task) => match task.downcast::<PostedTask<H>>() {
+            Ok(posted) => Task(posted.0),
+            Err(_) => unreachable!("a task goes to the endpoint of its handler"),
+        },
+    }
+}

@@ -1,0 +1,129 @@
+//! Asking the loop for what reaches beyond the connection at hand.
+
+use std::fmt;
+
+use bytes::Bytes;
+
+use super::{Handler, MessageHandler, Scope, Task};
+use crate::command::{Broadcast, Command};
+use crate::error::Error;
+use crate::mailbox::Request;
+use crate::shared::Shared;
+use crate::token::ConnectionId;
+
+/// The loop's list of things to be done between callbacks, lent to one of them.
+///
+/// What is asked for here is done after the callback, in the order it was asked for. An id whose
+/// connection has closed is an error now if that is known already, and is passed over otherwise.
+/// All of it fails if [`command_queue_limit`](crate::Config::command_queue_limit) is reached.
+pub struct Commands<'a> {
+    shared: &'a mut Shared,
+}
+
+impl<'a> Commands<'a> {
+    pub(crate) const fn new(shared: &'a mut Shared) -> Self {
+        Self { shared }
+    }
+
+    /// Sends `bytes`, as they are, on another connection.
+    ///
+    /// # Errors
+    ///
+    /// If it has closed, or too much is asked for at a time.
+    pub fn send(&mut self, to: ConnectionId, bytes: impl Into<Bytes>) -> Result<(), Error> {
+        self.push_for(to, Command::Send { to: to.0, bytes: bytes.into() })
+    }
+
+    /// Closes another connection, after what was sent on it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`send`](Self::send).
+    pub fn close(&mut self, id: ConnectionId) -> Result<(), Error> {
+        self.push_for(id, Command::Close(id.0))
+    }
+
+    /// Breaks another connection off.
+    ///
+    /// # Errors
+    ///
+    /// As for [`send`](Self::send).
+    pub fn abort(&mut self, id: ConnectionId) -> Result<(), Error> {
+        self.push_for(id, Command::Abort(id.0))
+    }
+
+    /// Whether the connection is there, and not known to be closing.
+    pub fn is_open(&self, id: ConnectionId) -> bool {
+        self.shared.roster.is_current(id.0)
+    }
+
+    /// Sends the same bytes to many.
+    ///
+    /// # Errors
+    ///
+    /// If too much is asked for at a time.
+    pub fn broadcast(&mut self, broadcast: Broadcast) -> Result<(), Error> {
+        self.push(Command::Broadcast(broadcast))
+    }
+
+    /// Has `task` run with the handler `H`, between callbacks: where it may look at and use all of
+    /// its connections. If there are several of this type, it is the one that was added first.
+    ///
+    /// # Errors
+    ///
+    /// If no listener has this handler, or too much is asked for at a time.
+    pub fn defer<H: Handler>(
+        &mut self,
+        task: impl FnOnce(&mut H, &mut Scope<'_, H>) -> Result<(), Error> + 'static,
+    ) -> Result<(), Error> {
+        let endpoint = self.shared.roster.find::<H>()?;
+        let task = Box::new(Task::<H>(Box::new(task)));
+        self.push(Command::Run { endpoint, task })
+    }
+
+    /// Has a message given to the handler `H`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`defer`](Self::defer).
+    pub fn post<H: MessageHandler<M>, M: 'static>(&mut self, message: M) -> Result<(), Error> {
+        self.defer::<H>(|handler, scope| handler.on_message(scope, message))
+    }
+
+    /// Begins to drain. See [`Reactor::drain`](crate::Reactor::drain).
+    pub fn drain(&mut self) {
+        self.shared.request(Request::Drain);
+    }
+
+    /// Cuts every connection, and ends.
+    pub fn stop(&mut self) {
+        self.shared.request(Request::Stop);
+    }
+
+    fn check(&self, id: ConnectionId) -> Result<(), Error> {
+        match self.is_open(id) {
+            true => Ok(()),
+            false => Err(Error::new(format!("connection {id} has closed"))),
+        }
+    }
+
+    fn push_for(&mut self, id: ConnectionId, command: Command) -> Result<(), Error> {
+        self.check(id)?;
+        self.push(command)
+    }
+
+    fn push(&mut self, command: Command) -> Result<(), Error> {
+        let limit = self.shared.config.command_queue_limit;
+        if self.shared.commands.len() >= limit {
+            return Err(Error::new(format!("{limit} commands wait already")));
+        }
+        self.shared.commands.push_back(command);
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Commands<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Commands").field("waiting", &self.shared.commands.len()).finish()
+    }
+}

@@ -1,0 +1,47 @@
+//! Lending a connection to a callback, and seeing to what comes of it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::{Handler, PeerOf, Session};
+use crate::connections::Peer;
+use crate::error::{CloseReason, Error};
+use crate::turn::{Bench, Turn};
+
+/// Lends `peer` to `call`, and settles what came of it.
+#[inline(always)]
+pub(crate) fn lend<H: Handler, R>(
+    peer: &mut PeerOf<H>,
+    turn: &mut Turn<'_>,
+    call: impl FnOnce(&mut Session<'_, H>, &mut Bench<'_>) -> R,
+) -> R {
+    let Peer { connection, codec, state } = peer;
+    let (shared, network) = (&mut *turn.shared, &mut *turn.network);
+    shared.write_left = shared.config.write_budget;
+    let mut session = Session { connection, codec, state, shared, network };
+    let result = call(&mut session, &mut turn.bench);
+    session.connection.settle(session.shared, session.network);
+    result
+}
+
+/// Runs a callback whose panic or error ends this connection only.
+pub(crate) fn guard<H: Handler>(
+    session: &mut Session<'_, H>,
+    callback: impl FnOnce(&mut Session<'_, H>) -> Result<(), Error>,
+) {
+    session.shared.mark = session.shared.output.mark();
+    match catch_unwind(AssertUnwindSafe(|| callback(session))) {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => session.connection.close(CloseReason::Failed(error)),
+        Err(_) => panicked(session),
+    }
+}
+
+/// A callback panicked: what it sent is taken back, what was sent before is flushed.
+#[cold]
+pub(crate) fn panicked<H: Handler>(session: &mut Session<'_, H>) {
+    session.shared.metrics.panics += 1;
+    let mark = session.shared.mark;
+    session.shared.output.truncate(mark);
+    session.connection.close(CloseReason::Panicked);
+    log::error!("a callback panicked: connection {} of {} is closed", session.id(), session.peer());
+}

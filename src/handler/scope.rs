@@ -1,0 +1,161 @@
+//! What a handler is lent when no connection is at hand: all of its own, and the loop.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use super::{Commands, ConnectionsOf, Handler, Session, lend, panicked};
+use crate::connection::ConnectionInfo;
+use crate::connections::Peer;
+use crate::error::Error;
+use crate::handler_timers::HandlerTimers;
+use crate::instant::Instant;
+use crate::token::{ConnectionId, Token};
+use crate::turn::Turn;
+
+/// A handler's connections and its loop, lent to a callback that is for none of them.
+///
+/// ```
+/// use windlass::{Error, Handler, Lines, Scope, Session};
+/// use std::time::Duration;
+///
+/// /// Tells everybody every minute how many there are.
+/// struct Census;
+///
+/// impl Handler for Census {
+///     type Codec = Lines;
+///     type State = ();
+///
+///     fn on_start(&mut self, scope: &mut Scope<'_, Self>) -> Result<(), Error> {
+///         scope.set_interval(0, Duration::from_secs(60));
+///         Ok(())
+///     }
+///
+///     fn on_server_timer(&mut self, scope: &mut Scope<'_, Self>, _: u32) -> Result<(), Error> {
+///         let text = format!("{} are here", scope.len());
+///         for id in scope.ids() {
+///             // Whoever is closing is told nothing.
+///             scope.with(id, |session| session.send(&text).is_ok());
+///         }
+///         Ok(())
+///     }
+///
+///     fn on_frame(&mut self, _: &mut Session<'_, Self>, _: &str) -> Result<(), Error> {
+///         Ok(())
+///     }
+/// }
+/// ```
+pub struct Scope<'a, H: Handler> {
+    pub(crate) connections: &'a mut ConnectionsOf<H>,
+    pub(crate) timers: &'a mut HandlerTimers,
+    pub(crate) token: Token,
+    pub(crate) turn: Turn<'a>,
+    pub(crate) others: &'a dyn Others,
+}
+
+/// Work that is left for later, to be run with the handler.
+pub(crate) struct Task<H: Handler>(pub(crate) Box<TaskFn<H>>);
+
+/// As [`Task`], from another thread.
+pub(crate) struct PostedTask<H: Handler>(pub(crate) Box<PostedTaskFn<H>>);
+
+type TaskFn<H> = dyn FnOnce(&mut H, &mut Scope<'_, H>) -> Result<(), Error>;
+type PostedTaskFn<H> = dyn FnOnce(&mut H, &mut Scope<'_, H>) -> Result<(), Error> + Send;
+
+/// The connections of all other endpoints.
+pub(crate) trait Others {
+    /// Shows them one after the other.
+    fn for_each(&self, visit: &mut dyn FnMut(&ConnectionInfo<'_>));
+}
+
+impl<H: Handler> Scope<'_, H> {
+    /// How many connections this handler has.
+    pub fn len(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The names of this handler's connections.
+    pub fn ids(&self) -> Vec<ConnectionId> {
+        self.connections.tokens().into_iter().map(ConnectionId).collect()
+    }
+
+    /// The names of those of this handler's connections for which `is_wanted` holds: for a
+    /// [`Broadcast`](crate::Broadcast).
+    pub fn select(
+        &mut self,
+        mut is_wanted: impl FnMut(ConnectionInfo<'_>, &mut H::State) -> bool,
+    ) -> Vec<ConnectionId> {
+        let all = self.connections.iter_mut();
+        let wanted = all.filter_map(|Peer { connection, state, .. }| {
+            is_wanted(connection.info(), state).then_some(ConnectionId(connection.token()))
+        });
+        wanted.collect()
+    }
+
+    /// Lends one of this handler's connections to `call`, as a callback of its own would have it;
+    /// `None` if it has closed. What is sent leaves when `call` is done.
+    ///
+    /// A panic in it closes that connection, and is `None` too.
+    pub fn with<R>(
+        &mut self,
+        id: ConnectionId,
+        call: impl FnOnce(&mut Session<'_, H>) -> R,
+    ) -> Option<R> {
+        let peer = self.connections.get_mut(id.0)?;
+        lend(peer, &mut self.turn, |session, _| {
+            session.shared.mark = session.shared.output.mark();
+            let result = catch_unwind(AssertUnwindSafe(|| call(session)));
+            result.map_err(|_| panicked(session)).ok()
+        })
+    }
+
+    /// What is known of one of this handler's connections.
+    pub fn info(&mut self, id: ConnectionId) -> Option<ConnectionInfo<'_>> {
+        Some(self.connections.get_mut(id.0)?.connection.info())
+    }
+
+    /// Shows all connections of the loop one after the other, this handler's first.
+    pub fn for_each_connection(&mut self, mut visit: impl FnMut(&ConnectionInfo<'_>)) {
+        self.connections.iter().for_each(|connection| visit(&connection.info()));
+        self.others.for_each(&mut visit);
+    }
+
+    /// For what is done between callbacks.
+    pub const fn commands(&mut self) -> Commands<'_> {
+        Commands::new(&mut *self.turn.shared)
+    }
+
+    /// Has [`Handler::on_server_timer`] called with `key` after `wait`, once. A timer set before
+    /// under the same key is replaced. It is never early, and late by no more than a millisecond
+    /// and what else the loop has to do.
+    pub fn set_timer(&mut self, key: u32, wait: Duration) {
+        self.timers.set(self.turn.shared, self.token, key, wait);
+    }
+
+    /// As [`set_timer`](Self::set_timer), again and again: each time from when it was due, so that
+    /// it does not drift. Times that pass while the loop is held up are left out.
+    pub fn set_interval(&mut self, key: u32, period: Duration) {
+        self.timers.set_periodic(self.turn.shared, self.token, key, period);
+    }
+
+    /// Forgets the timer under `key`; says whether there was one.
+    pub fn cancel_timer(&mut self, key: u32) -> bool {
+        self.timers.cancel(self.turn.shared, key)
+    }
+
+    /// The time of this turn, on the network's clock.
+    pub const fn now(&self) -> Instant {
+        self.turn.shared.now
+    }
+}
+
+impl<H: Handler> fmt::Debug for Scope<'_, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scope").field("connections", &self.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,208 @@
+//! One connection, as its handler sees it.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::{Commands, Handler};
+use crate::codec::Codec;
+use crate::connection::Connection;
+use crate::context::{Borrower, ConnectionContext};
+use crate::error::{CloseReason, Error};
+use crate::instant::Instant;
+use crate::network::Network;
+use crate::output::Output;
+use crate::shared::Shared;
+use crate::token::ConnectionId;
+
+/// One connection, lent to a callback of its [`Handler`].
+///
+/// What is called here is noted and done by the loop after the callback; no other callback runs
+/// inside.
+pub struct Session<'a, H: Handler> {
+    pub(crate) connection: &'a mut Connection,
+    pub(crate) codec: &'a mut H::Codec,
+    pub(crate) state: &'a mut H::State,
+    pub(crate) shared: &'a mut Shared,
+    pub(crate) network: &'a mut dyn Network,
+}
+
+impl<H: Handler> Session<'_, H> {
+    /// Sends `message` as a frame. It leaves after the callback, together with whatever else the
+    /// callbacks of this event send.
+    ///
+    /// # Errors
+    ///
+    /// If the codec refuses the message, the connection is closing, or its output would come to
+    /// more than [`write_limit`](crate::Config::write_limit), in which case it is closed.
+    #[inline]
+    pub fn send(&mut self, message: &<H::Codec as Codec>::Message) -> Result<(), Error> {
+        if !self.connection.is_open() {
+            return Err(closing());
+        }
+        self.codec.encode(message, &mut self.shared.output)?;
+        self.check_write_limit()
+    }
+
+    /// Sends `bytes` as they are, frames that were encoded before. From 4 KiB on they are shared
+    /// and not copied: the same bytes can be sent on many connections.
+    ///
+    /// # Errors
+    ///
+    /// As for [`send`](Self::send), except that no codec is asked.
+    pub fn send_encoded(&mut self, bytes: Bytes) -> Result<(), Error> {
+        if !self.connection.is_open() {
+            return Err(closing());
+        }
+        self.shared.output.put_bytes(bytes);
+        self.check_write_limit()
+    }
+
+    /// Makes a frame of `message`, to be sent to many: by [`send_encoded`](Self::send_encoded), or
+    /// in a [`Broadcast`](crate::Broadcast).
+    ///
+    /// # Errors
+    ///
+    /// If the codec refuses the message.
+    pub fn encode(&mut self, message: &<H::Codec as Codec>::Message) -> Result<Bytes, Error> {
+        let mut output = Output::new();
+        self.codec.encode(message, &mut output)?;
+        Ok(output.into_bytes())
+    }
+
+    /// For what reaches beyond this connection: others of the loop, and the loop itself.
+    pub const fn commands(&mut self) -> Commands<'_> {
+        Commands::new(&mut *self.shared)
+    }
+
+    #[inline]
+    fn check_write_limit(&mut self) -> Result<(), Error> {
+        let limit = self.shared.config.write_limit;
+        let waiting = self.connection.queued_len() + self.shared.output.len();
+        if waiting <= limit {
+            return Ok(());
+        }
+        self.connection.cut(CloseReason::WriteLimit);
+        self.shared.output.clear();
+        Err(Error::new(format!("{waiting} bytes of output, above the write limit of {limit}")))
+    }
+
+    /// Closes the connection: no more frames are run, what was sent is flushed, then the peer is
+    /// told that nothing more will come.
+    pub fn close(&mut self) {
+        let reason = match self.connection.has_peer_finished() {
+            true => CloseReason::PeerFinished,
+            false => CloseReason::Closed,
+        };
+        self.connection.close(reason);
+    }
+
+    /// Breaks the connection off: what waits to be sent is dropped, and the peer sees a reset.
+    pub fn abort(&mut self) {
+        self.connection.abort();
+    }
+
+    /// Stops reading from the peer, and running its frames, until [`resume`](Self::resume). Once
+    /// the kernel's buffers are full, the peer cannot send on. The idle timeout goes on.
+    pub fn pause(&mut self) {
+        self.connection.pause();
+    }
+
+    /// Takes up reading again after [`pause`](Self::pause).
+    pub fn resume(&mut self) {
+        self.connection.resume(self.shared.now);
+    }
+
+    /// Has [`Handler::on_timer`] called with `key` after `wait`, once, unless the connection closes
+    /// before. A timer set before under the same key is replaced. It is never early, and late by no
+    /// more than a millisecond and what else the loop has to do.
+    pub fn set_timer(&mut self, key: u32, wait: Duration) {
+        self.connection.set_timer(self.shared, key, wait);
+    }
+
+    /// As [`set_timer`](Self::set_timer), again and again: each time from when it was due, so that
+    /// it does not drift. Times that pass while the loop is held up are left out.
+    pub fn set_interval(&mut self, key: u32, period: Duration) {
+        self.connection.set_interval(self.shared, key, period);
+    }
+
+    /// Forgets the timer under `key`; says whether there was one.
+    pub fn cancel_timer(&mut self, key: u32) -> bool {
+        self.connection.cancel_timer(self.shared, key)
+    }
+
+    /// How much output takes the queue to the high watermark.
+    #[inline]
+    pub(crate) fn output_room(&self) -> usize {
+        self.shared.config.high_watermark.saturating_sub(self.connection.queued_len())
+    }
+
+    /// What the handler keeps for this connection. What is borrowed from it must be let go, or
+    /// cloned, before anything is sent.
+    #[inline]
+    pub const fn state(&mut self) -> &mut H::State {
+        self.state
+    }
+
+    /// The connection's codec, to change its settings for the frames to come.
+    pub const fn codec(&mut self) -> &mut H::Codec {
+        self.codec
+    }
+
+    /// The connection's name, which is never given to another.
+    pub const fn id(&self) -> ConnectionId {
+        ConnectionId(self.connection.token())
+    }
+
+    /// The other end.
+    pub const fn peer(&self) -> SocketAddr {
+        self.connection.peer()
+    }
+
+    /// This end. The network is asked for it each time.
+    ///
+    /// # Errors
+    ///
+    /// If the connection has broken meanwhile.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.network.local_addr(self.connection.token())
+    }
+
+    /// The time of this turn, on the network's clock.
+    pub const fn now(&self) -> Instant {
+        self.shared.now
+    }
+
+    /// When the peer was let in.
+    pub const fn opened(&self) -> Instant {
+        self.connection.opened()
+    }
+
+    /// What is known of the connection, and what the layers before the handler noted about it.
+    pub const fn context(&mut self) -> ConnectionContext<'_> {
+        ConnectionContext {
+            connection: &mut *self.connection,
+            shared: &mut *self.shared,
+            network: &mut *self.network,
+            borrower: Borrower::HANDLER,
+        }
+    }
+
+    /// How many bytes of earlier output wait for the peer to take them.
+    pub fn queued_len(&self) -> usize {
+        self.connection.queued_len()
+    }
+}
+
+fn closing() -> Error {
+    Error::new("the connection is closing: nothing more can be sent")
+}
+
+impl<H: Handler> fmt::Debug for Session<'_, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("id", &self.id()).field("peer", &self.peer()).finish()
+    }
+}

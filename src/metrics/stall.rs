@@ -1,0 +1,110 @@
+//! What held the loop up the longest, and for whom.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::instant::Instant;
+use crate::token::Token;
+
+/// A piece of work that held the loop up, and everyone else with it.
+///
+/// ```
+/// # fn show(metrics: &windlass::Metrics) {
+/// if let Some(stall) = &metrics.longest_stall {
+///     println!("{stall}");
+/// }
+/// # }
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Stall {
+    /// How long it took.
+    pub took: Duration,
+    /// When it was over.
+    pub at: Instant,
+    /// What kind of work it was.
+    pub work: Work,
+    /// Whose: a connection's, a listener's, a UDP socket's, or the loop's own.
+    pub token: Token,
+    /// The other end, if it was a connection's.
+    pub peer: Option<SocketAddr>,
+}
+
+/// The kinds of work that a turn of the loop is made of.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum Work {
+    /// Something had become possible for a socket: its frames or datagrams were read and handled.
+    Event,
+    /// A timer or a deadline came due.
+    Timer,
+    /// A peer was let in.
+    Accept,
+    /// A connection closed.
+    Close,
+    /// A command was run that a callback or another thread had left.
+    Command,
+    /// A message from another thread was handled.
+    Message,
+    /// A task was run that had been put off.
+    Task,
+    /// Somebody was told that the loop drains.
+    Drain,
+}
+
+impl fmt::Display for Work {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Event => "an event",
+            Self::Timer => "a timer",
+            Self::Accept => "an accept",
+            Self::Close => "a close",
+            Self::Command => "a command",
+            Self::Message => "a message",
+            Self::Task => "a task",
+            Self::Drain => "a drain",
+        })
+    }
+}
+
+impl fmt::Display for Stall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { took, at, work, token, peer } = self;
+        match (token.is_connection(), *token == Token::SIGNALS) {
+            (true, _) => write!(f, "{work} of connection {token:?}")?,
+            (false, false) => write!(f, "{work} of listener or UDP socket {token:?}")?,
+            (false, true) => write!(f, "{work} of the loop")?,
+        }
+        if let Some(peer) = peer {
+            write!(f, " of {peer}")?;
+        }
+        write!(f, " took {took:?}, until {:?} after the start", at.since(Instant::START))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stall_names_the_work_the_socket_and_the_peer() {
+        let stall = Stall {
+            took: Duration::from_micros(12_300),
+            at: Instant::from_nanos(4_500_000_000),
+            work: Work::Event,
+            token: Token::connection(0, 5, 1),
+            peer: Some("192.0.2.7:4711".parse().unwrap()),
+        };
+        assert_eq!(
+            stall.to_string(),
+            "an event of connection 0:5#1 of 192.0.2.7:4711 took 12.3ms, until 4.5s after the start"
+        );
+        let stall = Stall { work: Work::Accept, token: Token::endpoint(3), peer: None, ..stall };
+        assert_eq!(
+            stall.to_string(),
+            "an accept of listener or UDP socket 3 took 12.3ms, until 4.5s after the start"
+        );
+        let stall = Stall { work: Work::Task, token: Token::SIGNALS, ..stall };
+        assert_eq!(stall.to_string(), "a task of the loop took 12.3ms, until 4.5s after the start");
+    }
+}

@@ -1,0 +1,179 @@
+//! Doing what callbacks and other threads asked for.
+
+use bytes::Bytes;
+
+use super::{Reactor, Service};
+use crate::command::{Audience, Broadcast, Command, Slow};
+use crate::connection::{ConnectionInfo, Delivery};
+use crate::endpoint::{Call, Endpoint};
+use crate::error::Error;
+use crate::handler::Others;
+use crate::network::Network;
+use crate::token::Token;
+use crate::turn::Turn;
+
+/// A broadcast that is under way, and how far it has come.
+#[derive(Debug)]
+pub(super) struct Ongoing {
+    broadcast: Broadcast,
+    /// Which of the endpoints with the handler is being sent to.
+    endpoint: usize,
+    /// The slot of it, or the place in the list of receivers, that is next.
+    next: usize,
+}
+
+/// All services but the one that is lent.
+struct Neighbours<'a> {
+    before: &'a [Service],
+    after: &'a [Service],
+}
+
+impl Others for Neighbours<'_> {
+    fn for_each(&self, visit: &mut dyn FnMut(&ConnectionInfo<'_>)) {
+        let endpoints = self.before.iter().chain(self.after).filter_map(Service::endpoint);
+        endpoints.for_each(|endpoint| endpoint.for_each(visit));
+    }
+}
+
+impl Reactor {
+    /// Lets all handlers begin.
+    pub(super) fn start(&mut self, network: &mut dyn Network) -> Result<(), Error> {
+        self.has_started = true;
+        for index in 0..self.services.len() {
+            self.call(network, index, Call::Start)?;
+        }
+        Ok(())
+    }
+
+    /// Whether something was asked for and not done yet.
+    pub(super) fn has_commands(&self) -> bool {
+        !self.tools.shared.commands.is_empty()
+            || self.ongoing.is_some()
+            || self.mailbox.as_ref().is_some_and(|mailbox| mailbox.may_have_more())
+    }
+
+    /// Runs what waits now, within the budget of a turn: each receiver of a broadcast is a command
+    /// for that. What this asks for in its turn waits for the next.
+    pub(super) fn run_commands(&mut self, network: &mut dyn Network) {
+        let mut waiting = self.tools.shared.commands.len();
+        for _ in 0..self.tools.shared.config.command_budget {
+            if let Some(ongoing) = self.ongoing.take() {
+                self.go_on_with(network, ongoing);
+            } else if waiting > 0
+                && let Some(command) = self.tools.shared.commands.pop_front()
+            {
+                waiting -= 1;
+                self.run(network, command);
+            } else if let Some(posted) = self.mailbox.as_mut().and_then(|mailbox| mailbox.next()) {
+                self.tools.shared.metrics.messages += 1;
+                self.run(network, posted.into());
+            } else {
+                break;
+            }
+            self.keep_budget(network);
+        }
+    }
+
+    fn run(&mut self, network: &mut dyn Network, command: Command) {
+        self.tools.shared.metrics.commands += 1;
+        match command {
+            Command::Send { to, bytes } => {
+                self.deliver(network, to, &bytes, Slow::Count);
+            }
+            Command::Close(token) => {
+                self.with_endpoint(network, token, |endpoint, turn| endpoint.close(turn, token));
+            }
+            Command::Abort(token) => {
+                self.with_endpoint(network, token, |endpoint, turn| endpoint.abort(turn, token));
+            }
+            Command::Broadcast(broadcast) => {
+                self.tools.shared.metrics.broadcasts += 1;
+                self.ongoing = Some(Ongoing { broadcast, endpoint: 0, next: 0 });
+            }
+            Command::Run { endpoint, task } => {
+                self.call_logged(network, endpoint.into(), Call::Task(task));
+            }
+        }
+    }
+
+    /// Sends a broadcast to the next of its receivers, if there is one.
+    fn go_on_with(&mut self, network: &mut dyn Network, mut ongoing: Ongoing) {
+        let Some(token) = self.next_receiver(&mut ongoing) else { return };
+        let Broadcast { bytes, except, slow, .. } = &ongoing.broadcast;
+        if *except != Some(token) {
+            let delivery = self.deliver(network, token, bytes, *slow);
+            let counters = &mut self.tools.shared.metrics;
+            match delivery {
+                Delivery::Sent => counters.broadcast_deliveries += 1,
+                Delivery::SentThoughSlow => {
+                    counters.broadcast_deliveries += 1;
+                    counters.broadcast_slow += 1;
+                }
+                Delivery::Skipped => counters.broadcast_skipped += 1,
+                Delivery::Closed => counters.broadcast_closed += 1,
+                Delivery::Gone => {}
+            }
+        }
+        self.ongoing = Some(ongoing);
+    }
+
+    fn next_receiver(&self, ongoing: &mut Ongoing) -> Option<Token> {
+        let handler = match &ongoing.broadcast.audience {
+            Audience::Ids(ids) => {
+                ongoing.next += 1;
+                return ids.get(ongoing.next - 1).map(|id| id.0);
+            }
+            Audience::Handler(handler) => *handler,
+        };
+        let roster = &self.tools.shared.roster;
+        for index in roster.endpoints_of(handler).skip(ongoing.endpoint) {
+            let endpoint = self.services[usize::from(index)].endpoint();
+            if let Some(token) = endpoint.and_then(|endpoint| endpoint.next_from(ongoing.next)) {
+                ongoing.next = token.slot() + 1;
+                return Some(token);
+            }
+            ongoing.endpoint += 1;
+            ongoing.next = 0;
+        }
+        None
+    }
+
+    fn deliver(
+        &mut self,
+        network: &mut dyn Network,
+        token: Token,
+        bytes: &Bytes,
+        slow: Slow,
+    ) -> Delivery {
+        let deliver = |endpoint: &mut dyn Endpoint, turn: &mut Turn<'_>| {
+            endpoint.deliver(turn, token, bytes, slow)
+        };
+        self.with_endpoint(network, token, deliver).unwrap_or(Delivery::Gone)
+    }
+
+    /// Lends the endpoint of a connection to `call`.
+    pub(super) fn with_endpoint<R>(
+        &mut self,
+        network: &mut dyn Network,
+        token: Token,
+        call: impl FnOnce(&mut dyn Endpoint, &mut Turn<'_>) -> R,
+    ) -> Option<R> {
+        let endpoint = self.services.get_mut(token.endpoint_index())?.endpoint_mut()?;
+        Some(call(endpoint, &mut self.tools.turn(network)))
+    }
+
+    /// Runs something with a handler and all of its connections.
+    fn call(&mut self, network: &mut dyn Network, index: usize, call: Call) -> Result<(), Error> {
+        let (before, rest) = self.services.split_at_mut(index);
+        let Some((this, after)) = rest.split_first_mut() else { return Ok(()) };
+        let Some(endpoint) = this.endpoint_mut() else { return Ok(()) };
+        endpoint.call(self.tools.turn(network), &Neighbours { before, after }, call)
+    }
+
+    /// As [`call`](Self::call), where an error ends nothing.
+    pub(super) fn call_logged(&mut self, network: &mut dyn Network, index: usize, call: Call) {
+        if let Err(error) = self.call(network, index, call) {
+            log::error!("a callback for no connection failed: {error}");
+        }
+    }
+}

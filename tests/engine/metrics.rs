@@ -1,0 +1,153 @@
+//! What the loop counts, against what is known to have happened.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use windlass::middleware::{ConnectionContext, Frame, Interest, Middleware, Refusal, Verdict};
+use windlass::network::{AcceptFailure, SimNetwork, SimPeer};
+use windlass::{AtLimit, CloseReason, Config, Error, Handler, Lines, Metrics, Server, Session};
+
+use crate::fixture::{Call, World, address, at_most, echo, millis, panic_quietly, secs};
+
+/// The reasons for which connections closed, and how many did.
+fn closes(metrics: &Metrics) -> Vec<(&'static str, u64)> {
+    metrics.closed.iter().filter(|(_, count)| *count > 0).collect()
+}
+
+#[test]
+fn every_peer_that_comes_has_one_verdict() {
+    let at_limit = AtLimit::Refuse(Bytes::new());
+    let mut world = World::new(Config { at_limit, ..at_most(3) }, echo);
+    world.network.fail_accept(AcceptFailure::ConnAborted, 2);
+    let _peers: Vec<SimPeer> = (0..10).map(|_| world.connect()).collect();
+    world.settle();
+    world.network.fail_accept(AcceptFailure::Emfile, 1);
+    world.connect();
+    world.run_for(secs(1));
+    let metrics = world.reactor.metrics();
+    assert_eq!((metrics.accepted, metrics.gone), (3, 2));
+    assert_eq!((metrics.refused, metrics.accept_errors), (6, 1));
+}
+
+#[test]
+fn every_close_is_counted_under_its_reason() {
+    let mut world = World::new(at_most(10), |session, call| match call {
+        Call::Frame("close") => {
+            session.close();
+            Ok(())
+        }
+        Call::Frame("abort") => {
+            session.abort();
+            Ok(())
+        }
+        call => echo(session, call),
+    });
+    for bytes in [b"close\n".as_slice(), b"abort\n", b"close\n", b"", b"hello\n", b"close\n"] {
+        let peer = world.connect_with(bytes);
+        world.settle();
+        world.network.finish(peer);
+    }
+    world.settle();
+    let expected = [("peer finished", 2), ("closed", 3), ("aborted", 1)];
+    assert_eq!(closes(&world.reactor.metrics()), expected);
+    assert_eq!(world.reactor.metrics().frames, 5);
+    world.join();
+    world.reactor.stop();
+    world.run_to_the_end(secs(1));
+    let metrics = world.reactor.metrics();
+    assert_eq!(metrics.closed.of(&CloseReason::Stopped), 1);
+    assert_eq!((metrics.closed.total(), metrics.accepted), (7, 7));
+}
+
+#[test]
+fn a_frame_is_counted_though_its_handler_panics_or_the_end_completes_it() {
+    let mut world = World::new(at_most(10), |session, call| match call {
+        Call::Frame("panic") => panic_quietly(),
+        call => echo(session, call),
+    });
+    let peer = world.connect_with(b"a\nb\npanic\nnever run\n");
+    let last = world.connect_with(b"c\nwithout its line end");
+    world.network.finish(last);
+    world.run_for(secs(2));
+    assert_eq!(world.reason(peer), Some("handler panicked"));
+    assert_eq!(world.reactor.metrics().frames, 5);
+}
+
+struct Silent;
+
+impl Handler for Silent {
+    type Codec = Lines;
+    type State = ();
+
+    fn on_frame(&mut self, _: &mut Session<'_, Self>, _: &str) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// Refuses frames, or keeps them from the handler, by their length.
+struct ByLen;
+
+impl Middleware for ByLen {
+    fn interest(&self) -> Interest {
+        Interest::Lengths
+    }
+
+    fn on_frame(&mut self, _: &mut ConnectionContext<'_>, frame: Frame<'_>) -> Verdict {
+        match frame.wire_len {
+            2 => Verdict::Consume,
+            3 => Verdict::Refuse(Refusal::new("a length that is not liked")),
+            _ => Verdict::Continue,
+        }
+    }
+}
+
+#[test]
+fn frames_that_layers_keep_or_refuse_are_counted() {
+    let mut network = SimNetwork::new(1);
+    let server = Server::with_config(at_most(10)).middleware(ByLen).tcp(address(0), Silent);
+    let mut reactor = server.build_on(&mut network).unwrap();
+    let peer = network.connect_to(address(0));
+    network.send_from(peer, b"a\nb\nhello\ncc\nnever run\n");
+    while reactor.metrics().closed.total() == 0 {
+        reactor.turn(&mut network, None).unwrap();
+    }
+    let metrics = reactor.metrics();
+    assert_eq!((metrics.frames, metrics.frames_consumed, metrics.frames_refused), (4, 2, 1));
+    assert_eq!(closes(&metrics), [("refused", 1)]);
+}
+
+#[test]
+fn timers_are_counted_when_they_are_set_and_when_they_fire() {
+    let config = Config { idle_timeout: None, first_frame_timeout: None, ..at_most(10) };
+    let mut world = World::new(config, |session, call| {
+        if let Call::Frame(line) = call {
+            session.set_timer(1, Duration::from_millis(line.parse().unwrap_or(0)));
+        }
+        Ok(())
+    });
+    let peers = [world.connect_with(b"10\n"), world.connect_with(b"20\n")];
+    world.settle();
+    let before = world.reactor.metrics();
+    world.run_for(millis(15));
+    let after = world.reactor.metrics();
+    assert_eq!(before.timers_armed - after.timers_armed, 1);
+    assert_eq!(after.timers_fired - before.timers_fired, 1);
+    peers.iter().for_each(|peer| world.network.reset(*peer));
+    world.settle();
+    let end = world.reactor.metrics();
+    assert_eq!((end.timers_armed, end.timers_fired - after.timers_fired), (0, 0));
+}
+
+#[test]
+fn gauges_say_how_things_stand_now() {
+    let mut world = World::new(at_most(7), echo);
+    let peer = world.connect_with(b"an unfinished line");
+    world.join();
+    let metrics = world.reactor.metrics();
+    assert_eq!((metrics.connections, metrics.max_connections), (2, 7));
+    assert!(metrics.buffered_bytes >= 18, "{metrics:?}");
+    assert_eq!(metrics.buffered_bytes, world.reactor.held_len() as u64);
+    world.network.send_from(peer, b"\n");
+    world.settle();
+    assert_eq!(world.reactor.metrics().buffered_bytes, 0);
+}
