@@ -76,9 +76,9 @@ pub trait Handler: Sized + 'static {
         Ok(())
     }
 
-    /// A connection to `address` could not be made, after all: gives back what was to be kept for it,
-    /// perhaps for another try, there or elsewhere. Neither `on_open` nor `on_close` is called for
-    /// it.
+    /// A connection to `address` could not be made, after all: gives back what was to be kept for
+    /// it, perhaps for another try, there or elsewhere. Neither `on_open` nor `on_close` is called
+    /// for it.
     ///
     /// # Errors
     ///

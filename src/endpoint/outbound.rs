@@ -1,4 +1,4 @@
-//! Connections that are made to others: how one begins, and what becomes of it if it cannot be made.
+//! What becomes of a connection to another that cannot be made.
 
 use super::StreamEndpoint;
 use crate::command::Command;

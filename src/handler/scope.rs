@@ -149,9 +149,9 @@ impl<H: Handler> Scope<'_, H> {
         self.others.for_each(&mut visit);
     }
 
-    /// Connects to `address`, for this handler: with `state` and a clone of the listener's codec, as
-    /// if a peer had been accepted. Once it is made, [`on_open`](Handler::on_open) is called for it;
-    /// if it cannot be made within [`connect_timeout`](crate::Config::connect_timeout),
+    /// Connects to `address`, for this handler: with `state` and a clone of the listener's codec,
+    /// as if a peer had been accepted. Once it is made, [`on_open`](Handler::on_open) is called for
+    /// it; if it cannot be made within [`connect_timeout`](crate::Config::connect_timeout),
     /// [`on_connect_failed`](Handler::on_connect_failed) is. Until then it can already be sent to
     /// with [`Commands::send`], and be closed.
     ///
@@ -159,8 +159,8 @@ impl<H: Handler> Scope<'_, H> {
     ///
     /// # Errors
     ///
-    /// There are [`max_outbound`](crate::Config::max_outbound) of them already, or the system refuses
-    /// at once. The state is given back, and `on_connect_failed` is not called.
+    /// There are [`max_outbound`](crate::Config::max_outbound) of them already, or the system
+    /// refuses at once. The state is given back, and `on_connect_failed` is not called.
     pub fn connect(
         &mut self,
         address: SocketAddr,
