@@ -113,8 +113,8 @@ impl Broadcast {
     }
 
     /// For these connections, of whichever handlers, in this order. Those that have closed are
-    /// passed over, and who is named twice gets it twice. A list that is kept as an `Arc` is shared,
-    /// not copied.
+    /// passed over, and who is named twice gets it twice. A list that is kept as an `Arc` is
+    /// shared, not copied.
     pub fn to(ids: impl Into<Arc<[ConnectionId]>>, bytes: impl Into<Bytes>) -> Self {
         Self::new(Audience::Ids(ids.into()), bytes.into())
     }

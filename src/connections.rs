@@ -106,10 +106,11 @@ impl<C, S> Connections<C, S> {
         self.slots.iter_mut().filter_map(|(_, peer)| peer.as_mut())
     }
 
-    /// The name of the first connection in the slots from `slot` on.
+    /// The name of the first connection in the slots from `slot` on that its handler has.
     pub(crate) fn next_from(&self, slot: usize) -> Option<Token> {
-        let taken = (slot..self.used_len).find_map(|slot| self.slots.get(slot)?.as_ref());
-        taken.map(|peer| peer.connection.token())
+        let taken = |slot| Some(&self.slots.get(slot)?.as_ref()?.connection);
+        let mut present = (slot..self.used_len).filter_map(taken).filter(|c| c.is_present());
+        present.next().map(Connection::token)
     }
 
     /// What other threads may know of who is there.
@@ -130,7 +131,8 @@ impl<C, S> Connections<C, S> {
         if let Some(found) = self.longest_idle_noted() {
             return Some(found);
         }
-        let idle = self.iter().filter(|connection| connection.has_nothing_to_do());
+        let may_go = |it: &&Connection| it.has_nothing_to_do() && !it.is_outbound();
+        let idle = self.iter().filter(may_go);
         let mut idle: Vec<_> = idle.map(|idle| (idle.last_active(), idle.token())).collect();
         if idle.len() > IDLE_BATCH_LEN {
             idle.select_nth_unstable(IDLE_BATCH_LEN);

@@ -109,9 +109,6 @@ impl DatagramEndpoint {
         };
         self.timers.on_due(turn.shared, self.token, key);
         self.call_logged(turn, |handler, session| handler.on_timer(session, key));
-        if self.is_draining {
-            self.close_when_sent(turn);
-        }
     }
 
     /// Receives what has come until now, and no more after that.

@@ -87,7 +87,7 @@ impl Connection {
         slow: Slow,
     ) -> Delivery {
         // Nobody is sent anything whom layers have not let in yet.
-        if !self.is_open() || !self.is_announced() {
+        if !self.is_open() || !(self.is_announced() || self.is_outbound()) {
             return Delivery::Gone;
         }
         let is_slow = self.queued_len() >= shared.config.high_watermark;

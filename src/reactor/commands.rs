@@ -9,6 +9,7 @@ use crate::endpoint::{Call, Endpoint};
 use crate::error::Error;
 use crate::handler::Others;
 use crate::network::Network;
+use crate::shared::Shared;
 use crate::token::Token;
 use crate::turn::Turn;
 
@@ -62,8 +63,10 @@ impl Reactor {
 
     /// The loop is about to end with nobody left: what was asked for until now is still done.
     pub(super) fn run_last_commands(&mut self, network: &mut dyn Network) {
-        for _ in 0..self.tools.shared.commands.len() {
-            let mut next = self.tools.shared.commands.pop_front();
+        let Shared { commands, config, .. } = &self.tools.shared;
+        let mut waiting = commands.len();
+        for _ in 0..waiting + config.mailbox_len {
+            let mut next = self.next_command(&mut waiting);
             while let Some(command) = next {
                 next = self.run(network, command);
             }

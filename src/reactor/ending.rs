@@ -19,6 +19,9 @@ impl Reactor {
             self.stop_all(network, || CloseReason::DrainTimeout);
         }
         self.free_closed(network);
+        if self.accepted_len() == 0 {
+            self.drain_outbound(network);
+        }
         if self.is_empty() {
             self.run_last_commands(network);
         }
@@ -76,6 +79,14 @@ impl Reactor {
                 endpoint.drain(&mut turn, token);
             }
             self.keep_budget(network);
+        }
+    }
+
+    /// Nobody is left for whom connections to others may be needed: they may close.
+    fn drain_outbound(&mut self, network: &mut dyn Network) {
+        let tokens: Vec<_> = self.streams().flat_map(|endpoint| endpoint.tokens()).collect();
+        for token in tokens {
+            self.with_endpoint(network, token, |endpoint, turn| endpoint.release(turn, token));
         }
     }
 
