@@ -25,7 +25,7 @@ fn scarce_stage() -> Stage {
 }
 
 fn send(stage: &mut Stage, by: Member, broadcast: Broadcast) {
-    stage.act(by, |session| session.commands().broadcast(broadcast)).unwrap();
+    stage.act(by, |session| session.commands().broadcast(broadcast)).expect("there is room");
 }
 
 #[test]

@@ -57,7 +57,11 @@ fn what_has_ended_is_not_lent_even_before_its_close_was_told() {
     let far = stage.join(1);
     stage.scope(asker, move |scope| {
         assert_eq!(scope.with(far.id, |_| ()), None, "of another handler");
-        scope.with(other.id, |session| session.abort()).expect("it is open");
+        scope
+            .with(other.id, |session| {
+                session.abort();
+            })
+            .expect("it is open");
         assert_eq!(scope.with(other.id, |_| ()), None);
         assert!(scope.info(other.id).is_none());
         assert_eq!(scope.ids(), [asker.id]);
@@ -75,11 +79,19 @@ fn what_has_ended_is_not_lent_even_before_its_close_was_told() {
 fn a_pause_can_be_ended_and_what_waited_is_run() {
     let mut stage = Stage::new(at_most(20));
     let [asker, other] = stage.join_many(0);
-    stage.scope(asker, move |scope| scope.with(other.id, |session| session.pause()));
+    stage.scope(asker, move |scope| {
+        scope.with(other.id, |session| {
+            session.pause();
+        })
+    });
     stage.world.network.send_from(other.peer, b"one\ntwo\nthree");
     stage.world.settle();
     assert_eq!(stage.received(other), "");
-    stage.scope(asker, move |scope| scope.with(other.id, |session| session.resume()));
+    stage.scope(asker, move |scope| {
+        scope.with(other.id, |session| {
+            session.resume();
+        })
+    });
     assert_eq!(stage.received(other), "one\ntwo\n");
 }
 
@@ -154,7 +166,11 @@ fn the_row_of_a_connection_says_how_it_is() {
         assert_eq!((info.buffered_out, info.is_held_back), (100_000, true));
         assert_eq!(info.bytes_sent, 1008);
     });
-    stage.scope(asker, move |scope| scope.with(other.id, |session| session.close()));
+    stage.scope(asker, move |scope| {
+        scope.with(other.id, |session| {
+            session.close();
+        })
+    });
     info(&mut stage, asker, other, |info| assert_eq!(info.phase, Phase::Flushing));
     stage.world.network.resume(other.peer);
     stage.world.settle();

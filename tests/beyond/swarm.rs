@@ -70,7 +70,7 @@ enum Ask {
     },
     ToIds(Vec<ConnectionId>, Bytes),
     /// With the first handler.
-    Task(Vec<Ask>),
+    Task(Vec<Self>),
     /// Each of the first listener, by the scope of a task.
     With(Bytes),
 }
