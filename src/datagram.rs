@@ -6,7 +6,6 @@ mod session;
 use std::io;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub use self::handler::DatagramHandler;
 pub use self::session::DatagramSession;
@@ -15,6 +14,7 @@ use crate::batch::{Datagram, Incoming, Outgoing};
 use crate::error::Error;
 use crate::handler_timers::HandlerTimers;
 use crate::network::{Progress, Readiness};
+use crate::panics::catch;
 use crate::shared::Purpose;
 use crate::token::Token;
 use crate::turn::Turn;
@@ -147,8 +147,8 @@ impl DatagramEndpoint {
         let Self { handler, outgoing, timers, token, address, .. } = self;
         let (token, address, shared) = (*token, *address, &mut *turn.shared);
         let mut session = DatagramSession { outgoing, timers, shared, token, address };
-        let run = AssertUnwindSafe(|| call(&mut **handler, &mut session));
-        let result = catch_unwind(run).unwrap_or_else(|_| {
+        let result = catch(|| call(&mut **handler, &mut session));
+        let result = result.unwrap_or_else(|| {
             turn.shared.metrics.panics += 1;
             Err(Error::new(format!("a callback of UDP {address} panicked")))
         });
@@ -250,7 +250,7 @@ impl DatagramEndpoint {
             let mut session = DatagramSession { outgoing, timers, shared, token, address };
             let layers = &mut *turn.bench.layers;
             let endpoint = token.endpoint_index();
-            let run = AssertUnwindSafe(|| {
+            let handled = catch(|| {
                 datagrams.by_ref().try_for_each(|datagram| {
                     let len = datagram.payload.len() as u64;
                     session.shared.metrics.datagram_bytes_received += len;
@@ -265,11 +265,11 @@ impl DatagramEndpoint {
                     }
                 })
             });
-            match catch_unwind(run) {
-                Ok(ControlFlow::Continue(())) => return,
+            match handled {
+                Some(ControlFlow::Continue(())) => return,
                 // The limit is for what the network does not take, not for what it was not offered.
-                Ok(ControlFlow::Break(())) => self.send(turn),
-                Err(_) => {
+                Some(ControlFlow::Break(())) => self.send(turn),
+                None => {
                     turn.shared.metrics.panics += 1;
                     log::error!("a callback of UDP {address} panicked: the socket goes on");
                 }

@@ -6,7 +6,6 @@ mod tasks;
 
 use std::any::TypeId;
 use std::net::SocketAddr;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
 
@@ -21,6 +20,7 @@ use crate::handler::{ConnectionsOf, Handler, Others, Session, guard, lend};
 use crate::handler_timers::HandlerTimers;
 use crate::instant::Instant;
 use crate::network::Readiness;
+use crate::panics::catch;
 use crate::shared::{Purpose, Shared};
 use crate::tenants::TenantsView;
 use crate::token::Token;
@@ -164,7 +164,7 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
         // Both are the application's, and may panic: a peer that is not adopted yet loses nothing.
         let make = || (self.codec.clone(), H::State::default());
         if self.prepared.is_none() {
-            self.prepared = catch_unwind(AssertUnwindSafe(make)).ok();
+            self.prepared = catch(make);
         }
         if self.prepared.is_none() {
             shared.metrics.panics += 1;
@@ -237,7 +237,7 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
         connection.release(turn.shared, turn.network);
         // What the application and its layers keep may panic when it is dropped.
         let kept = (codec, state, connection);
-        if catch_unwind(AssertUnwindSafe(|| drop(kept))).is_err() {
+        if catch(|| drop(kept)).is_none() {
             turn.shared.metrics.panics += 1;
             log::error!("the state of connection {token:?} panicked when it was dropped");
         }

@@ -32,7 +32,7 @@ const FLOORS: &[(u32, &[&str])] = &[
     (1, &["read_buffer", "write_queue", "timers", "metrics", "shared", "backoff", "network"]),
     (1, &["mailbox", "tenants", "roster", "command", "handler_timers"]),
     // The ground.
-    (0, &["token", "config", "error", "instant", "sync"]),
+    (0, &["token", "config", "error", "instant", "panics", "sync"]),
 ];
 
 /// The wing: these import from the floors up to `WING_FLOOR`, and only the doors import them.

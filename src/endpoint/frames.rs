@@ -1,7 +1,5 @@
 //! From bytes to frames to the handler, within a connection's budgets.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use super::announce;
 use crate::codec::{Codec, Decoded};
 use crate::connection::Phase;
@@ -9,6 +7,7 @@ use crate::error::{CloseReason, FrameError, FrameFault};
 use crate::handler::{Handler, Session, guard, panicked};
 use crate::layers::{Layers, Passage};
 use crate::middleware::Frame;
+use crate::panics::catch;
 use crate::read_buffer::ReadBuffer;
 use crate::turn::Bench;
 
@@ -35,7 +34,7 @@ pub(super) fn serve<H: Handler>(
             if session.connection.queued_len() > 0 {
                 session.connection.flush(session.shared, session.network);
             }
-            if catch_unwind(AssertUnwindSafe(|| run(handler, session, bench))).is_err() {
+            if catch(|| run(handler, session, bench)).is_none() {
                 panicked(session);
             }
         }

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use super::{Commands, ConnectionsOf, Handler, Session, lend, panicked};
@@ -13,6 +12,7 @@ use crate::error::Error;
 use crate::handler_timers::HandlerTimers;
 use crate::instant::Instant;
 use crate::network::ConnectError;
+use crate::panics::catch;
 use crate::token::{ConnectionId, Token};
 use crate::turn::Turn;
 
@@ -141,8 +141,11 @@ impl<H: Handler> Scope<'_, H> {
         let peer = self.connections.get_mut(id.0).filter(|peer| peer.connection.is_present())?;
         lend(peer, &mut self.turn, |session, _| {
             session.shared.mark = session.shared.output.mark();
-            let result = catch_unwind(AssertUnwindSafe(|| call(session)));
-            result.map_err(|_| panicked(session)).ok()
+            let result = catch(|| call(session));
+            if result.is_none() {
+                panicked(session);
+            }
+            result
         })
     }
 

@@ -144,3 +144,24 @@ fn a_task_whose_belongings_panic_costs_nobody_anything() {
     assert_eq!(stage.world.reactor.metrics().panics, 1);
     assert!(stage.is_served(asker));
 }
+
+#[test]
+fn a_panic_that_carries_another_costs_no_more_than_one() {
+    let mut stage = Stage::new(at_most(20));
+    let [asker, doomed, other] = stage.join_many(0);
+    stage.leave(asker, move |session| {
+        let mut commands = session.commands();
+        commands.defer::<Hub>(|_, _| std::panic::resume_unwind(Box::new(Grenade))).unwrap();
+        let task = move |_: &mut Hub, scope: &mut Scope<'_, Hub>| {
+            let outcome: Option<()> =
+                scope.with(doomed.id, |_| std::panic::resume_unwind(Box::new(Grenade)));
+            assert_eq!(outcome, None);
+            Ok(())
+        };
+        commands.defer::<Hub>(task).unwrap();
+    });
+    stage.world.settle();
+    assert_eq!(stage.state(doomed), PeerState::Finished);
+    assert!(stage.is_served(asker) && stage.is_served(other));
+    assert_eq!(stage.world.reactor.metrics().panics, 2);
+}
