@@ -139,12 +139,12 @@ impl<H: Handler> Scope<'_, H> {
     }
 
     /// What is known of one of this handler's connections.
-    pub fn info(&mut self, id: ConnectionId) -> Option<ConnectionInfo<'_>> {
-        Some(self.connections.get_mut(id.0)?.connection.info())
+    pub fn info(&self, id: ConnectionId) -> Option<ConnectionInfo<'_>> {
+        Some(self.connections.get(id.0)?.connection.info())
     }
 
     /// Shows all connections of the loop one after the other, this handler's first.
-    pub fn for_each_connection(&mut self, mut visit: impl FnMut(&ConnectionInfo<'_>)) {
+    pub fn for_each_connection(&self, mut visit: impl FnMut(&ConnectionInfo<'_>)) {
         self.connections.iter().for_each(|connection| visit(&connection.info()));
         self.others.for_each(&mut visit);
     }

@@ -8,6 +8,8 @@ use crate::connection::{ConnectionInfo, Delivery};
 use crate::endpoint::{Call, Endpoint};
 use crate::error::Error;
 use crate::handler::Others;
+use crate::mailbox::Mailbox;
+use crate::metrics::Work;
 use crate::network::Network;
 use crate::token::Token;
 use crate::turn::Turn;
@@ -37,19 +39,11 @@ impl Others for Neighbours<'_> {
 
 impl Reactor {
     /// Lets all handlers begin.
-    pub(super) fn start(&mut self, network: &mut dyn Network) -> Result<(), Error> {
-        self.has_started = true;
+    pub(crate) fn start(&mut self, network: &mut dyn Network) -> Result<(), Error> {
         for index in 0..self.services.len() {
             self.call(network, index, Call::Start)?;
         }
         Ok(())
-    }
-
-    /// Whether something was asked for and not done yet.
-    pub(super) fn has_commands(&self) -> bool {
-        !self.tools.shared.commands.is_empty()
-            || self.ongoing.is_some()
-            || self.mailbox.as_ref().is_some_and(|mailbox| mailbox.may_have_more())
     }
 
     /// Runs what waits now, within the budget of a turn: each receiver of a broadcast is a command
@@ -57,25 +51,34 @@ impl Reactor {
     pub(super) fn run_commands(&mut self, network: &mut dyn Network) {
         let mut waiting = self.tools.shared.commands.len();
         for _ in 0..self.tools.shared.config.command_budget {
-            if let Some(ongoing) = self.ongoing.take() {
-                self.go_on_with(network, ongoing);
+            let (work, token) = if let Some(ongoing) = self.ongoing.take() {
+                (Work::Command, self.go_on_with(network, ongoing))
             } else if waiting > 0
                 && let Some(command) = self.tools.shared.commands.pop_front()
             {
                 waiting -= 1;
-                self.run(network, command);
-            } else if let Some(posted) = self.mailbox.as_mut().and_then(|mailbox| mailbox.next()) {
+                (Work::Command, self.run(network, command))
+            } else if let Some(posted) = self.mailbox.as_mut().and_then(Mailbox::next) {
                 self.tools.shared.metrics.messages += 1;
-                self.run(network, posted.into());
+                (Work::Message, self.run(network, posted.into()))
             } else {
                 break;
-            }
+            };
             self.keep_budget(network);
+            self.measure(network, work, token);
         }
+        if let Some(request) = self.tools.shared.requested.take() {
+            self.drain.request(request);
+        }
+        self.tools.shared.has_commands = !self.tools.shared.commands.is_empty()
+            || self.ongoing.is_some()
+            || self.mailbox.as_ref().is_some_and(|mailbox| mailbox.may_have_more());
     }
 
-    fn run(&mut self, network: &mut dyn Network, command: Command) {
+    /// Runs a command; says whom it was for.
+    fn run(&mut self, network: &mut dyn Network, command: Command) -> Token {
         self.tools.shared.metrics.commands += 1;
+        let token = command.token();
         match command {
             Command::Send { to, bytes } => {
                 self.deliver(network, to, &bytes, Slow::Count);
@@ -94,11 +97,12 @@ impl Reactor {
                 self.call_logged(network, endpoint.into(), Call::Task(task));
             }
         }
+        token
     }
 
-    /// Sends a broadcast to the next of its receivers, if there is one.
-    fn go_on_with(&mut self, network: &mut dyn Network, mut ongoing: Ongoing) {
-        let Some(token) = self.next_receiver(&mut ongoing) else { return };
+    /// Sends a broadcast to the next of its receivers, if there is one; says to whom.
+    fn go_on_with(&mut self, network: &mut dyn Network, mut ongoing: Ongoing) -> Token {
+        let Some(token) = self.next_receiver(&mut ongoing) else { return Token::SIGNALS };
         let Broadcast { bytes, except, slow, .. } = &ongoing.broadcast;
         if *except != Some(token) {
             let delivery = self.deliver(network, token, bytes, *slow);
@@ -115,6 +119,7 @@ impl Reactor {
             }
         }
         self.ongoing = Some(ongoing);
+        token
     }
 
     fn next_receiver(&self, ongoing: &mut Ongoing) -> Option<Token> {

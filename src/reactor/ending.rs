@@ -23,7 +23,7 @@ impl Reactor {
             self.drain_outbound(network);
         }
         // What was asked for last: nobody may be left to ask again.
-        if self.has_commands() {
+        if self.tools.shared.has_commands {
             self.run_commands(network);
         }
         let is_open = self.services.iter().any(|service| match service {
