@@ -26,6 +26,18 @@ pub(crate) enum Command<Task = Box<dyn Any>> {
     CloseIdle(Token),
 }
 
+impl<Task> Command<Task> {
+    /// For whom it is: a connection, an endpoint, or the loop.
+    pub(crate) const fn token(&self) -> Token {
+        match self {
+            Self::Send { to: token, .. } | Self::Close(token) | Self::Abort(token) => *token,
+            Self::CloseIdle(token) => *token,
+            Self::Broadcast(_) => Token::SIGNALS,
+            Self::Run { endpoint, .. } => Token::endpoint(*endpoint),
+        }
+    }
+}
+
 /// A task that comes from another thread.
 pub(crate) type PostedTask = Box<dyn Any + Send>;
 

@@ -300,8 +300,9 @@ impl Connection {
     /// as it is after nearly every event.
     #[inline]
     const fn is_plain(&self) -> bool {
-        self.is_idle()
-            && self.may_run()
+        self.may_run()
+            && self.input.is_none()
+            && self.queue.is_none()
             && self.counted_len == 0
             && !self.has_unread()
             && !self.is_end_due

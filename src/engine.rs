@@ -63,11 +63,11 @@ impl Engine {
     ///
     /// As for [`turn`](Self::turn).
     pub fn run(&mut self) -> Result<DrainReport, Error> {
-        loop {
-            if let Some(report) = self.turn(None)? {
-                return Ok(report);
-            }
+        if let Some(report) = self.turn(None)? {
+            return Ok(report);
         }
+        while !self.reactor.turn_again(&mut self.network, None)? {}
+        Ok(self.reactor.report().cloned().unwrap_or_default())
     }
 
     /// Does what there is to do, after having waited for it for `timeout` at most (`None`: for as

@@ -56,12 +56,11 @@ pub trait Handler: Sized + 'static {
     /// What the handler keeps for each connection.
     type State: Default + 'static;
 
-    /// The loop begins to turn: the moment to set timers and to make connections. Nobody has been
-    /// let in yet.
+    /// The server was built, and will turn: the moment to set timers and to make connections.
     ///
     /// # Errors
     ///
-    /// End the loop before it has begun, as a panic does: its first turn fails.
+    /// Are those of [`Server::build`](crate::Server::build), which a panic fails too.
     fn on_start(&mut self, scope: &mut Scope<'_, Self>) -> Result<(), Error> {
         let _ = scope;
         Ok(())

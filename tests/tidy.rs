@@ -45,7 +45,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("lib", &["server", "listener", "engine"]),
     ("server", &["engine", "listener"]),
     ("reactor", &["acceptor", "drain"]),
-    ("turn", &["layers"]),
+    ("turn", &["layers", "connection"]),
     ("endpoint", &["turn", "connections", "connection", "handler", "layers", "middleware"]),
     ("datagram", &["turn", "handler"]),
     ("layers", &["middleware", "context"]),

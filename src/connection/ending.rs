@@ -54,7 +54,7 @@ impl Connection {
                 self.close(CloseReason::Drained);
             } else {
                 self.draining = Draining::AfterCommands;
-                shared.commands.push_back(Command::CloseIdle(self.token));
+                shared.command(Command::CloseIdle(self.token));
             }
         }
         if self.phase == Phase::Flushing && self.queue.is_none() {

@@ -85,8 +85,8 @@ impl Connection {
     /// So many frames were run.
     #[inline]
     pub(crate) const fn ran_frames(&mut self, count: usize) {
-        self.frames += count as u64;
-        if matches!(self.draining, Draining::Newcomer) {
+        self.frames = self.frames.wrapping_add(count as u64);
+        if count > 0 && matches!(self.draining, Draining::Newcomer) {
             self.draining = Draining::WhenIdle;
         }
     }

@@ -28,11 +28,11 @@ use crate::error::Error;
 /// }
 /// ```
 pub trait DatagramHandler: 'static {
-    /// The loop begins to turn: the moment to set timers.
+    /// The server was built, and will turn: the moment to set timers.
     ///
     /// # Errors
     ///
-    /// End the loop before it has begun, as a panic does: its first turn fails.
+    /// Are those of [`Server::build`](crate::Server::build), which a panic fails too.
     fn on_start(&mut self, session: &mut DatagramSession<'_>) -> Result<(), Error> {
         let _ = session;
         Ok(())

@@ -150,8 +150,8 @@ impl<H: Handler> Scope<'_, H> {
     }
 
     /// What is known of one of this handler's connections.
-    pub fn info(&mut self, id: ConnectionId) -> Option<ConnectionInfo<'_>> {
-        let connection = &self.connections.get_mut(id.0)?.connection;
+    pub fn info(&self, id: ConnectionId) -> Option<ConnectionInfo<'_>> {
+        let connection = &self.connections.get(id.0)?.connection;
         connection.is_present().then(|| connection.info())
     }
 

@@ -9,6 +9,7 @@ use crate::endpoint::{Call, Endpoint};
 use crate::error::Error;
 use crate::handler::Others;
 use crate::mailbox::Mailbox;
+use crate::metrics::Work;
 use crate::network::Network;
 use crate::shared::Shared;
 use crate::token::Token;
@@ -29,10 +30,7 @@ impl Others for Neighbours<'_> {
 
 impl Reactor {
     /// Lets all handlers begin.
-    pub(super) fn start(&mut self, network: &mut dyn Network) -> Result<(), Error> {
-        self.has_started = true;
-        // The program may have been busy since the server was built.
-        self.tools.shared.now = network.now();
+    pub(crate) fn start(&mut self, network: &mut dyn Network) -> Result<(), Error> {
         for index in 0..self.services.len() {
             match &mut self.services[index] {
                 Service::Stream(..) => self.call(network, index, Call::Start)?,
@@ -42,24 +40,25 @@ impl Reactor {
         Ok(())
     }
 
-    /// Whether something was asked for and not done yet.
-    pub(super) fn has_commands(&self) -> bool {
-        !self.tools.shared.commands.is_empty()
-            || self.mailbox.as_ref().is_some_and(Mailbox::may_have_more)
-    }
-
     /// Runs what waits now, within the budget of a turn: each receiver of a broadcast is a command
     /// for that. What this asks for in its turn waits for the next.
     pub(super) fn run_commands(&mut self, network: &mut dyn Network) {
         let mut waiting = self.tools.shared.commands.len();
         for _ in 0..self.tools.shared.config.command_budget {
-            let Some(command) = self.next_command(&mut waiting) else { break };
-            if let Some(rest) = self.run(network, command) {
+            let Some((work, command)) = self.next_command(&mut waiting) else { break };
+            let (token, rest) = self.run(network, command);
+            if let Some(rest) = rest {
                 self.tools.shared.commands.push_front(rest);
                 waiting += 1;
             }
             self.keep_budget(network);
+            self.measure(network, work, token);
         }
+        if let Some(request) = self.tools.shared.requested.take() {
+            self.drain.request(request);
+        }
+        self.tools.shared.has_commands = !self.tools.shared.commands.is_empty()
+            || self.mailbox.as_ref().is_some_and(Mailbox::may_have_more);
     }
 
     /// The loop is about to end with nobody left: what was asked for until now is still done.
@@ -67,26 +66,29 @@ impl Reactor {
         let Shared { commands, config, .. } = &self.tools.shared;
         let mut waiting = commands.len();
         for _ in 0..waiting + config.mailbox_len {
-            let mut next = self.next_command(&mut waiting);
+            let Some((_, command)) = self.next_command(&mut waiting) else { break };
+            let mut next = Some(command);
             while let Some(command) = next {
-                next = self.run(network, command);
+                (_, next) = self.run(network, command);
             }
         }
     }
 
     /// The first of those that wait, and then those of other threads.
-    fn next_command(&mut self, waiting: &mut usize) -> Option<Command> {
+    fn next_command(&mut self, waiting: &mut usize) -> Option<(Work, Command)> {
         if *waiting > 0 {
             *waiting -= 1;
-            return self.tools.shared.commands.pop_front();
+            let command = self.tools.shared.commands.pop_front()?;
+            return Some((Work::Command, command));
         }
         let posted = self.mailbox.as_mut()?.next()?;
         self.tools.shared.metrics.messages += 1;
-        Some(posted.into())
+        Some((Work::Message, posted.into()))
     }
 
-    /// Runs a command; what it gives back is what is left of it to be done.
-    fn run(&mut self, network: &mut dyn Network, command: Command) -> Option<Command> {
+    /// Runs a command; says whom it was for, and gives back what is left of it to be done.
+    fn run(&mut self, network: &mut dyn Network, command: Command) -> (Token, Option<Command>) {
+        let token = command.token();
         match command {
             Command::Send { to, bytes } => {
                 self.deliver(network, to, &bytes, Slow::Count);
@@ -103,8 +105,8 @@ impl Reactor {
                 });
             }
             Command::Broadcast(mut broadcast) => {
-                if self.send_to_next(network, &mut broadcast) {
-                    return Some(Command::Broadcast(broadcast));
+                if let Some(receiver) = self.send_to_next(network, &mut broadcast) {
+                    return (receiver, Some(Command::Broadcast(broadcast)));
                 }
                 self.tools.shared.metrics.broadcasts += 1;
             }
@@ -113,14 +115,18 @@ impl Reactor {
             }
         }
         self.tools.shared.metrics.commands += 1;
-        None
+        (token, None)
     }
 
-    /// Sends a broadcast to the next of its receivers; says whether there was one.
-    fn send_to_next(&mut self, network: &mut dyn Network, broadcast: &mut Broadcast) -> bool {
-        let Some(token) = self.next_receiver(broadcast) else { return false };
+    /// Sends a broadcast to the next of its receivers; says which, if there is one.
+    fn send_to_next(
+        &mut self,
+        network: &mut dyn Network,
+        broadcast: &mut Broadcast,
+    ) -> Option<Token> {
+        let token = self.next_receiver(broadcast)?;
         if broadcast.except == Some(token) {
-            return true;
+            return Some(token);
         }
         let delivery = self.deliver(network, token, &broadcast.bytes, broadcast.slow);
         let counters = &mut self.tools.shared.metrics;
@@ -134,7 +140,7 @@ impl Reactor {
             Delivery::Closed => counters.broadcast_closed += 1,
             Delivery::Gone => {}
         }
-        true
+        Some(token)
     }
 
     fn next_receiver(&self, broadcast: &mut Broadcast) -> Option<Token> {

@@ -3,6 +3,7 @@
 use super::{EVENTS_LEN, Reactor, Service};
 use crate::endpoint::{Call, Endpoint};
 use crate::error::CloseReason;
+use crate::metrics::Work;
 use crate::network::{Event, Network};
 use crate::shared::Purpose;
 use crate::token::Token;
@@ -32,6 +33,7 @@ impl Reactor {
                 }
             }
             self.keep_budget(network);
+            self.measure(network, Work::Event, token);
         }
     }
 
@@ -46,6 +48,7 @@ impl Reactor {
                 Service::Datagram(endpoint) => endpoint.on_turn(&mut turn, &mut self.incoming),
             }
             self.keep_budget(network);
+            self.measure(network, Work::Event, token);
         }
     }
 
@@ -79,6 +82,7 @@ impl Reactor {
                 }
             }
             self.keep_budget(network);
+            self.measure(network, Work::Timer, key.token);
         }
     }
 
@@ -108,6 +112,7 @@ impl Reactor {
                 self.tools.shared.metrics.closed.add(&reason);
                 self.drain.count(&reason);
             }
+            self.measure(network, Work::Close, token);
         }
         self.tools.shared.closed = closed;
         for service in &mut self.services {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use windlass::network::SimNetwork;
-use windlass::{Broadcast, Config, DatagramHandler, DatagramSession, Error};
+use windlass::{Broadcast, Config, DatagramHandler, DatagramSession, Error, Server};
 
 use crate::fixture::{Journal, World, address, at_most, millis, panic_quietly, secs};
 use crate::hub::{At, Hub};
@@ -221,17 +221,18 @@ fn errors_and_panics_of_timers_and_of_the_goodbye_cost_nothing() {
 }
 
 #[test]
-fn an_error_or_a_panic_at_the_start_fails_the_first_turn() {
+fn an_error_or_a_panic_at_the_start_fails_the_building() {
     for panics in [false, true] {
-        let mut office = Office::new(at_most(9), move |_, _| {
+        let script = move |_: &mut DatagramSession<'_>, _: Called<'_>| {
             if panics { panic_quietly() } else { Err(Error::new("no luck today")) }
-        });
-        let message = text(office.world.try_turn(secs(1)));
+        };
+        let post = Post { script: Box::new(script), calls: Rc::default() };
+        let result = Server::new().udp(address(0), post).build_on(&mut SimNetwork::new(1));
         let expected = match panics {
             true => "a callback of UDP 192.0.2.1:7000 panicked",
             false => "no luck today",
         };
-        assert_eq!(message, expected);
+        assert_eq!(text(result.map(|_| ())), expected);
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is asked for while the loop comes to its end.
 
-use windlass::network::PeerState;
+use windlass::network::{PeerState, SimNetwork};
 use windlass::{Broadcast, Config, Error, Scope};
 
 use crate::fixture::{address, at_most, secs, timeless};
@@ -172,12 +172,13 @@ fn a_stop_in_a_callback_cuts_everybody_in_the_same_turn() {
 
 #[test]
 fn a_drain_asked_for_at_the_start_ends_the_loop_in_its_first_turn() {
-    let mut stage = Stage::new(at_most(10));
-    stage.second.set_hook(|at, commands| {
-        if at == At::Start {
-            commands.drain();
-        }
-        Ok(())
+    let mut stage = Stage::hooked(SimNetwork::new(1), at_most(10), |_, second| {
+        second.set_hook(|at, commands| {
+            if at == At::Start {
+                commands.drain();
+            }
+            Ok(())
+        });
     });
     stage.world.turn_at_once();
     assert!(stage.world.report.as_ref().is_some_and(windlass::DrainReport::is_clean));

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use windlass::network::PeerState;
+use windlass::network::{PeerState, SimNetwork};
 use windlass::{Broadcast, Commands, ConnectionId, Error};
 
 use crate::fixture::{at_most, panic_quietly, secs};
@@ -146,14 +146,15 @@ struct Trial {
 
 /// Asks in this callback, once.
 fn trial(from: From, ask: Ask) -> Trial {
-    let mut stage = Stage::new(at_most(20));
     let ids = Rc::new(Ids::default());
-    let hooked = ids.clone();
-    stage.first.set_hook(move |at, commands| {
-        let is_now = from == From::Hook(at) && hooked.is_armed.take();
-        if is_now { ask.run(commands, &hooked) } else { Ok(()) }
-    });
     ids.is_armed.set(!from.is_late());
+    let hooked = ids.clone();
+    let mut stage = Stage::hooked(SimNetwork::new(1), at_most(20), |first, _| {
+        first.set_hook(move |at, commands| {
+            let is_now = from == From::Hook(at) && hooked.is_armed.take();
+            if is_now { ask.run(commands, &hooked) } else { Ok(()) }
+        });
+    });
     let other = stage.join(1);
     let [bystander, gone] = stage.join_many(2);
     stage.world.network.reset(gone.peer);

@@ -1,17 +1,11 @@
 //! Panics where no connection is at hand, or one that was lent.
 
-use windlass::network::PeerState;
-use windlass::{Handler, Scope};
+use windlass::network::{PeerState, SimNetwork};
+use windlass::{Handler, Scope, Server};
 
-use crate::fixture::{at_most, panic_quietly, secs};
+use crate::fixture::{Journal, address, at_most, panic_quietly, secs};
 use crate::hub::{At, Hub};
 use crate::stage::{Stage, text};
-
-fn panic_at(
-    wanted: At,
-) -> impl FnMut(At, &mut windlass::Commands<'_>) -> Result<(), windlass::Error> {
-    move |at, _| if at == wanted { panic_quietly() } else { Ok(()) }
-}
 
 #[test]
 fn a_panic_in_a_task_costs_nobody_a_connection() {
@@ -108,12 +102,11 @@ fn a_panic_of_a_message_or_a_timer_is_the_end_of_that_call_only() {
 }
 
 #[test]
-fn a_panic_at_the_start_fails_the_first_turn() {
-    let mut stage = Stage::new(at_most(20));
-    stage.second.set_hook(panic_at(At::Start));
-    let result = stage.world.try_turn(secs(1));
-    assert_eq!(text(result), "a callback panicked");
-    assert_eq!(stage.world.reactor.metrics().panics, 1);
+fn a_panic_at_the_start_fails_the_building() {
+    let hub: Hub = Hub::new(&Journal::default());
+    hub.set_hook(|_, _| panic_quietly());
+    let result = Server::new().tcp(address(0), hub).build_on(&mut SimNetwork::new(1));
+    assert_eq!(text(result.map(|_| ())), "a callback panicked");
 }
 
 /// Panics when it goes.

@@ -4,9 +4,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use windlass::network::{PeerState, SimNetwork};
-use windlass::{Broadcast, ConnectionInfo, Error, Phase};
+use windlass::{Broadcast, ConnectionInfo, Error, Phase, Server};
 
-use crate::fixture::{World, address, at_most, millis, pattern, secs, timeless};
+use crate::fixture::{Journal, World, address, at_most, millis, pattern, secs, timeless};
 use crate::hub::{At, Hub};
 use crate::stage::{Member, Stage, text};
 
@@ -205,12 +205,13 @@ fn the_table_shows_the_connections_of_all_handlers_its_own_first() {
 
 #[test]
 fn the_start_is_told_once_before_anybody_is_let_in() {
-    let mut stage = Stage::new(at_most(20));
     let order = Rc::new(RefCell::new(Vec::new()));
     let note = order.clone();
-    stage.first.set_hook(move |at, _| {
-        note.borrow_mut().push(at);
-        Ok(())
+    let mut stage = Stage::hooked(SimNetwork::new(1), at_most(20), |first, _| {
+        first.set_hook(move |at, _| {
+            note.borrow_mut().push(at);
+            Ok(())
+        });
     });
     stage.join(0);
     stage.world.run_for(secs(1));
@@ -221,35 +222,21 @@ fn the_start_is_told_once_before_anybody_is_let_in() {
 }
 
 #[test]
-fn the_start_has_the_time_of_the_first_turn() {
-    let mut stage = Stage::new(at_most(20));
-    // The program does something else before it lets the loop turn.
-    stage.world.let_pass(secs(10));
-    stage.first.set_hook(|at, commands| match at {
-        At::Start => commands.defer::<Hub>(|_, scope| {
-            scope.set_timer(1, secs(1));
-            Ok(())
-        }),
-        _ => Ok(()),
-    });
-    stage.world.run_for(secs(2));
-    let times: Vec<_> =
-        stage.first.calls().iter().map(|(at, when)| (*at, when.as_nanos())).collect();
-    assert_eq!(times, [(At::Start, 10_000_000_000), (At::ServerTimer(1), 11_000_000_000)]);
-}
-
-#[test]
-fn an_error_at_the_start_fails_the_first_turn() {
-    let mut stage = Stage::new(at_most(20));
-    stage.second.set_hook(|at, _| match at {
+fn an_error_at_the_start_fails_the_building() {
+    let journal = Journal::default();
+    let (first, second, third): (Hub, Hub<1>, Hub) =
+        (Hub::new(&journal), Hub::new(&journal), Hub::new(&journal));
+    second.set_hook(|at, _| match at {
         At::Start => Err(Error::new("no luck today")),
         _ => Ok(()),
     });
-    let polls = stage.world.network.calls().polls;
-    let result = stage.world.try_turn(secs(1));
-    assert_eq!(text(result), "no luck today");
-    assert_eq!(stage.world.network.calls().polls, polls, "it did not even look");
-    assert!(stage.third.calls().is_empty(), "nobody else was told");
+    let server = Server::new()
+        .tcp(address(0), first.clone())
+        .tcp(address(1), second)
+        .tcp(address(2), third.clone());
+    let result = server.build_on(&mut SimNetwork::new(1));
+    assert_eq!(text(result.map(|_| ())), "no luck today");
+    assert_eq!((first.calls().len(), third.calls().len()), (1, 0), "nobody behind it was told");
 }
 
 #[test]
@@ -300,7 +287,7 @@ fn an_error_of_a_timer_or_a_message_is_logged_and_no_more() {
 
 #[test]
 fn a_loop_without_peers_lives_on_its_timers() {
-    let hub: Hub = Hub::new(&crate::fixture::Journal::default());
+    let hub: Hub = Hub::new(&Journal::default());
     let handler = hub.clone();
     hub.set_hook(|at, commands| match at {
         At::Start => commands.defer::<Hub>(|_, scope| {

@@ -30,8 +30,18 @@ impl Stage {
     }
 
     pub(crate) fn on(network: SimNetwork, config: Config) -> Self {
+        Self::hooked(network, config, |_, _| ())
+    }
+
+    /// With hooks that `hook` sets in the first two handlers before the server is built.
+    pub(crate) fn hooked(
+        network: SimNetwork,
+        config: Config,
+        hook: impl FnOnce(&Hub, &Hub<1>),
+    ) -> Self {
         let journal = Journal::default();
         let (first, second, third) = (Hub::new(&journal), Hub::new(&journal), Hub::new(&journal));
+        hook(&first, &second);
         let handlers = (first.clone(), second.clone(), third.clone());
         let world = World::of(network, config, Some(journal), |server| {
             let (first, second, third) = handlers;
