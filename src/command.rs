@@ -30,8 +30,10 @@ impl<Task> Command<Task> {
     /// For whom it is: a connection, an endpoint, or the loop.
     pub(crate) const fn token(&self) -> Token {
         match self {
-            Self::Send { to: token, .. } | Self::Close(token) | Self::Abort(token) => *token,
-            Self::CloseIdle(token) => *token,
+            Self::Send { to: token, .. }
+            | Self::Close(token)
+            | Self::Abort(token)
+            | Self::CloseIdle(token) => *token,
             Self::Broadcast(_) => Token::SIGNALS,
             Self::Run { endpoint, .. } => Token::endpoint(*endpoint),
         }
