@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::drain::DrainReport;
 use crate::error::Error;
+use crate::handle::Handle;
 use crate::metrics::Metrics;
 use crate::network::{Network, OsNetwork};
 use crate::reactor::Reactor;
@@ -85,6 +86,15 @@ impl Engine {
     pub fn next_timeout(&mut self) -> Option<Duration> {
         let deadline = self.reactor.next_deadline()?;
         Some(deadline.since(self.network.now()))
+    }
+
+    /// By which other threads reach the loop. See [`Reactor::handle`].
+    ///
+    /// # Errors
+    ///
+    /// If there is no descriptor left for being woken by.
+    pub fn handle(&mut self) -> Result<Handle, Error> {
+        self.reactor.handle(&mut self.network)
     }
 
     /// Begins to drain with the next turn. See [`Reactor::drain`].

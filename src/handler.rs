@@ -2,13 +2,15 @@
 
 mod commands;
 mod lending;
+mod posted;
 mod scope;
 mod session;
 
 pub use self::commands::Commands;
 pub(crate) use self::lending::{guard, lend, panicked};
+pub(crate) use self::posted::PostedTask;
 pub use self::scope::Scope;
-pub(crate) use self::scope::{Others, PostedTask, Task};
+pub(crate) use self::scope::{Others, Task};
 pub use self::session::Session;
 use crate::codec::Codec;
 use crate::connections::{Connections, Peer};
@@ -134,8 +136,8 @@ pub trait Handler: Sized + 'static {
     }
 }
 
-/// A handler that can be sent messages: by other threads, and by other handlers with
-/// [`Commands::post`]. It may understand several types of them.
+/// A handler that can be sent messages: by other threads with
+/// [`Handle::post`](crate::Handle::post), and by other handlers with [`Commands::post`]. It may understand several types of them.
 pub trait MessageHandler<M>: Handler {
     /// A message has come.
     ///

@@ -20,6 +20,7 @@
 mod accept;
 mod commands;
 mod ending;
+mod handles;
 mod memory;
 mod metrics;
 mod service;
@@ -88,6 +89,10 @@ pub struct Reactor {
     drain: Drain,
     /// By which other threads reach the loop, once there is a handle.
     mailbox: Option<Mailbox<Command<PostedTask>>>,
+    /// Whether the last command that was run was due to other threads, and not to callbacks.
+    is_posts_turn: bool,
+    /// No handle reaches the loop any more.
+    is_closed: bool,
     /// The broadcast that is under way.
     ongoing: Option<Ongoing>,
     has_started: bool,
@@ -126,6 +131,8 @@ impl Reactor {
             services,
             drain: Drain::default(),
             mailbox: None,
+            is_posts_turn: false,
+            is_closed: false,
             ongoing: None,
             has_started: false,
             max_connections,
@@ -153,38 +160,11 @@ impl Reactor {
         network: &mut dyn Network,
         timeout: Option<Duration>,
     ) -> Result<Option<DrainReport>, Error> {
-        if let Some(report) = self.drain.report() {
-            return Ok(Some(report.clone()));
+        let result = self.try_turn(network, timeout);
+        if !matches!(result, Ok(None)) {
+            self.close_mailbox();
         }
-        if !self.has_started {
-            self.start(network)?;
-        }
-        let wait = self.wait(network, timeout);
-        let poll = network.poll(&mut self.events, wait);
-        poll.map_err(|error| Error::with_source("cannot wait for events any more", error))?;
-        self.read_clock(network);
-        let waiting_len = self.tools.shared.ready.len();
-        self.serve_events(network);
-        self.serve_ready(network, waiting_len);
-        if self.tools.shared.now >= self.expected {
-            self.fire_timers(network);
-        }
-        if self.has_commands() {
-            self.run_commands(network);
-        }
-        if let Some(request) = self.tools.shared.requested.take() {
-            self.drain.request(request);
-        }
-        if self.drain.is_under_way() {
-            self.advance_drain(network)?;
-        }
-        if !self.tools.shared.closed.is_empty() {
-            self.free_closed(network);
-        }
-        if self.may_accept {
-            self.accept(network)?;
-        }
-        Ok(self.drain.report().cloned())
+        result
     }
 
     /// When [`turn`](Self::turn) must be called at the latest, events apart: at once if there is
@@ -247,6 +227,45 @@ impl fmt::Debug for Reactor {
 
 /// The steps of a turn.
 impl Reactor {
+    fn try_turn(
+        &mut self,
+        network: &mut dyn Network,
+        timeout: Option<Duration>,
+    ) -> Result<Option<DrainReport>, Error> {
+        if let Some(report) = self.drain.report() {
+            return Ok(Some(report.clone()));
+        }
+        if !self.has_started {
+            self.start(network)?;
+        }
+        let wait = self.wait(network, timeout);
+        let poll = network.poll(&mut self.events, wait);
+        poll.map_err(|error| Error::with_source("cannot wait for events any more", error))?;
+        self.read_clock(network);
+        let waiting_len = self.tools.shared.ready.len();
+        self.serve_events(network);
+        self.serve_ready(network, waiting_len);
+        if self.tools.shared.now >= self.expected {
+            self.fire_timers(network);
+        }
+        if self.has_commands() {
+            self.run_commands(network);
+        }
+        if let Some(request) = self.tools.shared.requested.take() {
+            self.drain.request(request);
+        }
+        if self.drain.is_under_way() {
+            self.advance_drain(network)?;
+        }
+        if !self.tools.shared.closed.is_empty() {
+            self.free_closed(network);
+        }
+        if self.may_accept {
+            self.accept(network)?;
+        }
+        Ok(self.drain.report().cloned())
+    }
+
     /// How long to sleep.
     fn wait(&mut self, network: &mut dyn Network, timeout: Option<Duration>) -> Option<Duration> {
         self.expected = self.next_timer().unwrap_or(Instant::END);

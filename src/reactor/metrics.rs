@@ -11,6 +11,7 @@ impl Reactor {
             max_connections: self.max_connections as u64,
             paused: self.tools.shared.paused_len as u64,
             buffered_bytes: self.tools.shared.held_len as u64,
+            commands_waiting: self.tools.shared.commands.len() as u64,
             timers_armed: self.tools.shared.timers.len() as u64,
             ..self.tools.shared.metrics.clone()
         }
