@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::drain::DrainReport;
 use crate::error::Error;
 use crate::handle::Handle;
+use crate::handler::Commands;
 use crate::metrics::Metrics;
 use crate::network::{Network, OsNetwork};
 use crate::reactor::Reactor;
@@ -95,6 +96,11 @@ impl Engine {
     /// If there is no descriptor left for being woken by.
     pub fn handle(&mut self) -> Result<Handle, Error> {
         self.reactor.handle(&mut self.network)
+    }
+
+    /// For asking the loop, from outside of its callbacks, for what its next turn then does.
+    pub const fn commands(&mut self) -> Commands<'_> {
+        self.reactor.commands()
     }
 
     /// Begins to drain with the next turn. See [`Reactor::drain`].

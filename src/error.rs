@@ -196,6 +196,8 @@ pub enum CloseReason {
     LifetimeOver,
     /// More output was waiting than the write limit allows.
     WriteLimit,
+    /// It was to be made to another, and that failed.
+    NotConnected,
     /// It was slow to take what was sent to many, and such are to be [closed](crate::Slow::Close).
     TooSlow,
     /// All buffers together would have outgrown the memory budget, and this connection held most.
@@ -219,7 +221,7 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// The [labels](Self::label) of all reasons, each in the reason's [place](Self::place).
-    pub(crate) const LABELS: [&'static str; 20] = [
+    pub(crate) const LABELS: [&'static str; 21] = [
         "peer finished",
         "reset",
         "closed",
@@ -240,6 +242,7 @@ impl CloseReason {
         "drain timeout",
         "stopped",
         "too slow",
+        "not connected",
     ];
 
     /// The reason in a few words, the same for every connection that ended this way: a label for
@@ -266,6 +269,7 @@ impl CloseReason {
             Self::LifetimeOver => const { Self::labelled(11) },
             Self::WriteLimit => const { Self::labelled(12) },
             Self::TooSlow => const { Self::labelled(19) },
+            Self::NotConnected => const { Self::labelled(20) },
             Self::MemoryBudget => const { Self::labelled(13) },
             Self::Refused { .. } => const { Self::labelled(14) },
             Self::Evicted => const { Self::labelled(15) },
@@ -322,6 +326,7 @@ mod tests {
             CloseReason::DrainTimeout,
             CloseReason::Stopped,
             CloseReason::TooSlow,
+            CloseReason::NotConnected,
         ];
         let places = reasons.each_ref().map(CloseReason::place);
         assert_eq!(places, std::array::from_fn(|place| place));

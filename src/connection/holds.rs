@@ -16,6 +16,8 @@ impl Holds {
     pub(super) const CLOSING: Self = Self(8);
     /// A layer has slowed it.
     pub(super) const SLOWED: Self = Self(16);
+    /// The other end has not answered yet.
+    pub(super) const CONNECTING: Self = Self(32);
 
     pub(super) const fn is_empty(self) -> bool {
         self.0 == 0

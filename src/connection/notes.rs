@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::{Connection, Holds};
 use crate::error::{CloseReason, Refusal};
 use crate::instant::Instant;
+use crate::network::ConnectError;
 use crate::shared::Shared;
 
 /// Kept apart from the connection, so that whoever needs none of it only pays for a pointer.
@@ -21,6 +22,8 @@ pub(crate) struct Notes {
     pub(super) notice: Option<Notice>,
     /// Until when nothing is read, because a layer says so.
     pub(super) slowed_until: Option<Instant>,
+    /// Why it could not be made.
+    pub(super) connect_error: Option<ConnectError>,
 }
 
 /// Who was authenticated, and by what.

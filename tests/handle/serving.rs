@@ -111,9 +111,10 @@ fn callbacks_that_ask_for_ever_more_do_not_keep_other_threads_waiting() {
 fn a_panic_or_an_error_in_on_message_ends_nothing() {
     let mut bench = Bench::new(at_most(1));
     let (peer, _) = bench.join();
-    ["one", "panic", "two", "fail", "three"].map(|text| bench.post(text));
+    let messages = ["one", "panic", "two", "fail", "three"];
+    messages.iter().for_each(|text| bench.post(text));
     bench.world.settle();
-    assert_eq!(bench.messages(), ["one", "panic", "two", "fail", "three"]);
+    assert_eq!(bench.messages(), messages);
     assert_eq!(bench.world.reactor.metrics().panics, 1);
     bench.world.network.send_from(peer, b"still here\n");
     bench.world.settle();

@@ -116,7 +116,7 @@ fn what_four_threads_post_beside_echo_traffic_arrives_in_order() {
     assert!(report.is_clean());
     // Two for what was asked at last.
     assert_eq!(metrics.commands_posted, MESSAGES * THREADS as u64 + 2);
-    assert_eq!((asked.commands_posted, metrics.bytes_sent), (metrics.commands_posted, rounds * 8));
+    assert_eq!(asked.commands_posted, metrics.commands_posted);
     assert!(rounds > 0 && metrics.wakes <= metrics.commands_posted + 1);
 }
 
