@@ -1,18 +1,19 @@
 //! What other threads ask of the loop.
 
 mod error;
+mod putting;
 
-use std::any::TypeId;
 use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
 
 pub use self::error::{PostError, PostFault};
+use self::putting::IfFull;
 use crate::command::{self, Broadcast, Command};
 use crate::error::Error;
-use crate::handler::{Handler, MessageHandler, PostedTask, Scope};
-use crate::mailbox::{Closed, Refused, Request, Sender};
+use crate::handler::{Handler, MessageHandler, Scope};
+use crate::mailbox::{Request, Sender};
 use crate::metrics::Metrics;
 use crate::roster::Roster;
 use crate::sync::mpsc::{RecvTimeoutError, sync_channel};
@@ -79,13 +80,6 @@ use crate::token::ConnectionId;
 pub struct Handle {
     sender: Sender<Command<command::PostedTask>>,
     roster: Roster,
-}
-
-/// What to do if the queue is full.
-#[derive(Clone, Copy)]
-enum IfFull {
-    Wait,
-    Fail,
 }
 
 /// For connections.
@@ -261,6 +255,10 @@ impl Handle {
 
 /// For the loop itself.
 impl Handle {
+    pub(crate) const fn new(sender: Sender<Command<command::PostedTask>>, roster: Roster) -> Self {
+        Self { sender, roster }
+    }
+
     /// Begins to drain: see [`Reactor::drain`](crate::Reactor::drain). There is always room for
     /// that, and if the loop has ended, nothing is left to be done.
     pub fn drain(&self) {
@@ -293,6 +291,11 @@ impl Handle {
             Err(RecvTimeoutError::Disconnected) => Err(PostFault::Stopped),
         }
     }
+
+    fn request(&self, request: Request) {
+        // If the loop has ended, there is nothing left that could be asked of it.
+        let _ = self.sender.request(request);
+    }
 }
 
 impl fmt::Debug for Handle {
@@ -300,141 +303,3 @@ impl fmt::Debug for Handle {
         f.debug_struct("Handle").field("is_running", &self.is_running()).finish_non_exhaustive()
     }
 }
-
-impl Handle {
-    pub(crate) const fn new(sender: Sender<Command<command::PostedTask>>, roster: Roster) -> Self {
-        Self { sender, roster }
-    }
-
-    fn put_bytes(
-        &self,
-        to: ConnectionId,
-        bytes: Bytes,
-        if_full: IfFull,
-    ) -> Result<(), PostError<Bytes>> {
-        if let Err(fault) = self.check(to) {
-            return Err(PostError::new(fault, bytes));
-        }
-        let put = self.put(Command::Send { to: to.0, bytes }, if_full);
-        put.map_err(|error| {
-            error.map(|command| match command {
-                Command::Send { bytes, .. } => bytes,
-                _ => unreachable!("{SAME}"),
-            })
-        })
-    }
-
-    fn put_for(
-        &self,
-        id: ConnectionId,
-        command: Command<command::PostedTask>,
-        if_full: IfFull,
-    ) -> Result<(), PostError<ConnectionId>> {
-        self.check(id).map_err(|fault| PostError::new(fault, id))?;
-        self.put(command, if_full).map_err(|error| error.map(|_| id))
-    }
-
-    fn put_broadcast(
-        &self,
-        broadcast: Broadcast,
-        if_full: IfFull,
-    ) -> Result<(), PostError<Broadcast>> {
-        self.put(Command::Broadcast(broadcast), if_full).map_err(|error| {
-            error.map(|command| match command {
-                Command::Broadcast(broadcast) => broadcast,
-                _ => unreachable!("{SAME}"),
-            })
-        })
-    }
-
-    fn put_message<H, M>(
-        &self,
-        endpoint: Option<u8>,
-        message: M,
-        if_full: IfFull,
-    ) -> Result<(), PostError<M>>
-    where
-        H: MessageHandler<M>,
-        M: Send + 'static,
-    {
-        match endpoint {
-            Some(endpoint) => {
-                let task = PostedTask::<H>::message(message);
-                self.put_task::<H, M>(Command::Run { endpoint, task }, if_full)
-            }
-            None => Err(PostError::new(PostFault::NoHandler, message)),
-        }
-    }
-
-    fn put_function<H, F>(&self, function: F, if_full: IfFull) -> Result<(), PostError<F>>
-    where
-        H: Handler,
-        F: FnOnce(&mut H, &mut Scope<'_, H>) -> Result<(), Error> + Send + 'static,
-    {
-        match self.first_with::<H>() {
-            Some(endpoint) => {
-                let task = PostedTask::<H>::function(function);
-                self.put_task::<H, F>(Command::Run { endpoint, task }, if_full)
-            }
-            None => Err(PostError::new(PostFault::NoHandler, function)),
-        }
-    }
-
-    /// Puts a task into the queue that was made of a `T`.
-    fn put_task<H: Handler, T: 'static>(
-        &self,
-        command: Command<command::PostedTask>,
-        if_full: IfFull,
-    ) -> Result<(), PostError<T>> {
-        self.put(command, if_full).map_err(|error| {
-            error.map(|command| match command {
-                Command::Run { task, .. } => PostedTask::<H>::into_item(task),
-                _ => unreachable!("{SAME}"),
-            })
-        })
-    }
-
-    fn put(
-        &self,
-        command: Command<command::PostedTask>,
-        if_full: IfFull,
-    ) -> Result<(), PostError<Command<command::PostedTask>>> {
-        match if_full {
-            IfFull::Wait => self
-                .sender
-                .send(command)
-                .map_err(|Closed(command)| PostError::new(PostFault::Stopped, command)),
-            IfFull::Fail => self.sender.try_send(command).map_err(|refused| match refused {
-                Refused::Full(command) => PostError::new(PostFault::Full, command),
-                Refused::Closed(command) => PostError::new(PostFault::Stopped, command),
-            }),
-        }
-    }
-
-    fn request(&self, request: Request) {
-        // If the loop has ended, there is nothing left that could be asked of it.
-        let _ = self.sender.request(request);
-    }
-
-    /// Whether it makes sense to ask for something for this connection.
-    fn check(&self, id: ConnectionId) -> Result<(), PostFault> {
-        if !self.is_running() {
-            return Err(PostFault::Stopped);
-        }
-        if self.roster.is_current(id.0) { Ok(()) } else { Err(PostFault::Closed) }
-    }
-
-    /// The first endpoint with the handler `H`.
-    fn first_with<H: Handler>(&self) -> Option<u8> {
-        self.roster.endpoints_of(TypeId::of::<H>()).next()
-    }
-
-    /// The endpoint of a connection, if that has the handler `H`.
-    fn server_of<H: Handler>(&self, id: ConnectionId) -> Option<u8> {
-        let of_connection = |number: &u8| usize::from(*number) == id.0.endpoint_index();
-        self.roster.endpoints_of(TypeId::of::<H>()).find(of_connection)
-    }
-}
-
-/// Why a command that is given back must be of the right kind.
-const SAME: &str = "what is given back is what was given";

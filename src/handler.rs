@@ -158,7 +158,8 @@ pub trait Handler: Sized + 'static {
 }
 
 /// A handler that can be sent messages: by other threads with
-/// [`Handle::post`](crate::Handle::post), and by other handlers with [`Commands::post`]. It may understand several types of them.
+/// [`Handle::post`](crate::Handle::post), and by other handlers with [`Commands::post`]. It may
+/// understand several types of them.
 pub trait MessageHandler<M>: Handler {
     /// A message has come.
     ///

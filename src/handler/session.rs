@@ -116,10 +116,9 @@ impl<H: Handler> Session<'_, H> {
         self.connection.resume(self.shared.now);
     }
 
-    /// Says whether an answer is owed that comes later: when another thread has computed it, another
-    /// connection has brought it, or a timer is due. Meanwhile a drain waits for this connection,
-    /// by its deadline, and no newcomer takes its place. Reading goes on, and so does the idle
-    /// timeout.
+    /// Says whether an answer is owed that comes later: from another thread, from another
+    /// connection, or with a timer. Meanwhile a drain waits for it until the deadline of the drain,
+    /// and no newcomer takes its place. Reading goes on, and so does the idle timeout.
     pub const fn set_busy(&mut self, is_busy: bool) {
         self.connection.set_busy(is_busy);
     }

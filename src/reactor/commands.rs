@@ -8,6 +8,7 @@ use crate::connection::{ConnectionInfo, Delivery};
 use crate::endpoint::{Call, Endpoint};
 use crate::error::Error;
 use crate::handler::Others;
+use crate::mailbox::Mailbox;
 use crate::network::Network;
 use crate::token::Token;
 use crate::turn::Turn;
@@ -55,7 +56,7 @@ impl Reactor {
     pub(super) fn has_commands(&self) -> bool {
         !self.tools.shared.commands.is_empty()
             || self.ongoing.is_some()
-            || self.mailbox.as_ref().is_some_and(|mailbox| mailbox.may_have_more())
+            || self.mailbox.as_ref().is_some_and(Mailbox::may_have_more)
     }
 
     /// Runs what waits now, within the budget of a turn: each receiver of a broadcast is a command
