@@ -170,6 +170,21 @@ fn what_is_asked_before_a_drain_is_answered() {
 }
 
 #[test]
+fn a_drain_waits_for_a_question_that_has_no_answer_yet() {
+    let mut server = start("--workers 2");
+    let (mut slow, mut quick) = (server.connect(), server.connect());
+    slow.write_all(LONGEST.as_bytes()).expect("the server reads");
+    ask(&mut quick, "10\n");
+    // Whoever was answered has asked later.
+    assert_eq!(answers(&mut quick), "10: 4\n");
+    drop(quick);
+    server.signal(Signal::SIGTERM);
+    assert_eq!(answers(&mut slow), "10000000: 664579\n");
+    drop(slow);
+    assert_eq!(server.wait(), Some(0));
+}
+
+#[test]
 fn a_second_signal_does_not_wait_for_the_pool() {
     let mut server = start("--workers 1 --drain-timeout 1h");
     let mut client = server.connect();
