@@ -33,7 +33,7 @@ pub use self::stall::{Stall, Work};
 /// # fn main() -> Result<(), Error> {
 /// let mut network = SimNetwork::new(42);
 /// let mut reactor = Server::new().tcp("192.0.2.1:7000", Echo).build_on(&mut network)?;
-/// network.connect("192.0.2.1:7000".parse().unwrap());
+/// network.connect_to("192.0.2.1:7000".parse().unwrap());
 /// reactor.turn(&mut network, None)?;
 /// let metrics = reactor.metrics();
 /// assert_eq!((metrics.turns, metrics.accepted, metrics.connections), (1, 1, 1));

@@ -5,15 +5,21 @@ use std::{error, fmt};
 /// Something did not get to the loop, and is given back.
 ///
 /// ```
-/// # use windlass::network::SimNetwork;
-/// # use windlass::{Error, PostFault, Server, Broadcast};
-/// # struct Nobody;
+/// use windlass::{Broadcast, Error, PostFault, Server};
+/// # use windlass::{Handler, Lines, Session};
+/// # struct Chat;
+/// # impl Handler for Chat {
+/// #     type Codec = Lines;
+/// #     type State = ();
+/// #     fn on_frame(&mut self, _: &mut Session<'_, Self>, _: &str) -> Result<(), Error> {
+/// #         Ok(())
+/// #     }
+/// # }
 /// # fn main() -> Result<(), Error> {
-/// # let mut network = SimNetwork::new(1);
-/// # let mut reactor = Server::new().build_on(&mut network)?;
-/// # let handle = reactor.handle(&mut network)?;
-/// # drop(reactor);
-/// let error = handle.broadcast(Broadcast::to_all_of::<Nobody>("news\n")).unwrap_err();
+/// let mut engine = Server::new().tcp("127.0.0.1:0", Chat).build()?;
+/// let handle = engine.handle()?;
+/// drop(engine);
+/// let error = handle.broadcast(Broadcast::to_all_of::<Chat>("news\n")).unwrap_err();
 /// assert_eq!(error.fault, PostFault::Stopped);
 /// assert_eq!(error.to_string(), "the loop has ended");
 /// let _broadcast = error.into_item();

@@ -1,10 +1,12 @@
 //! What a handle asks for is done: in order, in portions, and with one wake for a burst.
 
-use windlass::network::{PeerState, SimNetwork};
+use std::time::Duration;
+
+use windlass::network::{Faults, PeerState, SimNetwork};
 use windlass::{AtLimit, Broadcast, Config, Handle, Scope, Server};
 
 use crate::board::{Answer, Bench, Board};
-use crate::fixture::{World, address, at_most, millis, secs, timeless};
+use crate::fixture::{Random, World, address, at_most, for_each_seed, millis, secs, timeless};
 
 #[test]
 fn a_handle_can_be_shared_and_shown() {
@@ -158,4 +160,34 @@ fn who_is_owed_an_answer_does_not_make_room_for_a_newcomer() {
     assert_eq!(bench.world.network.state(asking), PeerState::Open, "the other was idle for longer");
     bench.world.join();
     assert_eq!(bench.world.network.state(asking), PeerState::Finished);
+}
+
+#[test]
+fn messages_come_in_order_whatever_the_network_does() {
+    for_each_seed(200, |seed| {
+        let mut random = Random::new(seed);
+        let board = Board::default();
+        let mut network = SimNetwork::new(seed);
+        network.set_faults(Faults::random(seed));
+        let command_budget = 1 + random.below(4);
+        let config = Config { mailbox_len: 100, command_budget, ..timeless() };
+        let listen = |server: Server| server.tcp(address(0), board.clone());
+        let mut world = World::of(network, config, None, listen);
+        let handle = world.reactor.handle(&mut world.network).unwrap();
+        let mut when = Duration::ZERO;
+        for number in 0..100 {
+            // Some at the same moment, and some while the loop sleeps.
+            if random.chance(50) {
+                when += random.micros_below(100_000);
+            }
+            let handle = handle.clone();
+            world.network.after(when, move |_| {
+                handle.try_post::<Board, _>(number.to_string()).unwrap();
+            });
+        }
+        // A loop that slept on a message would sleep for ever.
+        world.run_until("the last message", None, |_| board.messages.borrow().len() == 100);
+        let posted: Vec<String> = (0..100).map(|number| number.to_string()).collect();
+        assert_eq!(*board.messages.borrow(), posted);
+    });
 }

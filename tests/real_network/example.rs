@@ -35,8 +35,8 @@ pub(crate) fn run_echo(options: &str) -> (Option<i32>, Vec<String>) {
     (example.wait(), example.log.iter().collect())
 }
 
-/// The command for the example of this name. Cargo builds the examples before it runs all tests, but not
-/// before it runs one file of them by its name.
+/// The command for the example of this name. Cargo builds the examples before it runs all tests,
+/// but not before it runs one file of them by its name.
 fn command(name: &str, options: &str) -> Command {
     let test = std::env::current_exe().expect("a test knows where it is");
     let target = test.ancestors().nth(2).expect("it is in target/<profile>/deps");
