@@ -91,6 +91,11 @@ impl Connection {
         }
     }
 
+    /// Whether the handler owes it an answer that comes later.
+    pub(crate) const fn set_busy(&mut self, is_busy: bool) {
+        self.is_busy = is_busy;
+    }
+
     pub(crate) const fn pause(&mut self) {
         self.holds.insert(Holds::PAUSED);
     }

@@ -9,7 +9,12 @@ impl Reactor {
     pub(super) fn advance_drain(&mut self, network: &mut dyn Network) -> Result<(), Error> {
         match self.drain.take_request() {
             None => {}
-            Some(Request::Drain) => self.begin_drain(network)?,
+            Some(Request::Drain) => {
+                if !self.drain.is_draining() {
+                    self.run_all_commands(network);
+                }
+                self.begin_drain(network)?;
+            }
             Some(Request::Stop) => {
                 self.begin_drain(network)?;
                 self.stop_all(network, || CloseReason::Stopped);
