@@ -43,10 +43,9 @@ impl Connection {
                     || self.may_read()
                     || (self.may_run() && (self.has_frames_waiting() || self.is_end_due))
             }
-            Phase::Connecting => false,
             Phase::Flushing => writable,
             Phase::Lingering => self.has_unread(),
-            Phase::Closed => false,
+            Phase::Connecting | Phase::Closed => false,
         }
     }
 
