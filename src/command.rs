@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::metrics::Metrics;
+use crate::sync::mpsc::SyncSender;
 use crate::token::{ConnectionId, Token};
 
 /// One thing to be done. `Task` is what is run with an endpoint's handler; only the endpoint knows
@@ -24,6 +26,8 @@ pub(crate) enum Command<Task = Box<dyn Any>> {
     },
     /// The loop drains: closes a connection that had nothing left to do when this was asked.
     CloseIdle(Token),
+    /// Somebody waits to be told what has happened so far.
+    Report(SyncSender<Box<Metrics>>),
 }
 
 impl<Task> Command<Task> {
@@ -34,7 +38,7 @@ impl<Task> Command<Task> {
             | Self::Close(token)
             | Self::Abort(token)
             | Self::CloseIdle(token) => *token,
-            Self::Broadcast(_) => Token::SIGNALS,
+            Self::Broadcast(_) | Self::Report(_) => Token::SIGNALS,
             Self::Run { endpoint, .. } => Token::endpoint(*endpoint),
         }
     }
@@ -52,6 +56,7 @@ impl From<Command<PostedTask>> for Command {
             Command::Broadcast(broadcast) => Self::Broadcast(broadcast),
             Command::Run { endpoint, task } => Self::Run { endpoint, task },
             Command::CloseIdle(token) => Self::CloseIdle(token),
+            Command::Report(to) => Self::Report(to),
         }
     }
 }
@@ -136,6 +141,11 @@ impl Broadcast {
     fn new(audience: Audience, bytes: Bytes) -> Self {
         let reached = Reached::default();
         Self { audience, bytes, except: None, slow: Slow::Skip, reached }
+    }
+
+    /// Whether somebody has got it already.
+    pub(crate) const fn is_under_way(&self) -> bool {
+        self.reached.next > 0 || self.reached.endpoint > 0
     }
 
     /// For everybody but this one.

@@ -2,6 +2,7 @@
 
 mod commands;
 mod lending;
+mod posted;
 mod scope;
 mod session;
 
@@ -9,8 +10,9 @@ use std::net::SocketAddr;
 
 pub use self::commands::Commands;
 pub(crate) use self::lending::{guard, lend, panicked};
+pub(crate) use self::posted::PostedTask;
 pub use self::scope::{NotConnected, Scope};
-pub(crate) use self::scope::{Others, PostedTask, Task};
+pub(crate) use self::scope::{Others, Task};
 pub use self::session::Session;
 use crate::codec::Codec;
 use crate::connections::{Connections, Peer};
@@ -155,8 +157,9 @@ pub trait Handler: Sized + 'static {
     }
 }
 
-/// A handler that can be sent messages: by other threads, and by other handlers with
-/// [`Commands::post`]. It may understand several types of them.
+/// A handler that can be sent messages: by other threads with
+/// [`Handle::post`](crate::Handle::post), and by other handlers with [`Commands::post`]. It may
+/// understand several types of them.
 ///
 /// ```
 /// use windlass::{Error, Handler, Lines, MessageHandler, Scope, Session};

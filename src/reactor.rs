@@ -20,6 +20,7 @@
 mod accept;
 mod commands;
 mod ending;
+mod handles;
 mod memory;
 mod metrics;
 mod service;
@@ -89,6 +90,10 @@ pub struct Reactor {
     drain: Drain,
     /// By which other threads reach the loop, once there is a handle.
     mailbox: Option<Mailbox<Command<PostedTask>>>,
+    /// Whether the last command that was run was due to other threads, and not to callbacks.
+    is_posts_turn: bool,
+    /// No handle reaches the loop any more.
+    is_closed: bool,
     max_connections: usize,
     /// The buffer all UDP sockets receive into.
     incoming: Incoming,
@@ -129,6 +134,8 @@ impl Reactor {
             services,
             drain: Drain::default(),
             mailbox: None,
+            is_posts_turn: false,
+            is_closed: false,
             max_connections,
             incoming: Incoming::new(batch_len, datagram_len),
             events: Vec::with_capacity(EVENTS_LEN),
@@ -156,7 +163,7 @@ impl Reactor {
         network: &mut dyn Network,
         timeout: Option<Duration>,
     ) -> Result<Option<DrainReport>, Error> {
-        if let Some(report) = self.drain.report() {
+        if let Some(report) = self.report() {
             return Ok(Some(report.clone()));
         }
         // What embeds the loop may have been busy with something else.
@@ -179,31 +186,11 @@ impl Reactor {
         network: &mut dyn Network,
         timeout: Option<Duration>,
     ) -> Result<bool, Error> {
-        let wait = self.wait(timeout);
-        let poll = network.poll(&mut self.events, wait);
-        poll.map_err(|error| Error::with_source("cannot wait for events any more", error))?;
-        self.read_clock(network);
-        let waiting_len = self.tools.shared.ready.len();
-        self.serve_events(network);
-        self.serve_ready(network, waiting_len);
-        if self.tools.shared.now >= self.expected {
-            self.fire_timers(network);
+        let result = self.try_turn(network, timeout);
+        if !matches!(result, Ok(false)) {
+            self.close_mailbox();
         }
-        if self.tools.shared.has_commands {
-            self.run_commands(network);
-        }
-        if self.drain.is_under_way() {
-            self.advance_drain(network)?;
-        }
-        if !self.tools.shared.closed.is_empty() {
-            self.free_closed(network);
-        }
-        if self.may_accept {
-            self.accept(network)?;
-        }
-        let took = self.clock_read.nanos_since(self.tools.shared.now);
-        self.tools.shared.metrics.turn_time.record(took);
-        Ok(self.drain.is_over())
+        result
     }
 
     /// When [`turn`](Self::turn) must be called at the latest, events apart: at once if there is
@@ -292,6 +279,39 @@ impl fmt::Debug for Reactor {
 
 /// The steps of a turn.
 impl Reactor {
+    #[inline(always)]
+    fn try_turn(
+        &mut self,
+        network: &mut dyn Network,
+        timeout: Option<Duration>,
+    ) -> Result<bool, Error> {
+        let wait = self.wait(timeout);
+        let poll = network.poll(&mut self.events, wait);
+        poll.map_err(|error| Error::with_source("cannot wait for events any more", error))?;
+        self.read_clock(network);
+        let waiting_len = self.tools.shared.ready.len();
+        self.serve_events(network);
+        self.serve_ready(network, waiting_len);
+        if self.tools.shared.now >= self.expected {
+            self.fire_timers(network);
+        }
+        if self.tools.shared.has_commands {
+            self.run_commands(network);
+        }
+        if self.drain.is_under_way() {
+            self.advance_drain(network)?;
+        }
+        if !self.tools.shared.closed.is_empty() {
+            self.free_closed(network);
+        }
+        if self.may_accept {
+            self.accept(network)?;
+        }
+        let took = self.clock_read.nanos_since(self.tools.shared.now);
+        self.tools.shared.metrics.turn_time.record(took);
+        Ok(self.drain.is_over())
+    }
+
     /// How long to sleep.
     fn wait(&mut self, timeout: Option<Duration>) -> Option<Duration> {
         self.expected = self.next_timer().unwrap_or(Instant::END);

@@ -26,7 +26,7 @@ const FLOORS: &[(u32, &[&str])] = &[
     (3, &["reactor", "acceptor", "drain"]),
     // The machines.
     (2, &["turn", "endpoint", "connections", "connection", "handler", "datagram"]),
-    (2, &["context", "middleware", "layers"]),
+    (2, &["context", "middleware", "layers", "handle"]),
     // The parts.
     (1, &["codec", "codec/*", "codec/scan", "codec/pattern", "output", "batch"]),
     (1, &["read_buffer", "write_queue", "timers", "metrics", "shared", "backoff", "network"]),
@@ -52,12 +52,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("middleware", &["context", "connection"]),
     ("context", &["connection"]),
     ("connections", &["connection"]),
+    ("handle", &["handler"]),
     ("handler", &["turn", "connections", "connection", "context"]),
     ("codec", &["output"]),
     ("codec/*", &["codec", "codec/scan", "codec/pattern", "output"]),
     ("write_queue", &["output"]),
     ("network", &["batch"]),
     ("roster", &["tenants"]),
+    ("command", &["metrics"]),
     ("handler_timers", &["timers", "shared"]),
     ("shared", &["command", "mailbox", "roster", "timers", "metrics"]),
     ("shared", &["output", "read_buffer", "network"]),

@@ -43,7 +43,6 @@ impl Connection {
                     || self.may_read()
                     || (self.may_run() && (self.has_frames_waiting() || self.is_end_due))
             }
-
             Phase::Flushing => writable,
             Phase::Lingering => self.has_unread(),
             Phase::Connecting | Phase::Closed => false,
@@ -89,6 +88,11 @@ impl Connection {
         if count > 0 && matches!(self.draining, Draining::Newcomer) {
             self.draining = Draining::WhenIdle;
         }
+    }
+
+    /// Whether the handler owes it an answer that comes later.
+    pub(crate) const fn set_busy(&mut self, is_busy: bool) {
+        self.is_busy = is_busy;
     }
 
     pub(crate) const fn pause(&mut self) {

@@ -84,11 +84,7 @@ impl<S: fmt::Debug> std::error::Error for NotConnected<S> {}
 /// Work that is left for later, to be run with the handler.
 pub(crate) struct Task<H: Handler>(pub(crate) Box<TaskFn<H>>);
 
-/// As [`Task`], from another thread.
-pub(crate) struct PostedTask<H: Handler>(pub(crate) Box<PostedTaskFn<H>>);
-
 type TaskFn<H> = dyn FnOnce(&mut H, &mut Scope<'_, H>) -> Result<(), Error>;
-type PostedTaskFn<H> = dyn FnOnce(&mut H, &mut Scope<'_, H>) -> Result<(), Error> + Send;
 
 /// The connections of all other endpoints.
 pub(crate) trait Others {

@@ -118,6 +118,13 @@ impl<H: Handler> Session<'_, H> {
         self.connection.resume(self.shared.now);
     }
 
+    /// Says whether an answer is owed that comes later: from another thread, from another
+    /// connection, or with a timer. Meanwhile a drain waits for it until the deadline of the drain,
+    /// and no newcomer takes its place. Reading goes on, and so does the idle timeout.
+    pub const fn set_busy(&mut self, is_busy: bool) {
+        self.connection.set_busy(is_busy);
+    }
+
     /// Has [`Handler::on_timer`] called with `key` after `wait`, once, unless the connection closes
     /// before. A timer set before under the same key is replaced. It is never early, and late by no
     /// more than a millisecond and what else the loop has to do.

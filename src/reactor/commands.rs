@@ -11,9 +11,14 @@ use crate::handler::Others;
 use crate::mailbox::Mailbox;
 use crate::metrics::Work;
 use crate::network::Network;
-use crate::shared::Shared;
 use crate::token::Token;
 use crate::turn::Turn;
+
+/// How many commands may still be run at a time, of callbacks and of other threads.
+struct Left {
+    own: usize,
+    posted: usize,
+}
 
 /// All services but the one that is lent.
 struct Neighbours<'a> {
@@ -43,16 +48,11 @@ impl Reactor {
     /// Runs what waits now, within the budget of a turn: each receiver of a broadcast is a command
     /// for that. What this asks for in its turn waits for the next.
     pub(super) fn run_commands(&mut self, network: &mut dyn Network) {
-        let mut waiting = self.tools.shared.commands.len();
+        let mut left = Left { own: self.tools.shared.commands.len(), posted: usize::MAX };
         for _ in 0..self.tools.shared.config.command_budget {
-            let Some((work, command)) = self.next_command(&mut waiting) else { break };
-            let (token, rest) = self.run(network, command);
-            if let Some(rest) = rest {
-                self.tools.shared.commands.push_front(rest);
-                waiting += 1;
+            if !self.run_next(network, &mut left) {
+                break;
             }
-            self.keep_budget(network);
-            self.measure(network, work, token);
         }
         if let Some(request) = self.tools.shared.requested.take() {
             self.drain.request(request);
@@ -61,28 +61,53 @@ impl Reactor {
             || self.mailbox.as_ref().is_some_and(Mailbox::may_have_more);
     }
 
-    /// The loop is about to end with nobody left: what was asked for until now is still done.
-    pub(super) fn run_last_commands(&mut self, network: &mut dyn Network) {
-        let Shared { commands, config, .. } = &self.tools.shared;
-        let mut waiting = commands.len();
-        for _ in 0..waiting + config.mailbox_len {
-            let Some((_, command)) = self.next_command(&mut waiting) else { break };
-            let mut next = Some(command);
-            while let Some(command) = next {
-                (_, next) = self.run(network, command);
-            }
-        }
+    /// Runs all that waits now, without a budget: what was asked for before a drain is done before
+    /// it. Of what other threads have left, `posted` commands at most.
+    pub(super) fn run_all_commands(&mut self, network: &mut dyn Network, posted: usize) {
+        let mut left = Left { own: self.tools.shared.commands.len(), posted };
+        while self.run_next(network, &mut left) {}
     }
 
-    /// The first of those that wait, and then those of other threads.
-    fn next_command(&mut self, waiting: &mut usize) -> Option<(Work, Command)> {
-        if *waiting > 0 {
-            *waiting -= 1;
-            let command = self.tools.shared.commands.pop_front()?;
-            return Some((Work::Command, command));
+    /// Goes on with a broadcast, or runs one command: of callbacks and of other threads in turn, so
+    /// that neither keep the others waiting. Says whether there was something to do.
+    fn run_next(&mut self, network: &mut dyn Network, left: &mut Left) -> bool {
+        let next = if self.is_broadcasting() {
+            self.next_own(left)
+        } else {
+            self.is_posts_turn = !self.is_posts_turn;
+            match self.is_posts_turn {
+                true => self.next_posted(left).or_else(|| self.next_own(left)),
+                false => self.next_own(left).or_else(|| self.next_posted(left)),
+            }
+        };
+        let Some((work, command)) = next else { return false };
+        let (token, rest) = self.run(network, command);
+        if let Some(rest) = rest {
+            self.tools.shared.commands.push_front(rest);
+            left.own += 1;
         }
-        let posted = self.mailbox.as_mut()?.next()?;
-        self.tools.shared.metrics.messages += 1;
+        self.keep_budget(network);
+        self.measure(network, work, token);
+        true
+    }
+
+    /// Whether a broadcast is under way, before which nothing else is done.
+    fn is_broadcasting(&self) -> bool {
+        let first = self.tools.shared.commands.front();
+        matches!(first, Some(Command::Broadcast(broadcast)) if broadcast.is_under_way())
+    }
+
+    /// What a callback has asked for.
+    fn next_own(&mut self, left: &mut Left) -> Option<(Work, Command)> {
+        left.own = left.own.checked_sub(1)?;
+        Some((Work::Command, self.tools.shared.commands.pop_front()?))
+    }
+
+    /// What another thread has asked for.
+    fn next_posted(&mut self, left: &mut Left) -> Option<(Work, Command)> {
+        left.posted = left.posted.checked_sub(1)?;
+        let posted = self.mailbox.as_mut().filter(|mailbox| mailbox.may_have_more())?.next()?;
+        self.tools.shared.metrics.commands_posted += 1;
         Some((Work::Message, posted.into()))
     }
 
@@ -113,6 +138,8 @@ impl Reactor {
             Command::Run { endpoint, task } => {
                 self.call_logged(network, endpoint.into(), Call::Task(task));
             }
+            // There is room for one answer; whoever asked may have gone.
+            Command::Report(to) => _ = to.try_send(Box::new(self.metrics())),
         }
         self.tools.shared.metrics.commands += 1;
         (token, None)

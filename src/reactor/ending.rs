@@ -7,9 +7,16 @@ use crate::network::Network;
 
 impl Reactor {
     pub(super) fn advance_drain(&mut self, network: &mut dyn Network) -> Result<(), Error> {
+        // No more than can be in the mailbox, whatever is posted meanwhile.
+        let mailbox_len = self.tools.shared.config.mailbox_len;
         match self.drain.take_request() {
             None => {}
-            Some(Request::Drain) => self.begin_drain(network)?,
+            Some(Request::Drain) => {
+                if !self.drain.is_draining() {
+                    self.run_all_commands(network, mailbox_len);
+                }
+                self.begin_drain(network)?;
+            }
             Some(Request::Stop) => {
                 self.begin_drain(network)?;
                 self.stop_all(network, || CloseReason::Stopped);
@@ -22,8 +29,11 @@ impl Reactor {
         if self.accepted_len() == 0 {
             self.drain_outbound(network);
         }
+        // What was asked for last: nobody may be left to ask again. A stop does what callbacks asked
+        // for, and no more.
         if self.is_empty() {
-            self.run_last_commands(network);
+            let is_stopped = self.drain.deadline().is_none();
+            self.run_all_commands(network, if is_stopped { 0 } else { mailbox_len });
         }
         if self.is_empty() {
             self.drain.finish(self.tools.shared.now);

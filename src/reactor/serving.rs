@@ -12,13 +12,10 @@ impl Reactor {
     pub(super) fn serve_events(&mut self, network: &mut dyn Network) {
         for at in 0..self.events.len() {
             let Event { token, readiness } = self.events[at];
-            if token == Token::SIGNALS {
-                for _ in 0..network.take_signals() {
-                    self.drain.on_signal();
-                }
+            let Some(service) = self.services.get_mut(token.endpoint_index()) else {
+                self.on_own_event(network, token);
                 continue;
-            }
-            let Some(service) = self.services.get_mut(token.endpoint_index()) else { continue };
+            };
             let mut turn = self.tools.turn(network);
             match service {
                 Service::Stream(_, endpoint) if token.is_connection() => {
@@ -34,6 +31,22 @@ impl Reactor {
             }
             self.keep_budget(network);
             self.measure(network, Work::Event, token);
+        }
+    }
+
+    /// An event that is for no endpoint, but for the loop as a whole.
+    #[cold]
+    fn on_own_event(&mut self, network: &mut dyn Network, token: Token) {
+        if token == Token::SIGNALS {
+            for _ in 0..network.take_signals() {
+                self.drain.on_signal();
+            }
+        } else if token == Token::WAKE
+            && let Some(mailbox) = &mut self.mailbox
+        {
+            self.tools.shared.has_commands = true;
+            self.tools.shared.metrics.wakes += 1;
+            mailbox.take_wake().into_iter().for_each(|request| self.drain.request(request));
         }
     }
 

@@ -62,17 +62,16 @@ fn who_is_answered_by_a_task_is_answered_in_a_drain() {
 #[test]
 fn who_has_begun_something_meanwhile_is_served_before_it_is_closed() {
     let mut stage = Stage::new(Config { command_budget: 1, ..at_most(10) });
-    let [asker, other] = stage.join_many(0);
+    let other = stage.join(0);
     let twin = stage.join(2);
-    stage.leave(asker, move |session| {
-        (0..9).for_each(|_| session.commands().send(twin.id, "x").unwrap());
+    stage.first.set_hook(move |at, commands| match at {
+        At::Drain => (0..9).try_for_each(|_| commands.send(twin.id, "x")),
+        _ => Ok(()),
     });
-    stage.world.turn_at_once();
     stage.world.reactor.drain();
-    stage.world.turn_at_once();
-    stage.world.turn_at_once();
+    (0..3).for_each(|_| stage.world.turn_at_once());
     stage.world.network.send_from(other.peer, b"half a li");
-    (0..12).for_each(|_| stage.world.turn_at_once());
+    (0..15).for_each(|_| stage.world.turn_at_once());
     assert_eq!(stage.state(other), PeerState::Open, "it is in the middle of a line");
     stage.world.network.send_from(other.peer, b"ne\n");
     stage.world.run_to_the_end(secs(10));

@@ -1,5 +1,7 @@
 //! An example server as a child process: started, asked, signalled, and never left behind.
 
+#![allow(dead_code, reason = "each test target uses a part of it")]
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpStream};
@@ -29,16 +31,16 @@ pub(crate) struct Example {
 /// Runs the echo server with options with which it does not serve: the exit status, and the lines
 /// on standard error.
 pub(crate) fn run_echo(options: &str) -> (Option<i32>, Vec<String>) {
-    let mut example = Example::start(options, Stdio::piped());
+    let mut example = Example::start("echo", options, Stdio::piped());
     (example.wait(), example.log.iter().collect())
 }
 
-/// The command for the echo server. Cargo builds the examples before it runs all tests, but not
-/// before it runs one file of them by its name.
-fn echo(options: &str) -> Command {
+/// The command for the example of this name. Cargo builds the examples before it runs all tests,
+/// but not before it runs one file of them by its name.
+fn command(name: &str, options: &str) -> Command {
     let test = std::env::current_exe().expect("a test knows where it is");
     let target = test.ancestors().nth(2).expect("it is in target/<profile>/deps");
-    let path = target.join("examples/echo");
+    let path = target.join("examples").join(name);
     assert!(path.exists(), "cargo build --examples in this profile: no {}", path.display());
     let mut command = Command::new(path);
     command.args(options.split_whitespace()).env_remove("RUST_LOG").stdin(Stdio::null());
@@ -48,24 +50,33 @@ fn echo(options: &str) -> Command {
 impl Example {
     /// Starts the echo server; it listens when this returns.
     pub(crate) fn echo(options: &str) -> Self {
-        Self::echo_with_stderr(options, Stdio::piped())
+        Self::of("echo", options)
+    }
+
+    /// Starts the example of this name; it listens when this returns.
+    pub(crate) fn of(name: &str, options: &str) -> Self {
+        Self::start(name, options, Stdio::piped()).listening(options)
     }
 
     /// As [`echo`](Self::echo), with a log that goes elsewhere.
     pub(crate) fn echo_with_stderr(options: &str, stderr: impl Into<Stdio>) -> Self {
-        let mut example = Self::start(options, stderr);
-        for _ in options.matches("--tcp").chain(options.matches("--udp")) {
-            let line = example.stdout.recv_timeout(PATIENCE).expect("it listens");
-            example.listening.push(listening(&line));
-        }
-        example
+        Self::start("echo", options, stderr).listening(options)
     }
 
-    fn start(options: &str, stderr: impl Into<Stdio>) -> Self {
-        let spawned = echo(options).stdout(Stdio::piped()).stderr(stderr).spawn();
+    /// Waits until it listens wherever its options say.
+    fn listening(mut self, options: &str) -> Self {
+        for _ in options.matches("--tcp").chain(options.matches("--udp")) {
+            let line = self.stdout.recv_timeout(PATIENCE).expect("it listens");
+            self.listening.push(listening(&line));
+        }
+        self
+    }
+
+    fn start(name: &str, options: &str, stderr: impl Into<Stdio>) -> Self {
+        let spawned = command(name, options).stdout(Stdio::piped()).stderr(stderr).spawn();
         let mut child = spawned.expect("it can be started");
         let (stdout, log) = (lines_of(child.stdout.take()), lines_of(child.stderr.take()));
-        let command = format!("echo {options}");
+        let command = format!("{name} {options}");
         Self { child, command, listening: Vec::new(), stdout, log, said: Vec::new() }
     }
 
