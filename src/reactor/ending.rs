@@ -29,8 +29,8 @@ impl Reactor {
         if self.accepted_len() == 0 {
             self.drain_outbound(network);
         }
-        // What was asked for last: nobody may be left to ask again. A stop does what callbacks asked
-        // for, and no more.
+        // What was asked for last: nobody may be left to ask again. A stop does what callbacks
+        // asked for, and no more.
         if self.is_empty() {
             let is_stopped = self.drain.deadline().is_none();
             self.run_all_commands(network, if is_stopped { 0 } else { mailbox_len });
