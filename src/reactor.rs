@@ -31,7 +31,6 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use self::commands::Ongoing;
 pub(crate) use self::service::Service;
 use crate::batch::Incoming;
 use crate::command::{Command, PostedTask};
@@ -95,8 +94,6 @@ pub struct Reactor {
     is_posts_turn: bool,
     /// No handle reaches the loop any more.
     is_closed: bool,
-    /// The broadcast that is under way.
-    ongoing: Option<Ongoing>,
     max_connections: usize,
     /// The buffer all UDP sockets receive into.
     incoming: Incoming,
@@ -139,7 +136,6 @@ impl Reactor {
             mailbox: None,
             is_posts_turn: false,
             is_closed: false,
-            ongoing: None,
             max_connections,
             incoming: Incoming::new(batch_len, datagram_len),
             events: Vec::with_capacity(EVENTS_LEN),

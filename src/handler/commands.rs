@@ -14,9 +14,50 @@ use crate::token::ConnectionId;
 
 /// The loop's list of things to be done between callbacks, lent to one of them.
 ///
-/// What is asked for here is done after the callback, in the order it was asked for. An id whose
-/// connection has closed is an error now if that is known already, and is passed over otherwise.
-/// All of it fails if [`command_queue_limit`](crate::Config::command_queue_limit) is reached.
+/// What is asked for here is done after the callback, in the order it was asked for, and whatever
+/// becomes of the callback. An id whose connection has closed is an error now if that is known
+/// already, and is passed over otherwise. Nothing more can be asked for, but to drain and to stop,
+/// as long as [`command_queue_limit`](crate::Config::command_queue_limit) is reached.
+///
+/// While the loop drains, all is done as ever: a connection that has nothing left to do is closed
+/// after what was asked for until then, which may be an answer for it.
+///
+/// ```
+/// use std::collections::HashMap;
+/// use windlass::{CloseReason, ConnectionId, Error, Handler, Lines, Session};
+///
+/// /// Passes lines on: `bob: hello` goes to whoever has said `i am bob`.
+/// #[derive(Default)]
+/// struct Operator {
+///     names: HashMap<String, ConnectionId>,
+/// }
+///
+/// impl Handler for Operator {
+///     type Codec = Lines;
+///     type State = String;
+///
+///     fn on_frame(&mut self, session: &mut Session<'_, Self>, line: &str) -> Result<(), Error> {
+///         if let Some(name) = line.strip_prefix("i am ") {
+///             *session.state() = name.into();
+///             // Whoever had the name before is sent away.
+///             if let Some(id) = self.names.insert(name.into(), session.id()) {
+///                 return session.commands().close(id);
+///             }
+///             return Ok(());
+///         }
+///         let Some((name, text)) = line.split_once(": ") else { return session.send("whom?") };
+///         let Some(id) = self.names.get(name) else { return session.send("not here") };
+///         let frame = session.encode(text)?;
+///         session.commands().send(*id, frame)
+///     }
+///
+///     fn on_close(&mut self, session: &mut Session<'_, Self>, _: &CloseReason) {
+///         if self.names.get(session.state()) == Some(&session.id()) {
+///             self.names.remove(session.state());
+///         }
+///     }
+/// }
+/// ```
 pub struct Commands<'a> {
     shared: &'a mut Shared,
 }
@@ -26,7 +67,9 @@ impl<'a> Commands<'a> {
         Self { shared }
     }
 
-    /// Sends `bytes`, as they are, on another connection.
+    /// Sends `bytes`, as they are, on another connection. For a frame, see
+    /// [`Session::encode`](super::Session::encode). If more than
+    /// [`write_limit`](crate::Config::write_limit) would wait for it, it is closed.
     ///
     /// # Errors
     ///
@@ -53,7 +96,7 @@ impl<'a> Commands<'a> {
         self.push_for(id, Command::Abort(id.0))
     }
 
-    /// Whether the connection is there, and not known to be closing.
+    /// Whether the connection is there. It may be closing, until its `on_close` was called.
     pub fn is_open(&self, id: ConnectionId) -> bool {
         self.shared.roster.is_current(id.0)
     }
@@ -68,7 +111,8 @@ impl<'a> Commands<'a> {
     }
 
     /// Has `task` run with the handler `H`, between callbacks: where it may look at and use all of
-    /// its connections. If there are several of this type, it is the one that was added first.
+    /// its connections. If there are several of this type, it is the one that was added first. An
+    /// error of the task is logged.
     ///
     /// # Errors
     ///
@@ -82,7 +126,7 @@ impl<'a> Commands<'a> {
         self.push(Command::Run { endpoint, task })
     }
 
-    /// Has a message given to the handler `H`.
+    /// Has a message given to the handler `H`. See [`MessageHandler`].
     ///
     /// # Errors
     ///
@@ -110,12 +154,14 @@ impl<'a> Commands<'a> {
         })
     }
 
-    /// Begins to drain. See [`Reactor::drain`](crate::Reactor::drain).
+    /// Begins to drain, after the callbacks and commands of this turn. See
+    /// [`Reactor::drain`](crate::Reactor::drain).
     pub fn drain(&mut self) {
         self.shared.request(Request::Drain);
     }
 
-    /// Cuts every connection, and ends.
+    /// Cuts every connection, after the callbacks and commands of this turn, and ends. See
+    /// [`Reactor::stop`](crate::Reactor::stop).
     pub fn stop(&mut self) {
         self.shared.request(Request::Stop);
     }
