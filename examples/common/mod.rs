@@ -14,8 +14,9 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-pub(crate) use options::{Addresses, Options, Stop};
+pub(crate) use options::{Addresses, Networks, Options, Rate, Stop};
 use stderr_log::StderrLog;
+use windlass::DrainReport;
 
 /// How the serving ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -75,4 +76,16 @@ pub(crate) fn run_with<O, E: Display>(
 pub(crate) fn print_listening(protocol: &str, address: SocketAddr) {
     let mut stdout = io::stdout().lock();
     let _ = writeln!(stdout, "listening {protocol} {address}").and_then(|()| stdout.flush());
+}
+
+/// Logs how a server ended, and says how the example does.
+pub(crate) fn ending(report: &DrainReport) -> Ending {
+    log::info!("{report}");
+    if report.is_clean() { Ending::Finished } else { Ending::Cut }
+}
+
+/// These addresses, or, if there are none, the usual one.
+pub(crate) fn or_on_port_7000(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let usual = SocketAddr::from(([127, 0, 0, 1], 7000));
+    if addresses.is_empty() { vec![usual] } else { addresses }
 }
