@@ -32,8 +32,8 @@ A chat for nc, telnet, or whatever else sends lines.
 
 usage: chat [OPTION]...
 
-  --tcp ADDR            listen on this address, any number of times
-                        (without: on 127.0.0.1:7000; port 0: any free port)
+  --tcp ADDR            listen on this address (without: on 127.0.0.1:7000; port 0: any free
+                        port)
   --slow WHAT           what becomes of who does not read what the others say, once more than the
                         high watermark waits for him: skip, he misses lines (default), or close
   --high-watermark SIZE how much may wait for one who does not read (default 64KiB)
@@ -69,7 +69,7 @@ const IDLE: u32 = 0;
 /// What the options ask for.
 #[derive(PartialEq, Debug)]
 pub(crate) struct Settings {
-    pub(crate) tcp: Vec<SocketAddr>,
+    pub(crate) tcp: SocketAddr,
     pub(crate) slow: Slow,
     pub(crate) idle_timeout: Duration,
     pub(crate) rate_limit: Rate,
@@ -302,14 +302,14 @@ fn main() -> ExitCode {
 }
 
 pub(crate) fn read(options: &mut Options) -> Result<Settings, Stop> {
-    let mut tcp = Vec::new();
+    let mut tcp = common::PORT_7000;
     let (mut slow, mut idle_timeout) = (Slow::Skip, Duration::from_secs(600));
     let mut rate_limit = Rate { count: 10, period: Duration::from_secs(1) };
     // Who only listens is idle to nobody but the timer that `on_open` sets.
     let mut config = Config { first_frame_timeout: None, idle_timeout: None, ..Config::default() };
     while let Some(option) = options.next()? {
         match option.as_str() {
-            "--tcp" => tcp.push(options.address()?),
+            "--tcp" => tcp = options.address()?,
             "--slow" => slow = options.choice(&[("skip", Slow::Skip), ("close", Slow::Close)])?,
             "--high-watermark" => {
                 config.high_watermark = options.size(2..=config.write_limit)?;
@@ -322,21 +322,18 @@ pub(crate) fn read(options: &mut Options) -> Result<Settings, Stop> {
             _ => return Err(options.unknown()),
         }
     }
-    let tcp = common::or_on_port_7000(tcp);
     Ok(Settings { tcp, slow, idle_timeout, rate_limit, config })
 }
 
 fn serve(settings: Settings) -> Result<Ending, Error> {
     let Settings { tcp, slow, idle_timeout, rate_limit, config } = settings;
-    let mut server = Server::with_config(config)
+    let (names, rooms) = (HashMap::new(), HashMap::new());
+    let chat = Chat { names, rooms, guests: 0, slow, idle_timeout, is_draining: false };
+    let mut engine = Server::with_config(config)
         .middleware(Logging::new())
-        .middleware(RateLimit::frames(rate_limit.count, rate_limit.period));
-    for address in tcp {
-        let (names, rooms) = (HashMap::new(), HashMap::new());
-        let chat = Chat { names, rooms, guests: 0, slow, idle_timeout, is_draining: false };
-        server = server.tcp(address, chat);
-    }
-    let mut engine = server.build()?;
+        .middleware(RateLimit::frames(rate_limit.count, rate_limit.period))
+        .tcp(tcp, chat)
+        .build()?;
     engine.local_addrs().for_each(|address| common::print_listening("tcp", address));
     Ok(common::ending(&engine.run()?))
 }

@@ -166,7 +166,7 @@ pub(crate) fn read(options: &mut Options) -> Result<Settings, Stop> {
             }
         }
     }
-    let addresses = addresses.or_both_on(SocketAddr::from(([127, 0, 0, 1], 7000)));
+    let addresses = addresses.or_both_on(common::PORT_7000);
     Ok(Settings { addresses, framing, max_frame, config, gate })
 }
 

@@ -245,7 +245,7 @@ pub(crate) fn read(options: &mut Options) -> Result<Settings, Stop> {
             _ => return Err(options.unknown()),
         }
     }
-    Ok(Settings { tcp: common::or_on_port_7000(tcp), tick, by_descriptor, config })
+    Ok(Settings { tcp: common::or_port_7000(tcp), tick, by_descriptor, config })
 }
 
 fn serve(settings: Settings) -> Result<Ending, Error> {

@@ -296,7 +296,7 @@ pub(crate) fn read(options: &mut Options) -> Result<Settings, Stop> {
             }
         }
     }
-    Ok(Settings { tcp: common::or_on_port_7000(tcp), metrics, config, log_rate, gate })
+    Ok(Settings { tcp: common::or_port_7000(tcp), metrics, config, log_rate, gate })
 }
 
 fn serve(settings: Settings) -> Result<Ending, Error> {

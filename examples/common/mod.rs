@@ -11,7 +11,7 @@ mod stderr_log;
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{self, Write};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 
 pub(crate) use options::{Addresses, Networks, Options, Rate, Stop};
@@ -26,6 +26,9 @@ pub(crate) enum Ending {
     /// Something was cut.
     Cut,
 }
+
+/// Where an example listens unless it is told where.
+pub(crate) const PORT_7000: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7000);
 
 const FINISHED: u8 = 0;
 const FAILED: u8 = 1;
@@ -85,7 +88,6 @@ pub(crate) fn ending(report: &DrainReport) -> Ending {
 }
 
 /// These addresses, or, if there are none, the usual one.
-pub(crate) fn or_on_port_7000(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
-    let usual = SocketAddr::from(([127, 0, 0, 1], 7000));
-    if addresses.is_empty() { vec![usual] } else { addresses }
+pub(crate) fn or_port_7000(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    if addresses.is_empty() { vec![PORT_7000] } else { addresses }
 }
