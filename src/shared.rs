@@ -32,6 +32,8 @@ pub(crate) struct Shared {
     pub(crate) spares: SpareBuffers,
     /// What callbacks have asked for.
     pub(crate) commands: VecDeque<Command>,
+    /// Whether something was asked for and not done yet: looked at in each turn.
+    pub(crate) has_commands: bool,
     /// The most that was asked of the loop itself.
     pub(crate) requested: Option<Request>,
     pub(crate) roster: Roster,
@@ -80,6 +82,7 @@ impl Shared {
             closed: Vec::new(),
             spares: SpareBuffers::default(),
             commands: VecDeque::new(),
+            has_commands: false,
             requested: None,
             roster,
             outbound_len: 0,
@@ -105,5 +108,12 @@ impl Shared {
     /// Asks the loop to end; more is never taken back by less.
     pub(crate) fn request(&mut self, request: Request) {
         self.requested = self.requested.max(Some(request));
+        self.has_commands = true;
+    }
+
+    /// Leaves something to be done between callbacks.
+    pub(crate) fn command(&mut self, command: Command) {
+        self.commands.push_back(command);
+        self.has_commands = true;
     }
 }

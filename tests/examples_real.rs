@@ -1,5 +1,5 @@
-//! The examples as processes of their own, each thing they show seen by real clients: of `std::net`,
-//! and `nc` for the chat where there is one.
+//! The examples as processes of their own: each thing they show, as real clients see it. These are
+//! of `std::net`, and for the chat there is `nc` as well, on machines that have it.
 //!
 //! Nothing is judged by its speed: a rate is so many in an hour, of which the test sees the first
 //! few. Where a test waits, it gives up after a minute.

@@ -1,4 +1,4 @@
-//! Connections that are made to others: how one begins, and what becomes of it if it cannot be made.
+//! What becomes of a connection to another that cannot be made.
 
 use super::StreamEndpoint;
 use crate::command::Command;
@@ -28,6 +28,6 @@ impl<H: Handler> StreamEndpoint<H> {
             handler.on_connect_failed(scope, address, state, &error)
         }));
         let task = Box::new(task);
-        turn.shared.commands.push_back(Command::Run { endpoint: self.number, task });
+        turn.shared.command(Command::Run { endpoint: self.number, task });
     }
 }

@@ -81,11 +81,7 @@ impl<S: fmt::Debug> std::error::Error for NotConnected<S> {}
 /// Work that is left for later, to be run with the handler.
 pub(crate) struct Task<H: Handler>(pub(crate) Box<TaskFn<H>>);
 
-/// As [`Task`], from another thread.
-pub(crate) struct PostedTask<H: Handler>(pub(crate) Box<PostedTaskFn<H>>);
-
 type TaskFn<H> = dyn FnOnce(&mut H, &mut Scope<'_, H>) -> Result<(), Error>;
-type PostedTaskFn<H> = dyn FnOnce(&mut H, &mut Scope<'_, H>) -> Result<(), Error> + Send;
 
 /// The connections of all other endpoints.
 pub(crate) trait Others {
@@ -143,19 +139,19 @@ impl<H: Handler> Scope<'_, H> {
     }
 
     /// What is known of one of this handler's connections.
-    pub fn info(&mut self, id: ConnectionId) -> Option<ConnectionInfo<'_>> {
-        Some(self.connections.get_mut(id.0)?.connection.info())
+    pub fn info(&self, id: ConnectionId) -> Option<ConnectionInfo<'_>> {
+        Some(self.connections.get(id.0)?.connection.info())
     }
 
     /// Shows all connections of the loop one after the other, this handler's first.
-    pub fn for_each_connection(&mut self, mut visit: impl FnMut(&ConnectionInfo<'_>)) {
+    pub fn for_each_connection(&self, mut visit: impl FnMut(&ConnectionInfo<'_>)) {
         self.connections.iter().for_each(|connection| visit(&connection.info()));
         self.others.for_each(&mut visit);
     }
 
-    /// Connects to `address`, for this handler: with `state` and a clone of the listener's codec, as
-    /// if a peer had been accepted. Once it is made, [`on_open`](Handler::on_open) is called for it;
-    /// if it cannot be made within [`connect_timeout`](crate::Config::connect_timeout),
+    /// Connects to `address`, for this handler: with `state` and a clone of the listener's codec,
+    /// as if a peer had been accepted. Once it is made, [`on_open`](Handler::on_open) is called for
+    /// it; if it cannot be made within [`connect_timeout`](crate::Config::connect_timeout),
     /// [`on_connect_failed`](Handler::on_connect_failed) is. Until then it can already be sent to
     /// with [`Commands::send`], and be closed.
     ///
@@ -163,8 +159,8 @@ impl<H: Handler> Scope<'_, H> {
     ///
     /// # Errors
     ///
-    /// There are [`max_outbound`](crate::Config::max_outbound) of them already, or the system refuses
-    /// at once. The state is given back, and `on_connect_failed` is not called.
+    /// There are [`max_outbound`](crate::Config::max_outbound) of them already, or the system
+    /// refuses at once. The state is given back, and `on_connect_failed` is not called.
     pub fn connect(
         &mut self,
         address: SocketAddr,

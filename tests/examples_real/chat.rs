@@ -136,7 +136,7 @@ const MANY: usize = 20_000;
 
 /// Somebody who has read nothing of the many lines that another said.
 fn one_who_does_not_read(server: &Example) -> Client {
-    let mut eve = enter(Client::to(server.address("tcp")), 1, "eve", &mut []);
+    let eve = enter(Client::to(server.address("tcp")), 1, "eve", &mut []);
     // So that no great part waits in the kernel.
     eve.socket().set_recv_buffer_size(65_536).expect("a common size");
     let mut ann = Client::to(server.address("tcp"));

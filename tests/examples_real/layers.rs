@@ -157,7 +157,7 @@ impl TempFile {
     fn new(name: &str, text: &str) -> Self {
         let name = format!("windlass-{}-{name}", std::process::id());
         let path = std::env::temp_dir().join(name);
-        fs::write(&path, text).unwrap();
+        fs::write(&path, text).expect("a file for a while");
         Self(path)
     }
 }
