@@ -156,8 +156,8 @@ impl Game {
         }
     }
 
-    /// Way two: another loop waits, for the engine's descriptor and its own. A turn that is told not
-    /// to wait costs a system call where there is nothing to do.
+    /// Way two: another loop waits, for the engine's descriptor and its own. A turn that is not to
+    /// wait costs a system call where there is nothing to do.
     #[cfg(target_os = "linux")]
     fn run_by_descriptor(mut self) -> Result<DrainReport, Error> {
         use std::os::fd::AsFd;

@@ -227,9 +227,8 @@ fn a_layer_of_its_own_keeps_lines_from_the_handler_and_is_counted() {
     client.send("ham\neggs and spam\neggs\n");
     client.expect(&["ham", "there is a word in it that is forbidden", "eggs"]);
     let numbers = numbers(&server);
-    let expected = match cfg!(feature = "prometheus") {
-        true => ["windlass_frames_consumed_total 1\n", "windlass_connections 2\n"],
-        false => ["frames consumed: 1\n", "connections: 2\n"],
-    };
-    assert!(expected.iter().all(|line| numbers.contains(line)), "{numbers}");
+    // The example may have been built with the feature `prometheus`, which the test need not have.
+    let is_told = |forms: [&str; 2]| forms.iter().any(|form| numbers.contains(form));
+    assert!(is_told(["frames consumed: 1\n", "windlass_frames_consumed_total 1\n"]), "{numbers}");
+    assert!(is_told(["\nconnections: 2\n", "\nwindlass_connections 2\n"]), "{numbers}");
 }
