@@ -129,7 +129,8 @@ impl Reactor {
         let datagram_len = if has_datagrams { config.max_datagram_len } else { 0 };
         let roster = Roster::new(services.iter().map(Service::serving).collect());
         let most = max_connections.saturating_add(config.max_outbound);
-        let shared = Shared::new(config, capacity(most), roster, now);
+        let mut shared = Shared::new(config, capacity(most), roster, now);
+        shared.metrics.max_connections = max_connections as u64;
         Self {
             services,
             drain: Drain::default(),

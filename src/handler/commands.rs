@@ -122,6 +122,15 @@ impl<'a> Commands<'a> {
         task: impl FnOnce(&mut H, &mut Scope<'_, H>) -> Result<(), Error> + 'static,
     ) -> Result<(), Error> {
         let endpoint = self.shared.roster.find::<H>()?;
+        self.defer_to(endpoint, task)
+    }
+
+    /// As [`defer`](Self::defer), with the handler of the endpoint of this number, which is an `H`.
+    pub(super) fn defer_to<H: Handler>(
+        &mut self,
+        endpoint: u8,
+        task: impl FnOnce(&mut H, &mut Scope<'_, H>) -> Result<(), Error> + 'static,
+    ) -> Result<(), Error> {
         let task = Box::new(Task::<H>(Box::new(task)));
         self.push(Command::Run { endpoint, task })
     }

@@ -11,6 +11,7 @@ use crate::connections::Peer;
 use crate::error::Error;
 use crate::handler_timers::HandlerTimers;
 use crate::instant::Instant;
+use crate::metrics::Metrics;
 use crate::network::ConnectError;
 use crate::panics::catch;
 use crate::token::{ConnectionId, Token};
@@ -90,6 +91,9 @@ type TaskFn<H> = dyn FnOnce(&mut H, &mut Scope<'_, H>) -> Result<(), Error>;
 pub(crate) trait Others {
     /// Shows them one after the other.
     fn for_each(&self, visit: &mut dyn FnMut(&ConnectionInfo<'_>));
+
+    /// How many there are.
+    fn len(&self) -> usize;
 }
 
 impl<H: Handler> Scope<'_, H> {
@@ -203,6 +207,11 @@ impl<H: Handler> Scope<'_, H> {
         let token = token.ok_or_else(|| used_up("there is no slot left".to_owned()))?;
         network.connect(token, address, &shared.config.socket)?;
         Ok(token)
+    }
+
+    /// What has happened in the loop so far, and how things stand now.
+    pub fn metrics(&self) -> Metrics {
+        self.turn.shared.snapshot(self.len() + self.others.len())
     }
 
     /// For what is done between callbacks.

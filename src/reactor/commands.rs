@@ -26,10 +26,19 @@ struct Neighbours<'a> {
     after: &'a [Service],
 }
 
+impl Neighbours<'_> {
+    fn endpoints(&self) -> impl Iterator<Item = &dyn Endpoint> {
+        self.before.iter().chain(self.after).filter_map(Service::endpoint)
+    }
+}
+
 impl Others for Neighbours<'_> {
     fn for_each(&self, visit: &mut dyn FnMut(&ConnectionInfo<'_>)) {
-        let endpoints = self.before.iter().chain(self.after).filter_map(Service::endpoint);
-        endpoints.for_each(|endpoint| endpoint.for_each(visit));
+        self.endpoints().for_each(|endpoint| endpoint.for_each(visit));
+    }
+
+    fn len(&self) -> usize {
+        self.endpoints().map(Endpoint::len).sum()
     }
 }
 
