@@ -14,6 +14,7 @@ pub(crate) enum Command<Task = Box<dyn Any>> {
     Send { to: Token, bytes: Bytes },
     Close(Token),
     Abort(Token),
+    Tie(Token, Token),
     Broadcast(Broadcast),
     Run { endpoint: u8, task: Task },
 }
@@ -27,6 +28,7 @@ impl From<Command<PostedTask>> for Command {
             Command::Send { to, bytes } => Self::Send { to, bytes },
             Command::Close(token) => Self::Close(token),
             Command::Abort(token) => Self::Abort(token),
+            Command::Tie(one, other) => Self::Tie(one, other),
             Command::Broadcast(broadcast) => Self::Broadcast(broadcast),
             Command::Run { endpoint, task } => Self::Run { endpoint, task },
         }

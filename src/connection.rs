@@ -11,7 +11,7 @@
 //! ```
 //!
 //! *Open*: frames are read and run, unless output waits above the high watermark or the handler
-//! paused it. *Flushing*: nothing is read, output leaves. *Lingering*: the peer has been told the
+//! paused it; or the connection is tied to another, see `tie`. *Flushing*: nothing is read, output leaves. *Lingering*: the peer has been told the
 //! end; what it still sends is discarded, so that no reset destroys what it has not read yet.
 //! *Closed*: the loop frees the slot at the end of the turn. The first reason given stays, unless
 //! what was owed then could not be delivered.
@@ -24,6 +24,7 @@ mod input;
 mod notes;
 mod output;
 mod readiness;
+mod tie;
 
 use std::net::SocketAddr;
 
@@ -199,6 +200,12 @@ impl Connection {
         self.phase
     }
 
+    /// Whether what is sent now goes out.
+    #[inline]
+    pub(crate) const fn may_send(&self) -> bool {
+        !self.holds.contains(Holds::CLOSING.with(Holds::FINISHED))
+    }
+
     #[inline]
     pub(crate) const fn is_open(&self) -> bool {
         !self.holds.contains(Holds::CLOSING)
@@ -259,6 +266,9 @@ impl Connection {
     fn settle_fully(&mut self, shared: &mut Shared, network: &mut dyn Network) {
         self.flush(shared, network);
         self.advance(shared, network);
+        if self.is_tied() {
+            self.settle_tie(shared);
+        }
         self.count_memory(shared);
         if self.is_closed() {
             if !std::mem::replace(&mut self.is_listed_closed, true) {

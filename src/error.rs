@@ -194,6 +194,8 @@ pub enum CloseReason {
     WriteTimeout,
     /// The connection reached its greatest age.
     LifetimeOver,
+    /// The connection it was [tied](crate::Commands::tie) to ended first.
+    PartnerGone,
     /// More output was waiting than the write limit allows.
     WriteLimit,
     /// It was slow to take what was sent to many, and such are to be [closed](crate::Slow::Close).
@@ -219,7 +221,7 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// The [labels](Self::label) of all reasons, each in the reason's [place](Self::place).
-    pub(crate) const LABELS: [&'static str; 20] = [
+    pub(crate) const LABELS: [&'static str; 21] = [
         "peer finished",
         "reset",
         "closed",
@@ -240,6 +242,7 @@ impl CloseReason {
         "drain timeout",
         "stopped",
         "too slow",
+        "partner gone",
     ];
 
     /// The reason in a few words, the same for every connection that ended this way: a label for
@@ -264,6 +267,7 @@ impl CloseReason {
             Self::FrameTimeout => const { Self::labelled(9) },
             Self::WriteTimeout => const { Self::labelled(10) },
             Self::LifetimeOver => const { Self::labelled(11) },
+            Self::PartnerGone => const { Self::labelled(20) },
             Self::WriteLimit => const { Self::labelled(12) },
             Self::TooSlow => const { Self::labelled(19) },
             Self::MemoryBudget => const { Self::labelled(13) },
@@ -322,6 +326,7 @@ mod tests {
             CloseReason::DrainTimeout,
             CloseReason::Stopped,
             CloseReason::TooSlow,
+            CloseReason::PartnerGone,
         ];
         let places = reasons.each_ref().map(CloseReason::place);
         assert_eq!(places, std::array::from_fn(|place| place));

@@ -9,9 +9,10 @@
 //! 4. serve those that had work left from earlier turns, round robin
 //! 5. fire timers and deadlines that are due
 //! 6. run the commands that callbacks and other threads have left
-//! 7. take the next step of a drain, if there is one
-//! 8. free the slots of what closed during the turn
-//! 9. accept, up to the limit
+//! 7. pass on what tied connections have for each other
+//! 8. take the next step of a drain, if there is one
+//! 9. free the slots of what closed during the turn
+//! 10. accept, up to the limit
 //!
 //! Deadlines come after input, so that a peer whose bytes have arrived is served before it is
 //! expired, and slots are freed after the last event was looked at and before anyone is let in, so
@@ -22,6 +23,7 @@ mod commands;
 mod ending;
 mod memory;
 mod metrics;
+mod relay;
 mod service;
 mod serving;
 
@@ -172,6 +174,9 @@ impl Reactor {
         if self.has_commands() {
             self.run_commands(network);
         }
+        if !self.tools.shared.relays.is_empty() {
+            self.relay(network);
+        }
         if let Some(request) = self.tools.shared.requested.take() {
             self.drain.request(request);
         }
@@ -273,6 +278,7 @@ impl Reactor {
     fn has_work(&self) -> bool {
         !self.tools.shared.ready.is_empty()
             || !self.tools.shared.closed.is_empty()
+            || !self.tools.shared.relays.is_empty()
             || self.has_commands()
             || self.tools.shared.requested.is_some()
             || self.drain.has_request()

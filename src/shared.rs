@@ -29,6 +29,8 @@ pub(crate) struct Shared {
     pub(crate) ready: VecDeque<Token>,
     /// Who closed during this turn.
     pub(crate) closed: Vec<Token>,
+    /// Whose pair is to be looked at, and whose partner has ended.
+    pub(crate) relays: VecDeque<Relay>,
     pub(crate) spares: SpareBuffers,
     /// What callbacks have asked for.
     pub(crate) commands: VecDeque<Command>,
@@ -48,6 +50,15 @@ pub(crate) struct Shared {
 pub(crate) struct TimerKey {
     pub(crate) token: Token,
     pub(crate) purpose: Purpose,
+}
+
+/// Something to be done about tied connections.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Relay {
+    /// Something may be possible between this one and its partner.
+    Serve(Token),
+    /// The partner of `survivor` ended: at once, or in good order.
+    Follow { survivor: Token, is_cut: bool },
 }
 
 /// What happens when a timer fires.
@@ -76,6 +87,7 @@ impl Shared {
             timers: Timers::with_capacity(capacity),
             ready: VecDeque::new(),
             closed: Vec::new(),
+            relays: VecDeque::new(),
             spares: SpareBuffers::default(),
             commands: VecDeque::new(),
             requested: None,

@@ -31,7 +31,7 @@ impl Connection {
         let is_behind = self.input.is_some() && self.may_read();
         let is_awaited = |input: &ReadBuffer| input.missing() > 0 && self.may_run() && !is_behind;
         let input = self.input.as_deref().filter(|input| is_awaited(input));
-        let first = (self.frames == 0 && !is_behind).then_some(self.opened);
+        let first = (self.frames == 0 && !is_behind && !self.is_tied()).then_some(self.opened);
         let notes = self.notes();
         let newcomer = (self.draining == Draining::Newcomer).then_some(self.opened);
         [

@@ -1,5 +1,7 @@
 //! A connection's way to the end.
 
+use std::io;
+
 use super::{Connection, Draining, Holds, Phase};
 use crate::error::CloseReason;
 use crate::network::{Network, Readiness};
@@ -28,6 +30,7 @@ impl Connection {
         }
         self.phase = Phase::Closed;
         self.holds.insert(Holds::CLOSING);
+        self.cut_tie();
     }
 
     /// Nothing is owed on either side any more, or has been waited for long enough.
@@ -54,7 +57,7 @@ impl Connection {
                 self.finish();
                 return;
             }
-            match network.shutdown_write(self.token) {
+            match self.end_output(network) {
                 Ok(()) => {
                     self.phase = Phase::Lingering;
                     self.last_active = shared.now;
@@ -62,6 +65,15 @@ impl Connection {
                 Err(error) => self.cut(CloseReason::Reset(error.kind())),
             }
         }
+    }
+
+    /// Tells the peer that nothing more will come, unless it was told before.
+    pub(super) fn end_output(&mut self, network: &mut dyn Network) -> io::Result<()> {
+        if self.holds.contains(Holds::FINISHED) {
+            return Ok(());
+        }
+        self.holds.insert(Holds::FINISHED);
+        network.shutdown_write(self.token)
     }
 
     /// The loop has begun to drain: it is looked once more whether something has arrived, then it

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::fmt;
 use std::time::Duration;
 
+use super::tie::Tie;
 use super::{Connection, Holds};
 use crate::error::{CloseReason, Refusal};
 use crate::instant::Instant;
@@ -21,6 +22,7 @@ pub(crate) struct Notes {
     pub(super) notice: Option<Notice>,
     /// Until when nothing is read, because a layer says so.
     pub(super) slowed_until: Option<Instant>,
+    pub(super) tie: Option<Tie>,
 }
 
 /// Who was authenticated, and by what.
@@ -113,7 +115,9 @@ impl Connection {
     /// A layer refuses it: says farewell, and closes.
     pub(crate) fn refuse(&mut self, shared: &mut Shared, by: &'static str, refusal: Refusal) {
         if self.is_open() {
-            shared.output.put_bytes(refusal.farewell);
+            if self.may_send() {
+                shared.output.put_bytes(refusal.farewell);
+            }
             self.close(CloseReason::Refused { by, why: refusal.why });
         }
     }

@@ -86,6 +86,7 @@ impl Reactor {
             Command::Abort(token) => {
                 self.with_endpoint(network, token, |endpoint, turn| endpoint.abort(turn, token));
             }
+            Command::Tie(one, other) => self.tie(network, one, other),
             Command::Broadcast(broadcast) => {
                 self.tools.shared.metrics.broadcasts += 1;
                 self.ongoing = Some(Ongoing { broadcast, endpoint: 0, next: 0 });
