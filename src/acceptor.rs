@@ -13,7 +13,8 @@ use crate::turn::Turn;
 #[derive(Debug)]
 pub(crate) struct Acceptor {
     token: Token,
-    address: SocketAddr,
+    /// Where; an endpoint that only connects to others listens nowhere.
+    address: Option<SocketAddr>,
     /// Peers may be waiting: said by an event, and true until none is found. Stopping before, at a
     /// limit or a budget, leaves it true, so that nobody is forgotten.
     is_ready: bool,
@@ -34,10 +35,22 @@ pub(crate) enum Taken {
 
 impl Acceptor {
     pub(crate) fn new(token: Token, address: SocketAddr) -> Self {
-        Self { token, address, is_ready: false, backoff: Backoff::default(), is_closed: false }
+        Self {
+            token,
+            address: Some(address),
+            is_ready: false,
+            backoff: Backoff::default(),
+            is_closed: false,
+        }
     }
 
-    pub(crate) const fn address(&self) -> SocketAddr {
+    /// Of an endpoint that listens nowhere: nobody ever comes.
+    pub(crate) fn nowhere(token: Token) -> Self {
+        let backoff = Backoff::default();
+        Self { token, address: None, is_ready: false, backoff, is_closed: true }
+    }
+
+    pub(crate) const fn address(&self) -> Option<SocketAddr> {
         self.address
     }
 
@@ -68,13 +81,13 @@ impl Acceptor {
             Ok(Progress::Blocked) => {
                 self.is_ready = false;
                 if self.backoff.succeed() {
-                    log::info!("{} accepts again", self.address);
+                    log::info!("{} accepts again", self.place());
                 }
                 Ok(Taken::Nobody)
             }
             Err(AcceptError::PeerGone(error)) => {
                 turn.shared.metrics.gone += 1;
-                log::debug!("{}: a peer left before it was accepted: {error}", self.address);
+                log::debug!("{}: a peer left before it was accepted: {error}", self.place());
                 Ok(Taken::Gone)
             }
             Err(AcceptError::Exhausted(error)) => {
@@ -82,7 +95,7 @@ impl Acceptor {
                 Ok(Taken::Nobody)
             }
             Err(AcceptError::Broken(error)) => {
-                let what = format!("cannot accept on {} any more", self.address);
+                let what = format!("cannot accept on {} any more", self.place());
                 Err(Error::with_source(what, error))
             }
         }
@@ -92,14 +105,19 @@ impl Acceptor {
     pub(crate) fn fail(&mut self, turn: &mut Turn<'_>, error: &std::io::Error) {
         turn.shared.metrics.accept_errors += 1;
         if self.backoff.fail(turn.shared, self.token) {
-            log::warn!("{} cannot accept, and tries again: {error}", self.address);
+            log::warn!("{} cannot accept, and tries again: {error}", self.place());
         }
+    }
+
+    fn place(&self) -> String {
+        self.address.map_or_else(|| "nowhere".to_owned(), |address| address.to_string())
     }
 
     /// Stops listening.
     pub(crate) fn close(&mut self, turn: &mut Turn<'_>) {
-        self.is_closed = true;
-        self.backoff.cut_short(turn.shared);
-        turn.network.close(self.token);
+        if !std::mem::replace(&mut self.is_closed, true) {
+            self.backoff.cut_short(turn.shared);
+            turn.network.close(self.token);
+        }
     }
 }

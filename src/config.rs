@@ -35,6 +35,10 @@ pub struct Config {
     /// everything else the program opens, and 10,000 at most, so that memory is bounded on a
     /// machine without limits.
     pub max_connections: Option<usize>,
+    /// How many connections to others there can be at a time, on top of those that were accepted,
+    /// so that neither kind takes the other's place. Default: none; whoever
+    /// [connects](crate::Scope::connect) says how many.
+    pub max_outbound: usize,
     /// What happens to a peer that comes when there are as many. Default: it waits.
     pub at_limit: AtLimit,
     /// How sockets are set up.
@@ -57,6 +61,9 @@ pub struct Config {
     /// connection that holds most is closed. Default: 256 MiB.
     pub memory_budget: usize,
 
+    /// A connection to another host that is not made after this long is given up. Default: 10 s, in
+    /// which a lost first packet is sent anew three times.
+    pub connect_timeout: Duration,
     /// A connection on which nothing came or went for this long is closed. Default: 5 min, after
     /// which address translators on the way forget it too.
     pub idle_timeout: Option<Duration>,
@@ -137,6 +144,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             max_connections: None,
+            max_outbound: 0,
             at_limit: AtLimit::Wait,
             socket: SocketOptions::default(),
             read_buffer_len: 256 * KIB,
@@ -144,6 +152,7 @@ impl Default for Config {
             low_watermark: 16 * KIB,
             write_limit: 16 * MIB,
             memory_budget: 256 * MIB,
+            connect_timeout: Duration::from_secs(10),
             idle_timeout: Some(Duration::from_secs(300)),
             first_frame_timeout: Some(Duration::from_secs(30)),
             frame_timeout: Some(Duration::from_secs(30)),

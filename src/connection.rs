@@ -18,6 +18,7 @@
 
 mod deadlines;
 mod ending;
+mod connecting;
 mod holds;
 mod info;
 mod input;
@@ -88,6 +89,8 @@ pub(crate) struct Connection {
     seen_by: u8,
     /// Whether the handler was told of its opening.
     is_announced: bool,
+    /// Whether it was made to another, and not accepted.
+    is_outbound: bool,
     /// On the loop's list of those that have work left.
     is_listed_ready: bool,
     /// On the loop's list of those that closed.
@@ -149,9 +152,21 @@ impl Connection {
             has_run_last: false,
             seen_by: 0,
             is_announced: false,
+            is_outbound: false,
             is_listed_ready: false,
             is_listed_closed: false,
             is_aborted: false,
+        }
+    }
+
+    /// One that is being made to `peer`.
+    pub(crate) fn connecting(token: Token, peer: SocketAddr, now: Instant) -> Self {
+        Self {
+            phase: Phase::Connecting,
+            readiness: Readiness::NONE,
+            holds: Holds::CONNECTING,
+            is_outbound: true,
+            ..Self::new(token, peer, now)
         }
     }
 

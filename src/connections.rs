@@ -130,7 +130,8 @@ impl<C, S> Connections<C, S> {
         if let Some(found) = self.longest_idle_noted() {
             return Some(found);
         }
-        let idle = self.iter().filter(|connection| connection.has_nothing_to_do());
+        let may_go = |it: &&Connection| it.has_nothing_to_do() && !it.is_outbound();
+        let idle = self.iter().filter(may_go);
         let mut idle: Vec<_> = idle.map(|idle| (idle.last_active(), idle.token())).collect();
         if idle.len() > IDLE_BATCH_LEN {
             idle.select_nth_unstable(IDLE_BATCH_LEN);

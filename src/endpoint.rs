@@ -1,6 +1,7 @@
 //! One listener's protocol: from bytes to frames to the handler, and back.
 
 mod frames;
+mod outbound;
 mod tasks;
 
 use std::any::TypeId;
@@ -96,7 +97,12 @@ pub(crate) trait Endpoint {
     /// The names of all connections.
     fn tokens(&self) -> Vec<Token>;
 
-    /// Tells the connection `token` that the loop drains.
+    /// Lets the connection `token`, if it was made to another, close as soon as it has nothing left
+    /// to do: nobody needs it any more.
+    fn release(&mut self, turn: &mut Turn<'_>, token: Token);
+
+    /// Tells the connection `token` that the loop drains. One that was made to another stays, since
+    /// others may need it for what they have left to do.
     fn drain(&mut self, turn: &mut Turn<'_>, token: Token);
 
     /// The connection that has been idle the longest, and since when.
@@ -122,16 +128,15 @@ pub(crate) struct StreamEndpoint<H: Handler> {
     connections: ConnectionsOf<H>,
     /// Timers of the handler as a whole.
     timers: HandlerTimers,
-    /// The name of the endpoint.
-    token: Token,
+    /// Which of the endpoints this is.
+    number: u8,
 }
 
 impl<H: Handler> StreamEndpoint<H> {
     pub(crate) fn new(endpoint: u8, max_len: usize, codec: H::Codec, handler: H) -> Self {
         let connections = Connections::new(endpoint, max_len);
-        let token = Token::endpoint(endpoint);
         let timers = HandlerTimers::default();
-        Self { handler, codec, prepared: None, connections, timers, token }
+        Self { handler, codec, prepared: None, connections, timers, number: endpoint }
     }
 
     /// Lends the connection `token` to `call`, and settles what came of it; `None` if it is gone.
@@ -215,6 +220,10 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
     fn free(&mut self, turn: &mut Turn<'_>, token: Token) -> Option<CloseReason> {
         let peer = self.connections.get_mut(token)?;
         let reason = peer.connection.take_reason();
+        if peer.connection.is_outbound() && !peer.connection.is_announced() {
+            self.free_unconnected(turn, token, &reason);
+            return None;
+        }
         lend(peer, turn, |session, bench| {
             if session.connection.is_announced() {
                 guard(session, |session| {
@@ -293,9 +302,19 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
         self.connections.tokens()
     }
 
+    fn release(&mut self, turn: &mut Turn<'_>, token: Token) {
+        self.with_session(turn, token, |_, session| {
+            if !session.connection.is_draining() {
+                session.connection.drain();
+            }
+        });
+    }
+
     fn drain(&mut self, turn: &mut Turn<'_>, token: Token) {
         self.with_session(turn, token, |handler, session| {
-            session.connection.drain();
+            if !session.connection.is_outbound() {
+                session.connection.drain();
+            }
             if session.connection.is_open() && session.connection.is_announced() {
                 guard(session, |session| handler.on_drain(session));
             }

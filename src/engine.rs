@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::drain::DrainReport;
 use crate::error::Error;
+use crate::handler::Commands;
 use crate::metrics::Metrics;
 use crate::network::{Network, OsNetwork};
 use crate::reactor::Reactor;
@@ -85,6 +86,11 @@ impl Engine {
     pub fn next_timeout(&mut self) -> Option<Duration> {
         let deadline = self.reactor.next_deadline()?;
         Some(deadline.since(self.network.now()))
+    }
+
+    /// For asking the loop, from outside of its callbacks, for what its next turn then does.
+    pub const fn commands(&mut self) -> Commands<'_> {
+        self.reactor.commands()
     }
 
     /// Begins to drain with the next turn. See [`Reactor::drain`].

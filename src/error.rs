@@ -198,6 +198,8 @@ pub enum CloseReason {
     PartnerGone,
     /// More output was waiting than the write limit allows.
     WriteLimit,
+    /// It was to be made to another, and that failed.
+    NotConnected,
     /// It was slow to take what was sent to many, and such are to be [closed](crate::Slow::Close).
     TooSlow,
     /// All buffers together would have outgrown the memory budget, and this connection held most.
@@ -221,7 +223,7 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// The [labels](Self::label) of all reasons, each in the reason's [place](Self::place).
-    pub(crate) const LABELS: [&'static str; 21] = [
+    pub(crate) const LABELS: [&'static str; 22] = [
         "peer finished",
         "reset",
         "closed",
@@ -242,6 +244,7 @@ impl CloseReason {
         "drain timeout",
         "stopped",
         "too slow",
+        "not connected",
         "partner gone",
     ];
 
@@ -267,9 +270,10 @@ impl CloseReason {
             Self::FrameTimeout => const { Self::labelled(9) },
             Self::WriteTimeout => const { Self::labelled(10) },
             Self::LifetimeOver => const { Self::labelled(11) },
-            Self::PartnerGone => const { Self::labelled(20) },
+            Self::PartnerGone => const { Self::labelled(21) },
             Self::WriteLimit => const { Self::labelled(12) },
             Self::TooSlow => const { Self::labelled(19) },
+            Self::NotConnected => const { Self::labelled(20) },
             Self::MemoryBudget => const { Self::labelled(13) },
             Self::Refused { .. } => const { Self::labelled(14) },
             Self::Evicted => const { Self::labelled(15) },
@@ -326,6 +330,7 @@ mod tests {
             CloseReason::DrainTimeout,
             CloseReason::Stopped,
             CloseReason::TooSlow,
+            CloseReason::NotConnected,
             CloseReason::PartnerGone,
         ];
         let places = reasons.each_ref().map(CloseReason::place);

@@ -5,14 +5,17 @@ mod lending;
 mod scope;
 mod session;
 
+use std::net::SocketAddr;
+
 pub use self::commands::Commands;
 pub(crate) use self::lending::{guard, lend, panicked};
-pub use self::scope::Scope;
+pub use self::scope::{NotConnected, Scope};
 pub(crate) use self::scope::{Others, PostedTask, Task};
 pub use self::session::Session;
 use crate::codec::Codec;
 use crate::connections::{Connections, Peer};
 use crate::error::{CloseReason, Error};
+use crate::network::ConnectError;
 
 /// One of a handler's connections, with all that is kept for it.
 pub(crate) type PeerOf<H> = Peer<<H as Handler>::Codec, <H as Handler>::State>;
@@ -71,6 +74,24 @@ pub trait Handler: Sized + 'static {
     fn on_open(&mut self, session: &mut Session<'_, Self>) -> Result<(), Error> {
         let _ = session;
         Ok(())
+    }
+
+    /// A connection to `address` could not be made, after all: gives back what was to be kept for
+    /// it, perhaps for another try, there or elsewhere. Neither `on_open` nor `on_close` is called
+    /// for it.
+    ///
+    /// # Errors
+    ///
+    /// Are logged. Unless told otherwise, this error is.
+    fn on_connect_failed(
+        &mut self,
+        scope: &mut Scope<'_, Self>,
+        address: SocketAddr,
+        state: Self::State,
+        error: &ConnectError,
+    ) -> Result<(), Error> {
+        let _ = (scope, state);
+        Err(Error::new(format!("cannot connect to {address}: {error}")))
     }
 
     /// A frame has come.

@@ -60,7 +60,7 @@ pub use datagram::{DatagramHandler, DatagramSession};
 pub use drain::DrainReport;
 pub use engine::Engine;
 pub use error::{CloseReason, Error, FrameError, FrameFault};
-pub use handler::{Commands, Handler, MessageHandler, Scope, Session};
+pub use handler::{Commands, Handler, MessageHandler, NotConnected, Scope, Session};
 pub use instant::Instant;
 pub use listener::Listener;
 pub use metrics::{Closes, Histogram, Metrics, Stall, Work};

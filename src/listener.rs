@@ -40,7 +40,8 @@ use crate::middleware::Middleware;
 /// ```
 #[must_use = "a listener does nothing until a server is given it"]
 pub struct Listener {
-    pub(crate) address: String,
+    /// Of one that only connects to others, none.
+    pub(crate) address: Option<String>,
     pub(crate) layers: Vec<Box<dyn Middleware>>,
     pub(crate) kind: Kind,
 }
@@ -65,10 +66,7 @@ impl Listener {
     /// Listens for TCP on `address`, as [`tcp`](Self::tcp) does, with the settings of `codec`, of
     /// which each connection gets a clone.
     pub fn tcp_with<H: Handler>(address: impl fmt::Display, codec: H::Codec, handler: H) -> Self {
-        let make = move |endpoint, max_len| -> Box<dyn Endpoint> {
-            Box::new(StreamEndpoint::new(endpoint, max_len, codec, handler))
-        };
-        Self::new(address, Kind::Stream(Box::new(make)))
+        Self::new(address, Kind::Stream(make(codec, handler)))
     }
 
     /// Receives UDP on `address`, which is understood as by [`tcp`](Self::tcp).
@@ -76,14 +74,33 @@ impl Listener {
         Self::new(address, Kind::Datagram(Box::new(handler)))
     }
 
+    /// Listens nowhere: its connections are those that are [made](crate::Scope::connect) to others.
+    /// Layers do not stand before them.
+    pub fn outbound<H: Handler>(codec: H::Codec, handler: H) -> Self {
+        Self { address: None, layers: Vec::new(), kind: Kind::Stream(make(codec, handler)) }
+    }
+
     fn new(address: impl fmt::Display, kind: Kind) -> Self {
-        Self { address: address.to_string(), layers: Vec::new(), kind }
+        Self { address: Some(address.to_string()), layers: Vec::new(), kind }
     }
 
     /// Puts a layer before the handler, behind those of the server and those given before.
     pub fn middleware(mut self, layer: impl Middleware) -> Self {
         self.layers.push(Box::new(layer));
         self
+    }
+}
+
+fn make<H: Handler>(codec: H::Codec, handler: H) -> MakeEndpoint {
+    Box::new(move |endpoint, max_len| {
+        Box::new(StreamEndpoint::new(endpoint, max_len, codec, handler))
+    })
+}
+
+impl fmt::Display for Listener {
+    /// Where it listens.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.address.as_deref().unwrap_or("connections to others"))
     }
 }
 

@@ -39,6 +39,7 @@ use crate::config::{AtLimit, Config};
 use crate::connections::capacity;
 use crate::drain::{Drain, DrainReport};
 use crate::error::Error;
+use crate::handler::Commands;
 use crate::instant::Instant;
 use crate::layers::Layers;
 use crate::mailbox::{Mailbox, Request};
@@ -123,7 +124,8 @@ impl Reactor {
         let batch_len = if has_datagrams { datagram_batch } else { 1 };
         let datagram_len = if has_datagrams { config.max_datagram_len } else { 0 };
         let roster = Roster::new(services.iter().map(Service::serving).collect());
-        let shared = Shared::new(config, capacity(max_connections), roster, now);
+        let most = max_connections.saturating_add(config.max_outbound);
+        let shared = Shared::new(config, capacity(most), roster, now);
         Self {
             services,
             drain: Drain::default(),
@@ -204,6 +206,11 @@ impl Reactor {
         }
     }
 
+    /// For asking the loop, from outside of its callbacks, for what its next turn then does.
+    pub const fn commands(&mut self) -> Commands<'_> {
+        Commands::new(&mut self.tools.shared)
+    }
+
     /// Begins to drain with the next turn: nobody new is accepted, what was received is answered,
     /// who is idle is closed. What is not done after
     /// [`drain_timeout`](Config::drain_timeout) is cut.
@@ -216,7 +223,7 @@ impl Reactor {
         self.drain.request(Request::Stop);
     }
 
-    /// How many connections there are.
+    /// How many connections there are, accepted or made to others.
     pub fn connections_len(&self) -> usize {
         self.services
             .iter()
@@ -227,16 +234,26 @@ impl Reactor {
             .sum()
     }
 
-    /// How many connections there can be: as configured, or as the network allows.
+    /// How many of them were made to others.
+    pub const fn outbound_len(&self) -> usize {
+        self.tools.shared.outbound_len
+    }
+
+    /// How many of them were accepted: those that the limit is for.
+    fn accepted_len(&self) -> usize {
+        self.connections_len() - self.outbound_len()
+    }
+
+    /// How many connections can be accepted: as configured, or as the network allows.
     pub const fn max_connections(&self) -> usize {
         self.max_connections
     }
 
     /// Where the listeners and UDP sockets are, in the order they were added.
     pub fn local_addrs(&self) -> impl Iterator<Item = SocketAddr> {
-        self.services.iter().map(|service| match service {
+        self.services.iter().filter_map(|service| match service {
             Service::Stream(acceptor, _) => acceptor.address(),
-            Service::Datagram(endpoint) => endpoint.address(),
+            Service::Datagram(endpoint) => Some(endpoint.address()),
         })
     }
 }
@@ -290,7 +307,7 @@ impl Reactor {
         match self.tools.shared.config.at_limit {
             AtLimit::Refuse(_) => true,
             AtLimit::EvictIdle if self.may_evict => true,
-            AtLimit::Wait | AtLimit::EvictIdle => self.connections_len() < self.max_connections,
+            AtLimit::Wait | AtLimit::EvictIdle => self.accepted_len() < self.max_connections,
         }
     }
 

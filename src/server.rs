@@ -72,6 +72,12 @@ impl Server {
         self
     }
 
+    /// Allows this many connections to others at a time. See [`Config::max_outbound`].
+    pub const fn max_outbound(mut self, max_outbound: usize) -> Self {
+        self.config.max_outbound = max_outbound;
+        self
+    }
+
     /// Says what happens to a peer that comes when there are as many connections as there may be.
     /// See [`Config::at_limit`].
     pub fn at_limit(mut self, at_limit: AtLimit) -> Self {
@@ -103,6 +109,12 @@ impl Server {
     /// Receives UDP on `address`. See [`Listener::udp`].
     pub fn udp(self, address: impl fmt::Display, handler: impl DatagramHandler) -> Self {
         self.listen(Listener::udp(address, handler))
+    }
+
+    /// Adds a handler for connections that are [made](crate::Scope::connect) to others, which
+    /// listens nowhere. The codec begins as its default.
+    pub fn outbound<H: Handler<Codec: Default>>(self, handler: H) -> Self {
+        self.listen(Listener::outbound(H::Codec::default(), handler))
     }
 
     /// Adds a listener, which may have layers of its own.
@@ -166,7 +178,7 @@ impl Server {
 
 fn check_listeners(common: usize, listeners: &[Listener]) -> Result<(), Error> {
     if listeners.is_empty() {
-        return Err(Error::new("a server needs a listener: call tcp or udp"));
+        return Err(Error::new("a server needs a listener: call tcp, udp or outbound"));
     }
     if listeners.len() > Token::MAX_ENDPOINTS {
         let most = Token::MAX_ENDPOINTS;
@@ -174,9 +186,9 @@ fn check_listeners(common: usize, listeners: &[Listener]) -> Result<(), Error> {
     }
     let most = Layers::MAX_CHAIN_LEN;
     match listeners.iter().find(|listener| common + listener.layers.len() > most) {
-        Some(Listener { address, layers, .. }) => Err(Error::new(format!(
-            "{} layers before the handler of {address}: the most are {most}",
-            common + layers.len()
+        Some(listener) => Err(Error::new(format!(
+            "{} layers before the handler of {listener}: the most are {most}",
+            common + listener.layers.len()
         ))),
         None => Ok(()),
     }
@@ -189,11 +201,11 @@ fn max_connections(
     network: &mut dyn Network,
 ) -> Result<usize, Error> {
     let wanted = config.max_connections.unwrap_or(DEFAULT_MAX_CONNECTIONS);
-    let needed = wanted.saturating_add(listeners + RESERVED_DESCRIPTORS);
+    let needed = wanted.saturating_add(config.max_outbound + listeners + RESERVED_DESCRIPTORS);
     let Some(limit) = network.socket_limit(needed) else {
         return Ok(wanted);
     };
-    let reserve = RESERVED_DESCRIPTORS.min(limit / 2) + listeners;
+    let reserve = RESERVED_DESCRIPTORS.min(limit / 2) + listeners + config.max_outbound;
     let available = limit.saturating_sub(reserve);
     match config.max_connections {
         Some(wanted) if wanted > available => Err(Error::new(format!(
@@ -217,17 +229,22 @@ fn open(
 ) -> Result<Service, Error> {
     let Listener { address, kind, .. } = listener;
     let token = Token::endpoint(index);
-    let wanted = resolve(&address)?;
     match kind {
         Kind::Stream(make) => {
-            let endpoint = make(index, max_connections);
+            let endpoint = make(index, max_connections.saturating_add(config.max_outbound));
             config.check_budget(endpoint.max_frame_len())?;
+            let Some(address) = address else {
+                return Ok(Service::Stream(Acceptor::nowhere(token), endpoint));
+            };
+            let wanted = resolve(&address)?;
             let bound = network.listen(token, wanted, &config.socket).map_err(|error| {
                 Error::with_source(format!("cannot listen on tcp {address}"), error)
             })?;
             Ok(Service::Stream(Acceptor::new(token, bound), endpoint))
         }
         Kind::Datagram(handler) => {
+            let address = address.expect("UDP is bound somewhere");
+            let wanted = resolve(&address)?;
             let bound = network
                 .bind(token, wanted, &config.socket)
                 .map_err(|error| Error::with_source(format!("cannot bind udp {address}"), error))?;

@@ -37,6 +37,8 @@ pub(crate) struct Shared {
     /// The most that was asked of the loop itself.
     pub(crate) requested: Option<Request>,
     pub(crate) roster: Roster,
+    /// How many connections were made to others.
+    pub(crate) outbound_len: usize,
     /// How many bytes the buffers of all connections hold together.
     pub(crate) held_len: usize,
     /// How many connections are held by output that waits.
@@ -92,6 +94,7 @@ impl Shared {
             commands: VecDeque::new(),
             requested: None,
             roster,
+            outbound_len: 0,
             held_len: 0,
             paused_len: 0,
             metrics: Metrics::default(),

@@ -19,6 +19,9 @@ impl Connection {
         if self.phase == Phase::Lingering {
             return in_time(self.last_active, linger, Expiry::Linger);
         }
+        if self.phase == Phase::Connecting {
+            return in_time(self.opened, Some(config.connect_timeout), Expiry::Connect);
+        }
         let queue = self.queue.as_ref();
         let write = queue.and_then(|q| in_time(q.progress(), config.write_timeout, Expiry::Write));
         if !self.is_open() {
@@ -31,7 +34,8 @@ impl Connection {
         let is_behind = self.input.is_some() && self.may_read();
         let is_awaited = |input: &ReadBuffer| input.missing() > 0 && self.may_run() && !is_behind;
         let input = self.input.as_deref().filter(|input| is_awaited(input));
-        let first = (self.frames == 0 && !is_behind && !self.is_tied()).then_some(self.opened);
+        let owes_first = self.frames == 0 && !self.is_outbound && !self.is_tied();
+        let first = (owes_first && !is_behind).then_some(self.opened);
         let notes = self.notes();
         let newcomer = (self.draining == Draining::Newcomer).then_some(self.opened);
         [
@@ -80,6 +84,7 @@ impl Connection {
             Expiry::FirstFrame => self.close(CloseReason::FirstFrameTimeout),
             // It has begun to ask, or the handler is at work, or it closes right after this.
             Expiry::Newcomer => self.draining = Draining::WhenIdle,
+            Expiry::Connect => self.give_up_connecting(),
             Expiry::Notice => self.act_on_notice(shared),
             Expiry::Slowed => self.quicken(shared.now),
             Expiry::Lifetime => self.close(CloseReason::LifetimeOver),
@@ -118,6 +123,7 @@ enum Expiry {
     Write,
     Frame,
     FirstFrame,
+    Connect,
     Notice,
     Slowed,
     Newcomer,

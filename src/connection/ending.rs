@@ -10,7 +10,9 @@ use crate::shared::Shared;
 impl Connection {
     /// Ends it in good order: what was sent is flushed first.
     pub(crate) fn close(&mut self, reason: CloseReason) {
-        if self.is_open() {
+        if self.phase == Phase::Connecting {
+            self.cut(reason);
+        } else if self.is_open() {
             self.phase = Phase::Flushing;
             self.holds.insert(Holds::CLOSING);
             self.reason = Some(Box::new(reason));
@@ -28,9 +30,9 @@ impl Connection {
         if self.reason.is_none() || self.phase == Phase::Flushing {
             self.reason = Some(Box::new(reason));
         }
+        self.cut_tie();
         self.phase = Phase::Closed;
         self.holds.insert(Holds::CLOSING);
-        self.cut_tie();
     }
 
     /// Nothing is owed on either side any more, or has been waited for long enough.
@@ -83,6 +85,10 @@ impl Connection {
         self.note(Readiness::READABLE);
     }
 
+    pub(crate) const fn is_draining(&self) -> bool {
+        !matches!(self.draining, Draining::No)
+    }
+
     /// It was let in while the loop began to drain.
     pub(crate) const fn drain_newcomer(&mut self) {
         self.draining = Draining::Newcomer;
@@ -90,6 +96,7 @@ impl Connection {
 
     /// The slot is about to be freed: gives the socket and the timers back.
     pub(crate) fn release(&mut self, shared: &mut Shared, network: &mut dyn Network) {
+        shared.outbound_len -= usize::from(self.is_outbound);
         match self.is_aborted {
             true => network.abort(self.token),
             false => network.close(self.token),

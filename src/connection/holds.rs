@@ -16,10 +16,12 @@ impl Holds {
     pub(super) const CLOSING: Self = Self(8);
     /// A layer has slowed it.
     pub(super) const SLOWED: Self = Self(16);
+    /// The other end has not answered yet.
+    pub(super) const CONNECTING: Self = Self(32);
     /// What comes is passed on to another connection, as it is.
-    pub(super) const TIED: Self = Self(32);
+    pub(super) const TIED: Self = Self(64);
     /// Its peer was told that nothing more will come.
-    pub(super) const FINISHED: Self = Self(64);
+    pub(super) const FINISHED: Self = Self(128);
 
     /// This set with `other` added.
     pub(super) const fn with(self, other: Self) -> Self {

@@ -8,6 +8,7 @@ use super::tie::Tie;
 use super::{Connection, Holds};
 use crate::error::{CloseReason, Refusal};
 use crate::instant::Instant;
+use crate::network::ConnectError;
 use crate::shared::Shared;
 
 /// Kept apart from the connection, so that whoever needs none of it only pays for a pointer.
@@ -22,6 +23,8 @@ pub(crate) struct Notes {
     pub(super) notice: Option<Notice>,
     /// Until when nothing is read, because a layer says so.
     pub(super) slowed_until: Option<Instant>,
+    /// Why it could not be made.
+    pub(super) connect_error: Option<ConnectError>,
     pub(super) tie: Option<Tie>,
 }
 

@@ -124,10 +124,12 @@ impl Connection {
         }
     }
 
-    /// It ends at once, and its partner is to see that.
+    /// It ends at once, and its partner is to see that: unless it was never made, when nothing can
+    /// have been lost of what a peer was to get.
     pub(super) fn cut_tie(&mut self) {
+        let is_made = self.phase != Phase::Connecting;
         if let Some(tie) = self.tie_mut() {
-            tie.is_cut = true;
+            tie.is_cut = is_made;
         }
     }
 
@@ -161,8 +163,10 @@ impl Connection {
 
     /// Whether there may be something for the partner.
     pub(crate) const fn may_draw(&self) -> bool {
-        let may_be_read = self.is_tied() && self.is_open() && !self.holds.contains(HELD_UP);
-        may_be_read && (self.input.is_some() || self.has_unread())
+        self.is_tied()
+            && matches!(self.phase, Phase::Open)
+            && !self.holds.contains(HELD_UP)
+            && (self.input.is_some() || self.has_unread())
     }
 
     /// Puts what the partner gets next into `buffer`, which is not empty: what is left of the time

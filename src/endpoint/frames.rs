@@ -23,6 +23,13 @@ pub(super) fn serve<H: Handler>(
     session: &mut Session<'_, H>,
     bench: &mut Bench<'_>,
 ) {
+    if session.connection.phase() == Phase::Connecting {
+        let now = session.shared.now;
+        if session.connection.check_connected(session.network, now) {
+            session.shared.metrics.connects_succeeded += 1;
+            announce(handler, session);
+        }
+    }
     match session.connection.phase() {
         Phase::Open => {
             if session.connection.queued_len() > 0 {

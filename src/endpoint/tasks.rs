@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::StreamEndpoint;
 use crate::error::Error;
 use crate::handler::{Handler, Others, PostedTask, Scope, Task};
+use crate::token::Token;
 use crate::turn::Turn;
 
 /// What to run with a handler as a whole.
@@ -25,11 +26,12 @@ impl<H: Handler> StreamEndpoint<H> {
         others: &'a dyn Others,
         call: Call,
     ) -> Result<(), Error> {
-        let Self { handler, connections, timers, token, .. } = self;
+        let Self { handler, codec, connections, timers, number, .. } = self;
+        let token = Token::endpoint(*number);
         if let Call::Timer(key) = call {
-            timers.on_due(turn.shared, *token, key);
+            timers.on_due(turn.shared, token, key);
         }
-        let mut scope = Scope { connections, timers, token: *token, turn, others };
+        let mut scope = Scope { connections, codec, timers, token, turn, others };
         let run = AssertUnwindSafe(|| match call {
             Call::Start => handler.on_start(&mut scope),
             Call::Timer(key) => handler.on_server_timer(&mut scope, key),

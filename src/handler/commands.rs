@@ -1,10 +1,11 @@
 //! Asking the loop for what reaches beyond the connection at hand.
 
 use std::fmt;
+use std::net::SocketAddr;
 
 use bytes::Bytes;
 
-use super::{Handler, MessageHandler, Scope, Task};
+use super::{Handler, MessageHandler, NotConnected, Scope, Task};
 use crate::command::{Broadcast, Command};
 use crate::error::Error;
 use crate::mailbox::Request;
@@ -145,6 +146,25 @@ impl<'a> Commands<'a> {
     /// As for [`defer`](Self::defer).
     pub fn post<H: MessageHandler<M>, M: 'static>(&mut self, message: M) -> Result<(), Error> {
         self.defer::<H>(|handler, scope| handler.on_message(scope, message))
+    }
+
+    /// Has a connection made to `address` for the handler `H`, as [`Scope::connect`] does; whatever
+    /// comes in the way, [`on_connect_failed`](Handler::on_connect_failed) tells of it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`defer`](Self::defer).
+    pub fn connect<H: Handler>(
+        &mut self,
+        address: SocketAddr,
+        state: H::State,
+    ) -> Result<(), Error> {
+        self.defer::<H>(move |handler, scope| match scope.connect(address, state) {
+            Ok(_) => Ok(()),
+            Err(NotConnected { address, state, error }) => {
+                handler.on_connect_failed(scope, address, state, &error)
+            }
+        })
     }
 
     /// Begins to drain. See [`Reactor::drain`](crate::Reactor::drain).

@@ -1,15 +1,18 @@
 //! What a handler is lent when no connection is at hand: all of its own, and the loop.
 
 use std::fmt;
+use std::io;
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use super::{Commands, ConnectionsOf, Handler, Session, lend, panicked};
-use crate::connection::ConnectionInfo;
+use crate::connection::{Connection, ConnectionInfo};
 use crate::connections::Peer;
 use crate::error::Error;
 use crate::handler_timers::HandlerTimers;
 use crate::instant::Instant;
+use crate::network::ConnectError;
 use crate::token::{ConnectionId, Token};
 use crate::turn::Turn;
 
@@ -47,11 +50,32 @@ use crate::turn::Turn;
 /// ```
 pub struct Scope<'a, H: Handler> {
     pub(crate) connections: &'a mut ConnectionsOf<H>,
+    /// Of which each connection gets a clone.
+    pub(crate) codec: &'a H::Codec,
     pub(crate) timers: &'a mut HandlerTimers,
     pub(crate) token: Token,
     pub(crate) turn: Turn<'a>,
     pub(crate) others: &'a dyn Others,
 }
+
+/// A connection that could not even be begun, with what the handler wanted to keep for it.
+#[derive(Debug)]
+pub struct NotConnected<S> {
+    /// Where to.
+    pub address: SocketAddr,
+    /// What was to be kept for it.
+    pub state: S,
+    /// Why not.
+    pub error: ConnectError,
+}
+
+impl<S> fmt::Display for NotConnected<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot connect to {}: {}", self.address, self.error)
+    }
+}
+
+impl<S: fmt::Debug> std::error::Error for NotConnected<S> {}
 
 /// Work that is left for later, to be run with the handler.
 pub(crate) struct Task<H: Handler>(pub(crate) Box<TaskFn<H>>);
@@ -123,6 +147,53 @@ impl<H: Handler> Scope<'_, H> {
     pub fn for_each_connection(&mut self, mut visit: impl FnMut(&ConnectionInfo<'_>)) {
         self.connections.iter().for_each(|connection| visit(&connection.info()));
         self.others.for_each(&mut visit);
+    }
+
+    /// Connects to `address`, for this handler: with `state` and a clone of the listener's codec,
+    /// as if a peer had been accepted. Once it is made, [`on_open`](Handler::on_open) is called for
+    /// it; if it cannot be made within [`connect_timeout`](crate::Config::connect_timeout),
+    /// [`on_connect_failed`](Handler::on_connect_failed) is. Until then it can already be sent to
+    /// with [`Commands::send`], and be closed.
+    ///
+    /// Names are not looked up: that could take long.
+    ///
+    /// # Errors
+    ///
+    /// There are [`max_outbound`](crate::Config::max_outbound) of them already, or the system
+    /// refuses at once. The state is given back, and `on_connect_failed` is not called.
+    pub fn connect(
+        &mut self,
+        address: SocketAddr,
+        state: H::State,
+    ) -> Result<ConnectionId, NotConnected<H::State>> {
+        self.turn.shared.metrics.connects_begun += 1;
+        match self.begin_to_connect(address) {
+            Ok(token) => {
+                let connection = Connection::connecting(token, address, self.now());
+                let codec = self.codec.clone();
+                let peer = self.connections.insert(Peer { connection, codec, state });
+                self.turn.shared.outbound_len += 1;
+                lend::<H, _>(peer, &mut self.turn, |_, _| ());
+                Ok(ConnectionId(token))
+            }
+            Err(error) => {
+                self.turn.shared.metrics.connects_failed += 1;
+                Err(NotConnected { address, state, error })
+            }
+        }
+    }
+
+    fn begin_to_connect(&mut self, address: SocketAddr) -> Result<Token, ConnectError> {
+        let Turn { network, shared, .. } = &mut self.turn;
+        let most = shared.config.max_outbound;
+        let used_up = |what: String| ConnectError::NoResources(io::Error::other(what));
+        if shared.outbound_len >= most {
+            return Err(used_up(format!("max_outbound is {most}: raise it to connect more often")));
+        }
+        let token = self.connections.next_token();
+        let token = token.ok_or_else(|| used_up("there is no slot left".to_owned()))?;
+        network.connect(token, address, &shared.config.socket)?;
+        Ok(token)
     }
 
     /// For what is done between callbacks.

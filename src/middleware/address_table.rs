@@ -201,9 +201,8 @@ mod tests {
             }
             for (set, left) in self.table.sets.iter().zip(left) {
                 assert_eq!(set.records.iter().sum::<u32>(), left);
-                for (key, count) in set.keys.iter().zip(&set.records).filter(|(_, n)| **n > 0) {
-                    let number =
-                        (0..self.open.len()).find(|n| super::tests::key(*n as u64) == *key);
+                for (owner, count) in set.keys.iter().zip(&set.records).filter(|(_, n)| **n > 0) {
+                    let number = (0..self.open.len()).find(|n| key(*n as u64) == *owner);
                     assert!(*count <= self.open[number.unwrap()], "{count} of {number:?}");
                 }
             }

@@ -1,11 +1,12 @@
 //! So many connections of one address at a time.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use bytes::Bytes;
 
 use super::address_key::AddressKey;
-use super::address_table::{AddressTable, DEFAULT_PLACES};
+use super::address_table::{AddressTable, DEFAULT_PLACES, Place};
 use super::{Arrival, ConnectionContext, Middleware, Refusal, Verdict};
 use crate::error::CloseReason;
 
@@ -73,11 +74,15 @@ impl PerAddressLimit {
         self.counts = self.counts.seeded(seed);
         self
     }
+
+    fn place(&mut self, ip: IpAddr) -> Place {
+        self.counts.find(AddressKey::new(ip), |count| *count == 0)
+    }
 }
 
 impl Middleware for PerAddressLimit {
     fn on_accept(&mut self, arrival: &Arrival) -> Verdict {
-        let place = self.counts.find(AddressKey::new(arrival.ip()), |count| *count == 0);
+        let place = self.place(arrival.ip());
         match self.counts[place] < self.max {
             true => Verdict::Continue,
             false => Verdict::Refuse(self.refusal.clone()),
@@ -85,7 +90,7 @@ impl Middleware for PerAddressLimit {
     }
 
     fn on_open(&mut self, connection: &mut ConnectionContext<'_>) -> Verdict {
-        let place = self.counts.find(AddressKey::new(connection.ip()), |count| *count == 0);
+        let place = self.place(connection.ip());
         self.counts[place] += 1;
         Verdict::Continue
     }
@@ -93,7 +98,7 @@ impl Middleware for PerAddressLimit {
     fn on_close(&mut self, connection: &mut ConnectionContext<'_>, _: &CloseReason) {
         // Of an address that was counted here and there, its own count is taken down first: that
         // comes to the same in the end, and no connection need remember where it was counted.
-        let own = self.counts.find(AddressKey::new(connection.ip()), |_| false);
+        let own = self.place(connection.ip());
         let place = if self.counts[own] > 0 { own } else { own.shared() };
         self.counts[place] -= 1;
     }

@@ -163,12 +163,12 @@ impl RateLimit {
         Verdict::Refuse(self.refusal.clone())
     }
 
-    /// What a frame with so many bytes takes.
-    const fn cost(&self, len: usize) -> u64 {
+    /// What a frame of so many bytes takes, if frames are counted.
+    const fn cost(&self, len: usize) -> Option<u64> {
         match self.of {
-            Of::Connections => 0,
-            Of::Frames => 1,
-            Of::Bytes => len as u64,
+            Of::Connections => None,
+            Of::Frames => Some(1),
+            Of::Bytes => Some(len as u64),
         }
     }
 }
@@ -197,7 +197,8 @@ impl Middleware for RateLimit {
     }
 
     fn on_frame(&mut self, connection: &mut ConnectionContext<'_>, frame: Frame<'_>) -> Verdict {
-        let (ip, now, cost) = (connection.ip(), connection.now(), self.cost(frame.wire_len));
+        let Some(cost) = self.cost(frame.wire_len) else { return Verdict::Continue };
+        let (ip, now) = (connection.ip(), connection.now());
         if self.over == Over::Slow {
             return slow(self.rates.charge(ip, now, cost));
         }
@@ -212,12 +213,12 @@ impl Middleware for RateLimit {
     }
 
     fn on_datagram(&mut self, datagram: &Datagram<'_>, now: Instant) -> Verdict {
-        let cost = self.cost(datagram.payload.len());
-        if self.of != Of::Connections && self.rates.check(datagram.sender.ip(), now, cost).is_err()
-        {
-            return self.refuse();
+        match self.cost(datagram.payload.len()) {
+            Some(cost) if self.rates.check(datagram.sender.ip(), now, cost).is_err() => {
+                self.refuse()
+            }
+            _ => Verdict::Continue,
         }
-        Verdict::Continue
     }
 }
 

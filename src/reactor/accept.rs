@@ -39,7 +39,7 @@ impl Reactor {
         if !acceptor.may_accept() {
             return Ok(false);
         }
-        let is_full = self.connections_len() >= self.max_connections;
+        let is_full = self.accepted_len() >= self.max_connections;
         let victim = match &self.tools.shared.config.at_limit {
             AtLimit::Wait if is_full => return Ok(false),
             AtLimit::EvictIdle if is_full => match self.longest_idle() {
@@ -55,7 +55,8 @@ impl Reactor {
             Taken::Gone => return Ok(true),
             Taken::Nobody => return Ok(false),
         };
-        let arrival = Arrival { peer, listener: acceptor.address(), now: turn.shared.now };
+        let listener = acceptor.address().expect("a peer has come to a listener");
+        let arrival = Arrival { peer, listener, now: turn.shared.now };
         if let Admission::Refused(refusal) =
             turn.bench.layers.on_accept(turn.shared, index, &arrival)
         {

@@ -19,6 +19,13 @@ impl Reactor {
             self.stop_all(network, || CloseReason::DrainTimeout);
         }
         self.free_closed(network);
+        if self.accepted_len() == 0 {
+            self.drain_outbound(network);
+        }
+        // What was asked for last: nobody may be left to ask again.
+        if self.has_commands() {
+            self.run_commands(network);
+        }
         let is_open = self.services.iter().any(|service| match service {
             Service::Stream(_, endpoint) => endpoint.len() > 0,
             Service::Datagram(endpoint) => !endpoint.is_closed(),
@@ -69,6 +76,14 @@ impl Reactor {
                 endpoint.drain(&mut turn, token);
             }
             self.keep_budget(network);
+        }
+    }
+
+    /// Nobody is left for whom connections to others may be needed: they may close.
+    fn drain_outbound(&mut self, network: &mut dyn Network) {
+        let tokens: Vec<_> = self.streams().flat_map(|endpoint| endpoint.tokens()).collect();
+        for token in tokens {
+            self.with_endpoint(network, token, |endpoint, turn| endpoint.release(turn, token));
         }
     }
 

@@ -8,6 +8,8 @@ impl Reactor {
     pub fn metrics(&self) -> Metrics {
         Metrics {
             connections: self.connections_len() as u64,
+            outbound_connections: self.outbound_len() as u64,
+            commands_waiting: self.tools.shared.commands.len() as u64,
             max_connections: self.max_connections as u64,
             paused: self.tools.shared.paused_len as u64,
             buffered_bytes: self.tools.shared.held_len as u64,

@@ -18,15 +18,18 @@ use crate::fixture::{Entry, Journal, Scripted, What, World, address, echo, timel
 pub(crate) struct Gated {
     pub(crate) world: World,
     journal: Journal,
-    datagrams: Rc<RefCell<Vec<(SocketAddr, Vec<u8>)>>>,
+    datagrams: Datagrams,
 }
+
+/// The datagrams that the handler was shown: from whom, and what.
+type Datagrams = Rc<RefCell<Vec<(SocketAddr, Vec<u8>)>>>;
 
 /// Where the UDP socket is.
 pub(crate) fn udp_address() -> SocketAddr {
     address(1)
 }
 
-struct EchoDatagrams(Rc<RefCell<Vec<(SocketAddr, Vec<u8>)>>>);
+struct EchoDatagrams(Datagrams);
 
 impl DatagramHandler for EchoDatagrams {
     fn on_datagram(
@@ -71,7 +74,7 @@ impl Gated {
         handler: Scripted<Lines>,
         listen: impl FnOnce(Server, Listener) -> Server,
     ) -> Self {
-        let (journal, datagrams) = (Journal::default(), Rc::default());
+        let (journal, datagrams) = (Journal::default(), Datagrams::default());
         let lines = Listener::tcp(address(0), handler.written_in(&journal));
         let udp = EchoDatagrams(Rc::clone(&datagrams));
         // The journal is no world's: handlers are not told of those that layers refuse.

@@ -127,7 +127,7 @@ fn more_addresses_than_places_share_what_is_meant_for_one() {
     let owners: Vec<SimPeer> =
         (0..8).map(|number| gated.join(&format!("198.51.100.{number}:4000"))).collect();
     let first = gated.join("203.0.113.1:4000");
-    gated.join("203.0.113.2:4000");
+    let second = gated.join("203.0.113.2:4000");
     gated.refused("203.0.113.3:4000");
     // Whoever has a place of his own is not affected by them.
     gated.join("198.51.100.1:4001");
@@ -135,6 +135,12 @@ fn more_addresses_than_places_share_what_is_meant_for_one() {
     gated.leave(first);
     gated.join("203.0.113.3:4001");
     gated.refused("203.0.113.1:4001");
+    // One that shares and then finds a place is counted right in both, whichever it leaves first.
     gated.leave(owners[0]);
-    gated.join("203.0.113.1:4002");
+    let third = gated.join("203.0.113.2:4001");
+    gated.leave(second);
+    gated.leave(third);
+    gated.join("203.0.113.4:4000");
+    gated.join("203.0.113.5:4000");
+    gated.refused("203.0.113.6:4000");
 }

@@ -147,6 +147,9 @@ fn datagrams_over_the_rate_are_dropped() {
     assert!(gated.datagram_passes("198.51.100.1:53", b"six by"));
     assert!(!gated.datagram_passes("198.51.100.1:53", b"five."));
     assert!(gated.datagram_passes("198.51.100.1:53", b"four"));
-    let mut gated = behind(RateLimit::connections(1, SECOND));
+    let mut gated = behind(RateLimit::connections(1, SECOND).over(Over::Slow));
+    for port in 4000..4005 {
+        gated.join(&format!("198.51.100.1:{port}"));
+    }
     assert!((0..5).all(|_| gated.datagram_passes("198.51.100.1:53", b"no connection")));
 }

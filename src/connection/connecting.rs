@@ -1,0 +1,57 @@
+//! The beginning of a connection that is made to another.
+
+use std::io;
+
+use super::{Connection, Holds, Phase};
+use crate::error::CloseReason;
+use crate::instant::Instant;
+use crate::network::{ConnectError, Network, Progress, Readiness};
+
+impl Connection {
+    /// Whether it was made to another, and not accepted.
+    pub(crate) const fn is_outbound(&self) -> bool {
+        self.is_outbound
+    }
+
+    /// Something has happened while it was being made; says whether it is made now.
+    pub(crate) fn check_connected(&mut self, network: &mut dyn Network, now: Instant) -> bool {
+        match network.connected(self.token) {
+            Ok(Progress::Done(())) => {
+                self.phase = Phase::Open;
+                self.holds.remove(Holds::CONNECTING);
+                (self.opened, self.last_active) = (now, now);
+                // Whether it really takes anything, writing will tell.
+                self.note(Readiness::WRITABLE);
+                true
+            }
+            Ok(Progress::Blocked) => {
+                self.readiness = self.readiness.without(Readiness::WRITABLE);
+                false
+            }
+            Err(error) => {
+                self.fail_to_connect(error);
+                false
+            }
+        }
+    }
+
+    /// It cannot be made.
+    pub(crate) fn fail_to_connect(&mut self, error: ConnectError) {
+        self.notes_mut().connect_error = Some(error);
+        self.cut(CloseReason::NotConnected);
+    }
+
+    /// Nobody has answered for long enough.
+    pub(super) fn give_up_connecting(&mut self) {
+        self.fail_to_connect(ConnectError::TimedOut(io::ErrorKind::TimedOut.into()));
+    }
+
+    /// Why it was never made, given the reason it was closed for.
+    pub(crate) fn take_connect_error(&mut self, reason: &CloseReason) -> ConnectError {
+        let noted = self.noted_mut().and_then(|notes| notes.connect_error.take());
+        noted.unwrap_or_else(|| {
+            let text = format!("it was closed before it was made: {reason}");
+            ConnectError::Other(io::Error::new(io::ErrorKind::ConnectionAborted, text))
+        })
+    }
+}
