@@ -170,18 +170,26 @@ impl Connection {
     }
 
     /// Puts what the partner gets next into `buffer`, which is not empty: what is left of the time
-    /// of frames, then what has arrived. Says how many bytes that were, if any.
+    /// of frames, then what has arrived, of which `read_left` bytes may be read. Says how many
+    /// bytes that were, if any.
     pub(crate) fn draw(
         &mut self,
         shared: &mut Shared,
         network: &mut dyn Network,
         buffer: &mut [u8],
+        read_left: &mut usize,
     ) -> Option<usize> {
         if !self.may_draw() {
             return None;
         }
         let Some(mut kept) = self.input.take() else {
-            return self.read(network, buffer, shared.now);
+            let room = buffer.len().min(*read_left);
+            if room == 0 {
+                return None;
+            }
+            let len = self.read(network, &mut buffer[..room], shared.now)?;
+            *read_left -= len;
+            return Some(len);
         };
         let len = kept.len().min(buffer.len());
         buffer[..len].copy_from_slice(&kept.filled()[..len]);

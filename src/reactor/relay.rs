@@ -94,13 +94,13 @@ impl Reactor {
         let services = &mut self.services;
         let mut read_left = turn.shared.config.read_budget;
         turn.shared.write_left = find(services, to).map_or(0, |to| to.relay_budget());
-        while read_left > 0 {
+        loop {
             let room = find(services, to).map_or(0, |to| to.relay_room(&turn.shared.config));
-            let most = room.min(read_left).min(turn.bench.buffer.len());
+            let most = room.min(turn.bench.buffer.len());
             let Some(from) = find(services, from).filter(|_| most > 0) else { break };
             let buffer = &mut turn.bench.buffer[..most];
-            let Some(len) = from.draw(turn.shared, turn.network, buffer) else { break };
-            read_left -= len;
+            let drawn = from.draw(turn.shared, turn.network, buffer, &mut read_left);
+            let Some(len) = drawn else { break };
             let Some(to) = find(services, to) else { break };
             to.pass_on(turn.shared, turn.network, &buffer[..len]);
         }

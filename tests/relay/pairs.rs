@@ -153,7 +153,8 @@ fn script<C: Framing>(
         match call {
             Call::Open => {
                 known.ids.insert(peer, id);
-                if known.pauses {
+                // One that was made to another is tied already.
+                if known.pauses && peer != SocketAddr::from(UPSTREAM) {
                     session.pause();
                 }
             }

@@ -322,8 +322,11 @@ impl Swarm {
     }
 
     fn is_done(&self) -> bool {
-        let has_begun = |couple: &Couple| couple.is_tied || couple.halves[0].has_ended;
-        self.couples.iter().all(has_begun) && self.pairs.world.open_len() == 0
+        let is_done = |couple: &Couple| {
+            let has_begun = couple.is_tied || couple.halves[0].has_ended;
+            has_begun && couple.halves.iter().all(|half| half.resumes.is_none())
+        };
+        self.couples.iter().all(is_done) && self.pairs.world.open_len() == 0
     }
 }
 
