@@ -80,8 +80,13 @@ impl Pairs {
         self.world.reactor.commands().tie(one, other).expect("both are there");
     }
 
+    /// The connection of this peer, once it was opened.
+    pub(crate) fn id_of(&self, peer: SimPeer) -> Option<ConnectionId> {
+        self.known.borrow().ids.get(&self.world.network.address(peer)).copied()
+    }
+
     pub(crate) fn id(&self, peer: SimPeer) -> ConnectionId {
-        self.known.borrow().ids[&self.world.network.address(peer)]
+        self.id_of(peer).expect("the connection was opened")
     }
 
     pub(crate) fn known(&self) -> Ref<'_, Known> {
@@ -91,11 +96,6 @@ impl Pairs {
     /// From now on connections are paused until they are tied.
     pub(crate) fn pause_at_first(&self) {
         self.known.borrow_mut().pauses = true;
-    }
-
-    /// Whether the connection of this peer was opened.
-    pub(crate) fn is_known(&self, peer: SimPeer) -> bool {
-        self.known.borrow().ids.contains_key(&self.world.network.address(peer))
     }
 
     /// Has a connection to the upstream made and tied to that of this peer at once.
