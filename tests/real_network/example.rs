@@ -1,5 +1,7 @@
 //! An example server as a child process: started, asked, signalled, and never left behind.
 
+#![allow(dead_code, reason = "each test target uses a part of it")]
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpStream};
@@ -26,19 +28,27 @@ pub(crate) struct Example {
     said: Vec<String>,
 }
 
+/// The options after which there is a listener more.
+const LISTENING: [&str; 3] = ["--tcp", "--udp", "--metrics"];
+
 /// Runs the echo server with options with which it does not serve: the exit status, and the lines
 /// on standard error.
 pub(crate) fn run_echo(options: &str) -> (Option<i32>, Vec<String>) {
-    let mut example = Example::start(options, Stdio::piped());
+    run("echo", options)
+}
+
+/// As [`run_echo`], of the example of this name.
+pub(crate) fn run(name: &str, options: &str) -> (Option<i32>, Vec<String>) {
+    let mut example = Example::start(name, options, Stdio::piped());
     (example.wait(), example.log.iter().collect())
 }
 
-/// The command for the echo server. Cargo builds the examples before it runs all tests, but not
-/// before it runs one file of them by its name.
-fn echo(options: &str) -> Command {
+/// The command for an example. Cargo builds the examples before it runs all tests, but not before
+/// it runs one file of them by its name.
+fn command(name: &str, options: &str) -> Command {
     let test = std::env::current_exe().expect("a test knows where it is");
     let target = test.ancestors().nth(2).expect("it is in target/<profile>/deps");
-    let path = target.join("examples/echo");
+    let path = target.join("examples").join(name);
     assert!(path.exists(), "cargo build --examples in this profile: no {}", path.display());
     let mut command = Command::new(path);
     command.args(options.split_whitespace()).env_remove("RUST_LOG").stdin(Stdio::null());
@@ -53,19 +63,28 @@ impl Example {
 
     /// As [`echo`](Self::echo), with a log that goes elsewhere.
     pub(crate) fn echo_with_stderr(options: &str, stderr: impl Into<Stdio>) -> Self {
-        let mut example = Self::start(options, stderr);
-        for _ in options.matches("--tcp").chain(options.matches("--udp")) {
+        Self::listening("echo", options, stderr)
+    }
+
+    /// As [`echo`](Self::echo), the example of this name.
+    pub(crate) fn of(name: &str, options: &str) -> Self {
+        Self::listening(name, options, Stdio::piped())
+    }
+
+    fn listening(name: &str, options: &str, stderr: impl Into<Stdio>) -> Self {
+        let mut example = Self::start(name, options, stderr);
+        for _ in LISTENING.iter().flat_map(|option| options.matches(option)) {
             let line = example.stdout.recv_timeout(PATIENCE).expect("it listens");
             example.listening.push(listening(&line));
         }
         example
     }
 
-    fn start(options: &str, stderr: impl Into<Stdio>) -> Self {
-        let spawned = echo(options).stdout(Stdio::piped()).stderr(stderr).spawn();
+    fn start(name: &str, options: &str, stderr: impl Into<Stdio>) -> Self {
+        let spawned = command(name, options).stdout(Stdio::piped()).stderr(stderr).spawn();
         let mut child = spawned.expect("it can be started");
         let (stdout, log) = (lines_of(child.stdout.take()), lines_of(child.stderr.take()));
-        let command = format!("echo {options}");
+        let command = format!("{name} {options}");
         Self { child, command, listening: Vec::new(), stdout, log, said: Vec::new() }
     }
 
@@ -73,6 +92,11 @@ impl Example {
     pub(crate) fn address(&self, protocol: &str) -> SocketAddr {
         let found = self.listening.iter().find(|(name, _)| name == protocol);
         found.expect("it was told to").1
+    }
+
+    /// Where it tells what it counts: after where it serves.
+    pub(crate) fn metrics_address(&self) -> SocketAddr {
+        self.listening.last().expect("it was told to").1
     }
 
     /// A TCP client that fails instead of waiting for ever.

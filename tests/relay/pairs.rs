@@ -44,7 +44,16 @@ impl Pairs {
         Self::on(SimNetwork::new(1), config)
     }
 
-    pub(crate) fn on(mut network: SimNetwork, config: Config) -> Self {
+    pub(crate) fn on(network: SimNetwork, config: Config) -> Self {
+        Self::of(network, config, |listener| listener)
+    }
+
+    /// As [`on`](Self::on), with something done to the first listener.
+    pub(crate) fn of(
+        mut network: SimNetwork,
+        config: Config,
+        change: impl FnOnce(Listener) -> Listener,
+    ) -> Self {
         network.serve(SocketAddr::from(UPSTREAM));
         let known = Rc::new(RefCell::new(Known::default()));
         let journal = Journal::default();
@@ -54,7 +63,7 @@ impl Pairs {
         let config = Config { max_outbound: 10, ..config };
         let world = World::of(network, config, Some(journal), |server| {
             let second = Listener::tcp_with(address(1), LengthPrefixed::default(), prefixed);
-            server.tcp(address(0), lines).listen(second)
+            server.listen(change(Listener::tcp(address(0), lines))).listen(second)
         });
         Self { world, known }
     }

@@ -1,6 +1,7 @@
 //! What is passed on between two tied connections, how much at a time, and when not.
 
 use windlass::Config;
+use windlass::middleware::{ConnectionContext, Frame, Interest, Middleware, Verdict};
 use windlass::network::{PeerState, SimNetwork};
 
 use super::pairs::Pairs;
@@ -150,6 +151,57 @@ fn a_peer_that_takes_nothing_holds_the_other_back() {
     assert!(pairs.world.network.received(other) == pattern(MIB));
     assert_eq!(pairs.world.reactor.held_len(), 0);
     assert_eq!(pairs.world.reactor.metrics().paused, 0);
+}
+
+#[test]
+fn nothing_is_read_beyond_the_watermark_that_cannot_leave_at_once() {
+    let config = Config { high_watermark: 8 * KIB, low_watermark: 2 * KIB, ..timeless() };
+    let mut pairs = Pairs::on(SimNetwork::new(1), config);
+    let [one, other] = pairs.pair();
+    pairs.world.network.stall(other);
+    // The pipe is full, and a little waits behind it.
+    pairs.world.network.send_from(one, &pattern(64 * KIB + 100));
+    pairs.world.settle();
+    assert!(pairs.world.reactor.held_len() < KIB);
+    pairs.world.network.send_from(one, &pattern(60 * KIB));
+    pairs.world.settle();
+    assert_eq!(pairs.world.network.unread_len(one), 52 * KIB + 100);
+}
+
+/// Slows whoever sends a frame.
+struct Brake;
+
+impl Middleware for Brake {
+    fn name(&self) -> &'static str {
+        "brake"
+    }
+
+    fn interest(&self) -> Interest {
+        Interest::Lengths
+    }
+
+    fn on_frame(&mut self, _: &mut ConnectionContext<'_>, _: Frame<'_>) -> Verdict {
+        Verdict::Slow(secs(5))
+    }
+}
+
+#[test]
+fn who_was_slowed_by_a_layer_is_read_when_the_time_is_over() {
+    let mut pairs =
+        Pairs::of(SimNetwork::new(1), timeless(), |listener| listener.middleware(Brake));
+    let [one, other] = pairs.strangers();
+    let address = pairs.world.network.address(other);
+    pairs.world.network.send_from(one, format!("tie {address}\nrest").as_bytes());
+    pairs.world.settle();
+    pairs.world.network.finish(one);
+    pairs.world.network.send_from(other, b"this way is free");
+    pairs.world.run_for(secs(4));
+    assert_eq!(pairs.world.received(one), "this way is free");
+    assert_eq!(pairs.world.received(other), "");
+    assert_eq!(pairs.world.network.state(other), PeerState::Open);
+    pairs.world.run_for(secs(2));
+    assert_eq!(pairs.world.received(other), "rest");
+    assert_eq!(pairs.world.network.state(other), PeerState::Finished);
 }
 
 #[test]
