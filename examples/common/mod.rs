@@ -3,7 +3,7 @@
 //! An example ends with 0 if everything finished, 1 with one line on an error, 2 on bad usage and 3
 //! if something was cut. On standard output stand the `listening` lines and nothing else.
 
-#![allow(dead_code, reason = "each example uses a part of this")]
+#![allow(dead_code, unused_imports, reason = "each example uses a part of this")]
 
 mod options;
 mod stderr_log;

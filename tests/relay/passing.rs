@@ -280,6 +280,20 @@ fn a_small_write_budget_slows_a_pair_and_loses_nothing() {
 }
 
 #[test]
+fn what_waited_and_what_has_just_come_share_a_write_budget() {
+    let config = Config { write_budget: 4 * KIB, ..timeless() };
+    let mut pairs = Pairs::with(config);
+    let [one, other] = pairs.pair();
+    // In each turn a little is left over, and more comes.
+    for _ in 0..20 {
+        pairs.world.network.send_from(one, &pattern(5 * KIB));
+        pairs.world.turn_at_once();
+        let len = pairs.world.network.take_received(other).len();
+        assert!(len <= 4 * KIB, "{len} bytes in a turn, with a budget of 4 KiB");
+    }
+}
+
+#[test]
 fn a_pair_at_rest_costs_nothing() {
     let mut pairs = Pairs::new();
     let [one, other] = pairs.pair();
@@ -294,13 +308,14 @@ fn a_pair_at_rest_costs_nothing() {
 }
 
 #[test]
-fn a_message_costs_one_read_and_one_write() {
+fn a_message_costs_one_turn_one_read_and_one_write() {
     let mut pairs = Pairs::new();
     let [one, other] = pairs.pair();
     let before = pairs.world.network.calls();
     for _ in 0..100 {
         pairs.world.network.send_from(one, b"ping");
-        pairs.world.settle();
+        pairs.world.turn_at_once();
+        assert_eq!(pairs.world.reactor.next_deadline(), None, "nothing is left to do");
     }
     let calls = pairs.world.network.calls().since(before);
     assert_eq!((calls.reads, calls.writes), (100, 100));

@@ -129,12 +129,37 @@ fn bytes_for_a_connection_that_is_being_made_wait() {
 
 #[test]
 fn if_a_connection_cannot_be_made_the_other_is_closed() {
-    let mut pairs = Pairs::new();
-    pairs.world.network.refuse_connects(SocketAddr::from(UPSTREAM), ConnectFailure::Refused);
+    // At once, it comes before they are tied.
+    for wait in [0, 5] {
+        let mut pairs = Pairs::new();
+        let upstream = SocketAddr::from(UPSTREAM);
+        pairs.world.network.refuse_connects(upstream, ConnectFailure::Refused);
+        pairs.world.network.delay_connects(upstream, secs(wait));
+        let peer = tied_to_upstream(&mut pairs);
+        if wait > 0 {
+            pairs.world.network.send_from(peer, b"anybody?");
+        }
+        pairs.world.run_for(secs(wait + 2));
+        assert_eq!(pairs.world.reason(peer), Some("partner gone"));
+        assert_eq!(pairs.world.network.state(peer), PeerState::Finished);
+        pairs.finish();
+    }
+}
+
+#[test]
+fn an_end_without_bytes_before_it_waits_for_the_connection_too() {
+    let mut network = SimNetwork::new(1);
+    network.delay_connects(SocketAddr::from(UPSTREAM), secs(5));
+    let mut pairs = Pairs::on(network, timeless());
     let peer = tied_to_upstream(&mut pairs);
-    pairs.world.run_for(secs(2));
-    assert_eq!(pairs.world.reason(peer), Some("partner gone"));
-    assert_eq!(pairs.world.network.state(peer), PeerState::Finished);
+    pairs.world.network.finish(peer);
+    pairs.world.run_for(secs(6));
+    let upstream = pairs.world.network.accepted(SocketAddr::from(UPSTREAM)).expect("it is made");
+    assert_eq!(pairs.world.network.state(upstream), PeerState::Finished);
+    pairs.world.network.send_from(upstream, b"all the same");
+    pairs.world.network.finish(upstream);
+    pairs.world.settle();
+    assert_eq!(pairs.world.received(peer), "all the same");
     pairs.finish();
 }
 
