@@ -5,18 +5,42 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::metrics::Metrics;
+use crate::sync::mpsc::SyncSender;
 use crate::token::{ConnectionId, Token};
 
 /// One thing to be done. `Task` is what is run with an endpoint's handler; only the endpoint knows
 /// its type.
 #[derive(Debug)]
 pub(crate) enum Command<Task = Box<dyn Any>> {
-    Send { to: Token, bytes: Bytes },
+    Send {
+        to: Token,
+        bytes: Bytes,
+    },
     Close(Token),
     Abort(Token),
     Tie(Token, Token),
     Broadcast(Broadcast),
-    Run { endpoint: u8, task: Task },
+    Run {
+        endpoint: u8,
+        task: Task,
+    },
+    /// Somebody waits to be told what has happened so far.
+    Report(SyncSender<Box<Metrics>>),
+}
+
+impl<Task> Command<Task> {
+    /// For whom it is: a connection, an endpoint, or the loop.
+    pub(crate) const fn token(&self) -> Token {
+        match self {
+            Self::Send { to: token, .. }
+            | Self::Close(token)
+            | Self::Abort(token)
+            | Self::Tie(token, _) => *token,
+            Self::Broadcast(_) | Self::Report(_) => Token::SIGNALS,
+            Self::Run { endpoint, .. } => Token::endpoint(*endpoint),
+        }
+    }
 }
 
 /// A task that comes from another thread.
@@ -31,6 +55,7 @@ impl From<Command<PostedTask>> for Command {
             Command::Tie(one, other) => Self::Tie(one, other),
             Command::Broadcast(broadcast) => Self::Broadcast(broadcast),
             Command::Run { endpoint, task } => Self::Run { endpoint, task },
+            Command::Report(to) => Self::Report(to),
         }
     }
 }

@@ -101,6 +101,9 @@ pub struct Config {
     pub accept_budget: usize,
     /// How many datagrams one socket receives in one turn. Default: 256.
     pub datagram_budget: usize,
+    /// What is done for one event, callbacks included, is logged as a warning if it takes this
+    /// long, with the connection it was done for. Default: 100 ms, which everybody else waits.
+    pub stall_warning: Option<Duration>,
     /// How many deadlines and timers fire in one turn. Default: 1,024.
     pub timer_budget: usize,
     /// How many commands that callbacks and other threads have left are run in one turn; each
@@ -166,6 +169,7 @@ impl Default for Config {
             write_budget: MIB,
             accept_budget: 64,
             datagram_budget: 256,
+            stall_warning: Some(Duration::from_millis(100)),
             timer_budget: 1024,
             command_budget: 1024,
             command_queue_limit: 65_536,

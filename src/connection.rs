@@ -81,6 +81,8 @@ pub(crate) struct Connection {
     possible: Readiness,
     /// Why frames are not run now.
     holds: Holds,
+    /// The handler owes it an answer that comes later.
+    is_busy: bool,
     /// The peer finished, and the handler was not told yet.
     is_end_due: bool,
     /// What the end of the stream left of the input was run.
@@ -148,6 +150,7 @@ impl Connection {
             readiness: Readiness::WRITABLE,
             possible: Readiness::ALL,
             holds: Holds::UNANNOUNCED,
+            is_busy: false,
             is_end_due: false,
             has_run_last: false,
             seen_by: 0,
@@ -262,7 +265,7 @@ impl Connection {
 impl Connection {
     /// Whether it waits for its peer, and for nothing else.
     pub(crate) const fn has_nothing_to_do(&self) -> bool {
-        self.is_idle() && self.may_run() && !self.has_unread() && !self.is_end_due
+        self.is_idle() && self.may_run() && !self.has_unread() && !self.is_end_due && !self.is_busy
     }
 
     /// After each event: steps towards the end, and sees to it that it is served again, looked at
@@ -302,8 +305,9 @@ impl Connection {
     /// as it is after nearly every event.
     #[inline]
     const fn is_plain(&self) -> bool {
-        self.is_idle()
-            && self.may_run()
+        self.may_run()
+            && self.input.is_none()
+            && self.queue.is_none()
             && self.counted_len == 0
             && !self.has_unread()
             && !self.is_end_due

@@ -76,6 +76,12 @@ impl<C, S> Connections<C, S> {
     }
 
     /// The connection of this name, unless it is gone.
+    pub(crate) fn get(&self, token: Token) -> Option<&Peer<C, S>> {
+        let peer = self.slots.get(token.slot())?.as_ref()?;
+        (peer.connection.token() == token).then_some(peer)
+    }
+
+    /// As [`get`](Self::get), to be changed.
     #[inline]
     pub(crate) fn get_mut(&mut self, token: Token) -> Option<&mut Peer<C, S>> {
         let peer = self.slots.get_mut(token.slot())?.as_mut()?;

@@ -295,7 +295,7 @@ impl DatagramEndpoint {
             let outgoing = &mut self.outgoing;
             let mut session = DatagramSession { outgoing, shared: &mut *turn.shared, address };
             let handler = &mut *self.handler;
-            let layers = &mut *turn.bench.layers;
+            let layers = &mut turn.bench.judges.layers;
             let endpoint = self.token.endpoint_index();
             let run = AssertUnwindSafe(|| {
                 datagrams.by_ref().try_for_each(|datagram| {

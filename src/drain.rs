@@ -13,6 +13,8 @@ use crate::mailbox::Request;
 pub(crate) struct Drain {
     /// What was asked for and not done yet.
     requested: Option<Request>,
+    /// Whether anything was ever asked for.
+    is_under_way: bool,
     began: Option<Instant>,
     deadline: Option<Instant>,
     report: DrainReport,
@@ -23,6 +25,7 @@ impl Drain {
     /// Notes what was asked for; more is never taken back by less.
     pub(crate) fn request(&mut self, request: Request) {
         self.requested = self.requested.max(Some(request));
+        self.is_under_way = true;
     }
 
     /// A signal has come: the first drains, the second stops.
@@ -34,10 +37,6 @@ impl Drain {
     /// What is to be done now, if anything.
     pub(crate) fn take_request(&mut self) -> Option<Request> {
         self.requested.take()
-    }
-
-    pub(crate) const fn has_request(&self) -> bool {
-        self.requested.is_some()
     }
 
     /// Begins to drain; says whether that is news.
@@ -57,7 +56,12 @@ impl Drain {
 
     /// Whether there are steps to take.
     pub(crate) const fn is_under_way(&self) -> bool {
-        self.has_request() || self.is_draining()
+        self.is_under_way
+    }
+
+    /// Whether nothing is left.
+    pub(crate) const fn is_over(&self) -> bool {
+        self.is_over
     }
 
     pub(crate) const fn is_draining(&self) -> bool {

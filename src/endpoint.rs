@@ -76,6 +76,9 @@ pub(crate) trait Endpoint {
     /// Shows all connections one after the other.
     fn for_each(&self, visit: &mut dyn FnMut(&ConnectionInfo<'_>));
 
+    /// The other end of the connection `token`, if that is there.
+    fn peer(&self, token: Token) -> Option<SocketAddr>;
+
     /// What other threads may know of who is there.
     fn tenants(&self) -> TenantsView;
 
@@ -183,7 +186,7 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
         let peer = Peer { connection, codec, state };
         let peer = self.connections.insert(peer);
         lend(peer, turn, |session, bench| {
-            bench.layers.on_open(&mut session.context());
+            bench.judges.layers.on_open(&mut session.context());
             announce(&mut self.handler, session);
         });
     }
@@ -231,7 +234,7 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
                     Ok(())
                 });
             }
-            bench.layers.on_close(&mut session.context(), &reason);
+            bench.judges.layers.on_close(&mut session.context(), &reason);
         });
         let Peer { mut connection, codec, state } = self.connections.remove(token)?;
         connection.release(turn.shared, turn.network);
@@ -292,6 +295,10 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
 
     fn for_each(&self, visit: &mut dyn FnMut(&ConnectionInfo<'_>)) {
         self.connections.iter().for_each(|connection| visit(&connection.info()));
+    }
+
+    fn peer(&self, token: Token) -> Option<SocketAddr> {
+        Some(self.connections.get(token)?.connection.peer())
     }
 
     fn tenants(&self) -> TenantsView {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::drain::DrainReport;
 use crate::error::Error;
+use crate::handle::Handle;
 use crate::handler::Commands;
 use crate::metrics::Metrics;
 use crate::network::{Network, OsNetwork};
@@ -63,11 +64,11 @@ impl Engine {
     ///
     /// As for [`turn`](Self::turn).
     pub fn run(&mut self) -> Result<DrainReport, Error> {
-        loop {
-            if let Some(report) = self.turn(None)? {
-                return Ok(report);
-            }
+        if let Some(report) = self.turn(None)? {
+            return Ok(report);
         }
+        while !self.reactor.turn_again(&mut self.network, None)? {}
+        Ok(self.reactor.report().cloned().unwrap_or_default())
     }
 
     /// Does what there is to do, after having waited for it for `timeout` at most (`None`: for as
@@ -86,6 +87,15 @@ impl Engine {
     pub fn next_timeout(&mut self) -> Option<Duration> {
         let deadline = self.reactor.next_deadline()?;
         Some(deadline.since(self.network.now()))
+    }
+
+    /// By which other threads reach the loop. See [`Reactor::handle`].
+    ///
+    /// # Errors
+    ///
+    /// If there is no descriptor left for being woken by.
+    pub fn handle(&mut self) -> Result<Handle, Error> {
+        self.reactor.handle(&mut self.network)
     }
 
     /// For asking the loop, from outside of its callbacks, for what its next turn then does.

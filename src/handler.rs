@@ -2,6 +2,7 @@
 
 mod commands;
 mod lending;
+mod posted;
 mod scope;
 mod session;
 
@@ -9,8 +10,9 @@ use std::net::SocketAddr;
 
 pub use self::commands::Commands;
 pub(crate) use self::lending::{guard, lend, panicked};
+pub(crate) use self::posted::PostedTask;
 pub use self::scope::{NotConnected, Scope};
-pub(crate) use self::scope::{Others, PostedTask, Task};
+pub(crate) use self::scope::{Others, Task};
 pub use self::session::Session;
 use crate::codec::Codec;
 use crate::connections::{Connections, Peer};
@@ -56,11 +58,11 @@ pub trait Handler: Sized + 'static {
     /// What the handler keeps for each connection.
     type State: Default + 'static;
 
-    /// The loop begins to turn: the moment to set timers and to make connections.
+    /// The server was built, and will turn: the moment to set timers and to make connections.
     ///
     /// # Errors
     ///
-    /// End the loop before it has begun: its first turn fails.
+    /// Are those of [`Server::build`](crate::Server::build).
     fn on_start(&mut self, scope: &mut Scope<'_, Self>) -> Result<(), Error> {
         let _ = scope;
         Ok(())
@@ -155,8 +157,9 @@ pub trait Handler: Sized + 'static {
     }
 }
 
-/// A handler that can be sent messages: by other threads, and by other handlers with
-/// [`Commands::post`]. It may understand several types of them.
+/// A handler that can be sent messages: by other threads with
+/// [`Handle::post`](crate::Handle::post), and by other handlers with [`Commands::post`]. It may
+/// understand several types of them.
 pub trait MessageHandler<M>: Handler {
     /// A message has come.
     ///

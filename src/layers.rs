@@ -131,7 +131,7 @@ impl Layers {
         context.connection.watch(self.chains[endpoint].watchers);
         for at in 0..self.chains[endpoint].places.len() {
             context.connection.note_seen();
-            match self.ask(context, endpoint, at, |layer, context| layer.on_open(context)) {
+            match self.ask(context, endpoint, at, Middleware::on_open) {
                 Verdict::Continue | Verdict::Consume => {}
                 Verdict::Slow(wait) => context.connection.slow(context.shared, wait),
                 Verdict::Refuse(refusal) => {

@@ -38,6 +38,7 @@ mod handler; // the application's side of a connection
 mod context; // a connection as layers see it
 pub mod middleware; // layers before the handler; below it a file for each built-in one
 mod layers; // all layers of a loop, in chains
+mod handle; // what other threads ask of the loop
 mod connections; // all connections of a listener, in slots
 mod endpoint; // a listener's protocol: from bytes to frames to the handler
 mod datagram; // a UDP socket and its handler
@@ -60,6 +61,7 @@ pub use datagram::{DatagramHandler, DatagramSession};
 pub use drain::DrainReport;
 pub use engine::Engine;
 pub use error::{CloseReason, Error, FrameError, FrameFault};
+pub use handle::{Handle, PostError, PostFault};
 pub use handler::{Commands, Handler, MessageHandler, NotConnected, Scope, Session};
 pub use instant::Instant;
 pub use listener::Listener;

@@ -33,7 +33,7 @@ pub use self::stall::{Stall, Work};
 /// # fn main() -> Result<(), Error> {
 /// let mut network = SimNetwork::new(42);
 /// let mut reactor = Server::new().tcp("192.0.2.1:7000", Echo).build_on(&mut network)?;
-/// network.connect("192.0.2.1:7000".parse().unwrap());
+/// network.connect_to("192.0.2.1:7000".parse().unwrap());
 /// reactor.turn(&mut network, None)?;
 /// let metrics = reactor.metrics();
 /// assert_eq!((metrics.turns, metrics.accepted, metrics.connections), (1, 1, 1));
@@ -100,8 +100,12 @@ pub struct Metrics {
     pub panics: u64,
     /// Commands of callbacks and other threads that were run.
     pub commands: u64,
-    /// Messages of other threads that were given to handlers.
-    pub messages: u64,
+    /// Those of them that came from other threads, by a [`Handle`](crate::Handle).
+    pub commands_posted: u64,
+    /// Commands of other threads that waited when the loop ended, and were never run.
+    pub commands_dropped: u64,
+    /// Times that other threads have woken the loop: once for all that they ask for until it looks.
+    pub wakes: u64,
     /// Broadcasts that were run.
     pub broadcasts: u64,
     /// Connections that a broadcast was sent to.

@@ -8,8 +8,8 @@
 //! 3. serve those an event is for, in bounded portions: read, run frames, flush
 //! 4. serve those that had work left from earlier turns, round robin
 //! 5. fire timers and deadlines that are due
-//! 6. run the commands that callbacks and other threads have left
-//! 7. pass on what tied connections have for each other
+//! 6. pass on what tied connections have for each other
+//! 7. run the commands that callbacks and other threads have left
 //! 8. take the next step of a drain, if there is one
 //! 9. free the slots of what closed during the turn
 //! 10. accept, up to the limit
@@ -21,11 +21,13 @@
 mod accept;
 mod commands;
 mod ending;
+mod handles;
 mod memory;
 mod metrics;
 mod relay;
 mod service;
 mod serving;
+mod timing;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -91,9 +93,12 @@ pub struct Reactor {
     drain: Drain,
     /// By which other threads reach the loop, once there is a handle.
     mailbox: Option<Mailbox<Command<PostedTask>>>,
+    /// Whether the last command that was run was due to other threads, and not to callbacks.
+    is_posts_turn: bool,
+    /// No handle reaches the loop any more.
+    is_closed: bool,
     /// The broadcast that is under way.
     ongoing: Option<Ongoing>,
-    has_started: bool,
     max_connections: usize,
     /// The buffer all UDP sockets receive into.
     incoming: Incoming,
@@ -105,6 +110,10 @@ pub struct Reactor {
     /// The listener whose turn it is when there is room for one: the one behind the last that used
     /// any, so that none takes it all.
     accepts_first: usize,
+    /// When the clock was last looked at: when something was last done, or nothing was to do.
+    clock_read: Instant,
+    /// From how long on something is worth a warning.
+    stall_nanos: u64,
     /// The earliest deadline when the loop last went to sleep.
     expected: Instant,
     /// For how many turns deadlines were put off, since there were more events than fit.
@@ -130,14 +139,17 @@ impl Reactor {
             services,
             drain: Drain::default(),
             mailbox: None,
+            is_posts_turn: false,
+            is_closed: false,
             ongoing: None,
-            has_started: false,
             max_connections,
             incoming: Incoming::new(batch_len, datagram_len),
             events: Vec::with_capacity(EVENTS_LEN),
             may_accept: false,
             may_evict: false,
             accepts_first: 0,
+            clock_read: now,
+            stall_nanos: nanos(shared.config.stall_warning),
             expected: Instant::END,
             put_off: 0,
             tools: Tools::new(shared, layers),
@@ -157,41 +169,34 @@ impl Reactor {
         network: &mut dyn Network,
         timeout: Option<Duration>,
     ) -> Result<Option<DrainReport>, Error> {
-        if let Some(report) = self.drain.report() {
+        if let Some(report) = self.report() {
             return Ok(Some(report.clone()));
         }
-        if !self.has_started {
-            self.start(network)?;
+        // What embeds the loop may have been busy with something else.
+        if self.next_timer().is_some() {
+            self.clock_read = network.now();
         }
-        let wait = self.wait(network, timeout);
-        let poll = network.poll(&mut self.events, wait);
-        poll.map_err(|error| Error::with_source("cannot wait for events any more", error))?;
-        self.read_clock(network);
-        let waiting_len = self.tools.shared.ready.len();
-        self.serve_events(network);
-        self.serve_ready(network, waiting_len);
-        if self.tools.shared.now >= self.expected {
-            self.fire_timers(network);
+        self.turn_again(network, timeout)?;
+        Ok(self.report().cloned())
+    }
+
+    /// How the loop ended, once it has.
+    pub(crate) fn report(&self) -> Option<&DrainReport> {
+        self.drain.report()
+    }
+
+    /// As [`turn`](Self::turn), right after another turn: the time of the last look at the clock is
+    /// still good. Says whether the loop has ended.
+    pub(crate) fn turn_again(
+        &mut self,
+        network: &mut dyn Network,
+        timeout: Option<Duration>,
+    ) -> Result<bool, Error> {
+        let result = self.try_turn(network, timeout);
+        if !matches!(result, Ok(false)) {
+            self.close_mailbox();
         }
-        if self.has_commands() {
-            self.run_commands(network);
-        }
-        if !self.tools.shared.relays.is_empty() {
-            self.relay(network);
-        }
-        if let Some(request) = self.tools.shared.requested.take() {
-            self.drain.request(request);
-        }
-        if self.drain.is_under_way() {
-            self.advance_drain(network)?;
-        }
-        if !self.tools.shared.closed.is_empty() {
-            self.free_closed(network);
-        }
-        if self.may_accept {
-            self.accept(network)?;
-        }
-        Ok(self.drain.report().cloned())
+        result
     }
 
     /// When [`turn`](Self::turn) must be called at the latest, events apart: at once if there is
@@ -215,12 +220,18 @@ impl Reactor {
     /// who is idle is closed. What is not done after
     /// [`drain_timeout`](Config::drain_timeout) is cut.
     pub fn drain(&mut self) {
-        self.drain.request(Request::Drain);
+        self.request(Request::Drain);
     }
 
     /// Ends with the next turn: every connection is cut.
     pub fn stop(&mut self) {
-        self.drain.request(Request::Stop);
+        self.request(Request::Stop);
+    }
+
+    fn request(&mut self, request: Request) {
+        self.drain.request(request);
+        // So that the next turn does not sleep.
+        self.tools.shared.has_commands = true;
     }
 
     /// How many connections there are, accepted or made to others.
@@ -258,6 +269,11 @@ impl Reactor {
     }
 }
 
+/// A time that may be never, in nanoseconds.
+fn nanos(time: Option<Duration>) -> u64 {
+    time.and_then(|time| u64::try_from(time.as_nanos()).ok()).unwrap_or(u64::MAX)
+}
+
 impl fmt::Debug for Reactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reactor")
@@ -269,8 +285,42 @@ impl fmt::Debug for Reactor {
 
 /// The steps of a turn.
 impl Reactor {
+    #[inline(always)]
+    fn try_turn(
+        &mut self,
+        network: &mut dyn Network,
+        timeout: Option<Duration>,
+    ) -> Result<bool, Error> {
+        let wait = self.wait(timeout);
+        let poll = network.poll(&mut self.events, wait);
+        poll.map_err(|error| Error::with_source("cannot wait for events any more", error))?;
+        self.read_clock(network);
+        let waiting_len = self.tools.shared.ready.len();
+        self.serve_events(network);
+        self.serve_ready(network, waiting_len);
+        if self.tools.shared.now >= self.expected {
+            self.fire_timers(network);
+        }
+        if self.tools.shared.has_commands {
+            self.relay(network);
+            self.run_commands(network);
+        }
+        if self.drain.is_under_way() {
+            self.advance_drain(network)?;
+        }
+        if !self.tools.shared.closed.is_empty() {
+            self.free_closed(network);
+        }
+        if self.may_accept {
+            self.accept(network)?;
+        }
+        let took = self.clock_read.nanos_since(self.tools.shared.now);
+        self.tools.shared.metrics.turn_time.record(took);
+        Ok(self.drain.is_over())
+    }
+
     /// How long to sleep.
-    fn wait(&mut self, network: &mut dyn Network, timeout: Option<Duration>) -> Option<Duration> {
+    fn wait(&mut self, timeout: Option<Duration>) -> Option<Duration> {
         self.expected = self.next_timer().unwrap_or(Instant::END);
         if self.has_work() {
             return Some(Duration::ZERO);
@@ -278,9 +328,8 @@ impl Reactor {
         if self.expected == Instant::END {
             return timeout;
         }
-        // Not from the time of the last turn: a callback may have been slow, or the program that
-        // embeds the loop busy with something else.
-        let wait = self.expected.since(network.now());
+        // Not from the time of the last turn: a callback may have been slow.
+        let wait = self.expected.since(self.clock_read);
         Some(timeout.map_or(wait, |timeout| timeout.min(wait)))
     }
 
@@ -295,10 +344,7 @@ impl Reactor {
     fn has_work(&self) -> bool {
         !self.tools.shared.ready.is_empty()
             || !self.tools.shared.closed.is_empty()
-            || !self.tools.shared.relays.is_empty()
-            || self.has_commands()
-            || self.tools.shared.requested.is_some()
-            || self.drain.has_request()
+            || self.tools.shared.has_commands
             || (self.may_accept && self.has_room())
     }
 
@@ -312,7 +358,8 @@ impl Reactor {
     }
 
     fn read_clock(&mut self, network: &mut dyn Network) {
-        self.tools.shared.now = network.now();
+        self.clock_read = network.now();
+        self.tools.shared.now = self.clock_read;
         self.tools.shared.metrics.turns += 1;
     }
 }

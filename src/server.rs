@@ -167,7 +167,8 @@ impl Server {
             services.push(open(network, &config, max_connections, index, listener)?);
         }
         let now = network.now();
-        let reactor = Reactor::new(config, services, layers, max_connections, now);
+        let mut reactor = Reactor::new(config, services, layers, max_connections, now);
+        reactor.start(network)?;
         log::info!(
             "{max_connections} connections at most, {} bytes of memory at most",
             reactor.memory_bound()

@@ -34,6 +34,9 @@ pub(crate) struct Shared {
     pub(crate) spares: SpareBuffers,
     /// What callbacks have asked for.
     pub(crate) commands: VecDeque<Command>,
+    /// Whether something was asked for and not done yet, or is to be passed on: looked at in each
+    /// turn.
+    pub(crate) has_commands: bool,
     /// The most that was asked of the loop itself.
     pub(crate) requested: Option<Request>,
     pub(crate) roster: Roster,
@@ -92,6 +95,7 @@ impl Shared {
             relays: VecDeque::new(),
             spares: SpareBuffers::default(),
             commands: VecDeque::new(),
+            has_commands: false,
             requested: None,
             roster,
             outbound_len: 0,
@@ -104,5 +108,18 @@ impl Shared {
     /// Asks the loop to end; more is never taken back by less.
     pub(crate) fn request(&mut self, request: Request) {
         self.requested = self.requested.max(Some(request));
+        self.has_commands = true;
+    }
+
+    /// Something is to be done about a pair.
+    pub(crate) fn relay(&mut self, relay: Relay) {
+        self.relays.push_back(relay);
+        self.has_commands = true;
+    }
+
+    /// Leaves something to be done between callbacks.
+    pub(crate) fn command(&mut self, command: Command) {
+        self.commands.push_back(command);
+        self.has_commands = true;
     }
 }

@@ -12,7 +12,9 @@ pub(crate) mod atomic {
 
 /// The queue.
 pub(crate) mod mpsc {
-    pub(crate) use std::sync::mpsc::{Receiver, SendError, SyncSender, TrySendError, sync_channel};
+    pub(crate) use std::sync::mpsc::{
+        Receiver, RecvTimeoutError, SendError, SyncSender, TrySendError, sync_channel,
+    };
 }
 
 /// Runs a test that uses these types: the model's can only be used under the model's eyes.

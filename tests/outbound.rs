@@ -15,11 +15,11 @@ const UPSTREAM: &str = "198.51.100.1:80";
 const NOWHERE: &str = "198.51.100.9:80";
 
 fn upstream() -> SocketAddr {
-    UPSTREAM.parse().unwrap()
+    UPSTREAM.parse().expect("an address")
 }
 
 fn nowhere() -> SocketAddr {
-    NOWHERE.parse().unwrap()
+    NOWHERE.parse().expect("an address")
 }
 
 /// What a caller was called for, in words.
@@ -73,7 +73,7 @@ impl Handler for Caller {
         error: &ConnectError,
     ) -> Result<(), Error> {
         let kind = format!("{error:?}");
-        self.note(format!("{state} failed: {}", kind.split(['(', ' ']).next().unwrap()));
+        self.note(format!("{state} failed: {}", kind.split('(').next().unwrap_or_default()));
         if self.tries > 0 {
             self.tries -= 1;
             scope.commands().connect::<Self>(at, state)?;
@@ -85,7 +85,10 @@ impl Handler for Caller {
         let number = *session.state();
         self.note(format!("{number} got {line}"));
         match line.split_once(' ') {
-            Some(("call", at)) => session.commands().connect::<Self>(at.parse().unwrap(), 7),
+            Some(("call", at)) => {
+                let at = at.parse().map_err(|_| Error::new("not an address"))?;
+                session.commands().connect::<Self>(at, 7)
+            }
             _ if line == "close" => {
                 session.close();
                 Ok(())

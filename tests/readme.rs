@@ -83,6 +83,7 @@ fn shown(limit: &str) -> String {
     match unit {
         "KiB" => (number << 10).to_string(),
         "MiB" => (number << 20).to_string(),
+        "ms" => format!("{:?}", Duration::from_millis(number)),
         "s" => format!("{:?}", Duration::from_secs(number)),
         "min" => format!("{:?}", Duration::from_secs(60 * number)),
         _ => plain,

@@ -28,7 +28,6 @@ impl Connection {
                     self.readiness = self.readiness.without(Readiness::READABLE);
                 }
                 self.last_active = now;
-                self.bytes_received += len as u64;
                 Some(len)
             }
             Ok(Progress::Blocked) => {
@@ -43,6 +42,12 @@ impl Connection {
         }
     }
 
+    /// So many bytes were read.
+    #[inline]
+    pub(crate) const fn count_received(&mut self, len: usize) {
+        self.bytes_received = self.bytes_received.wrapping_add(len as u64);
+    }
+
     /// Reads and discards, until there is no more, or more than is put up with.
     pub(crate) fn linger(&mut self, shared: &Shared, network: &mut dyn Network, buffer: &mut [u8]) {
         let mut budget = shared.config.read_budget;
@@ -50,6 +55,7 @@ impl Connection {
             let since = self.last_active;
             let Some(len) = self.read(network, buffer, shared.now) else { break };
             self.last_active = since;
+            self.count_received(len);
             self.discarded_len = self.discarded_len.saturating_add(narrow(len));
             budget = budget.saturating_sub(len);
             if self.discarded_len > narrow(shared.config.linger_limit) {

@@ -23,6 +23,12 @@ pub(crate) enum Delivery {
 }
 
 impl Connection {
+    /// So many bytes were written.
+    #[inline]
+    pub(crate) const fn count_sent(&mut self, len: usize) {
+        self.bytes_sent = self.bytes_sent.wrapping_add(len as u64);
+    }
+
     /// Moves what the callbacks sent towards the peer, and what waited before it.
     pub(crate) fn flush(&mut self, shared: &mut Shared, network: &mut dyn Network) {
         if self.is_closed() {
@@ -65,7 +71,6 @@ impl Connection {
         match network.write(self.token, portion) {
             Ok(Progress::Done(len)) => {
                 self.last_active = now;
-                self.bytes_sent += len as u64;
                 if len < portion.len() {
                     self.readiness = self.readiness.without(Readiness::WRITABLE);
                 }
@@ -150,7 +155,6 @@ impl Connection {
             }
             if sent > 0 {
                 queue.consume(sent, shared.now);
-                self.bytes_sent += sent as u64;
                 self.last_active = shared.now;
             }
             shared.write_left -= sent;

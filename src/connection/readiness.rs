@@ -43,10 +43,9 @@ impl Connection {
                     || self.may_read()
                     || (self.may_run() && (self.has_frames_waiting() || self.is_end_due))
             }
-            Phase::Connecting => false,
             Phase::Flushing => writable,
             Phase::Lingering => self.has_unread(),
-            Phase::Closed => false,
+            Phase::Connecting | Phase::Closed => false,
         }
     }
 
@@ -85,10 +84,15 @@ impl Connection {
     /// So many frames were run.
     #[inline]
     pub(crate) const fn ran_frames(&mut self, count: usize) {
-        self.frames += count as u64;
-        if matches!(self.draining, Draining::Newcomer) {
+        self.frames = self.frames.wrapping_add(count as u64);
+        if count > 0 && matches!(self.draining, Draining::Newcomer) {
             self.draining = Draining::WhenIdle;
         }
+    }
+
+    /// Whether the handler owes it an answer that comes later.
+    pub(crate) const fn set_busy(&mut self, is_busy: bool) {
+        self.is_busy = is_busy;
     }
 
     pub(crate) const fn pause(&mut self) {

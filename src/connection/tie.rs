@@ -74,7 +74,7 @@ impl Connection {
             tie.is_listed = has_more;
             tie.write_left = shared.config.write_budget;
             if has_more {
-                shared.relays.push_back(Relay::Serve(token));
+                shared.relay(Relay::Serve(token));
             }
         }
     }
@@ -113,14 +113,14 @@ impl Connection {
     pub(super) fn settle_tie(&mut self, shared: &mut Shared) {
         if !self.is_open() {
             let Some(Tie { partner: survivor, is_cut, .. }) = self.untie() else { return };
-            shared.relays.push_back(Relay::Follow { survivor, is_cut });
+            shared.relay(Relay::Follow { survivor, is_cut });
             return;
         }
         let token = self.token;
         let Some(tie) = self.tie_mut() else { return };
         tie.write_left = shared.write_left;
         if !std::mem::replace(&mut tie.is_listed, true) {
-            shared.relays.push_back(Relay::Serve(token));
+            shared.relay(Relay::Serve(token));
         }
     }
 

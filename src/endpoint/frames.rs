@@ -1,5 +1,6 @@
 //! From bytes to frames to the handler, within a connection's budgets.
 
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::announce;
@@ -7,10 +8,10 @@ use crate::codec::{Codec, Decoded};
 use crate::connection::Phase;
 use crate::error::{CloseReason, FrameError, FrameFault};
 use crate::handler::{Handler, Session, guard, panicked};
-use crate::layers::{Layers, Passage};
+use crate::layers::Passage;
 use crate::middleware::Frame;
 use crate::read_buffer::ReadBuffer;
-use crate::turn::Bench;
+use crate::turn::{Bench, Judges};
 
 /// A short beginning of a frame is put before what is read next, in the shared buffer; a longer one
 /// is read on where it is.
@@ -23,27 +24,54 @@ pub(super) fn serve<H: Handler>(
     session: &mut Session<'_, H>,
     bench: &mut Bench<'_>,
 ) {
-    if session.connection.phase() == Phase::Connecting {
-        let now = session.shared.now;
-        if session.connection.check_connected(session.network, now) {
-            session.shared.metrics.connects_succeeded += 1;
-            announce(handler, session);
-        }
+    if session.connection.phase() == Phase::Open {
+        serve_open(handler, session, bench);
+    } else {
+        serve_other(handler, session, bench);
     }
+}
+
+/// Does what there is to do before it is open, or after.
+#[inline(never)]
+fn serve_other<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, bench: &mut Bench<'_>) {
     match session.connection.phase() {
-        Phase::Open => {
-            if session.connection.queued_len() > 0 {
-                session.connection.flush(session.shared, session.network);
-            }
-            if catch_unwind(AssertUnwindSafe(|| run(handler, session, bench))).is_err() {
-                panicked(session);
-            }
-        }
+        Phase::Connecting => connect(handler, session),
         Phase::Lingering => {
             session.connection.linger(session.shared, session.network, bench.buffer);
         }
         // What waits is flushed when the event is settled.
-        Phase::Connecting | Phase::Flushing | Phase::Closed => {}
+        Phase::Open | Phase::Flushing | Phase::Closed => {}
+    }
+}
+
+/// Flushes what waits, reads, and runs frames; counts what that came to.
+#[inline(always)]
+fn serve_open<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, bench: &mut Bench<'_>) {
+    if session.connection.queued_len() > 0 {
+        session.connection.flush(session.shared, session.network);
+    }
+    let config = &session.shared.config;
+    let (bytes, frames) = (config.read_budget, config.frame_budget);
+    let mut budget = Budget { bytes, frames };
+    let run = AssertUnwindSafe(|| run(handler, session, bench, &mut budget));
+    if catch_unwind(run).is_err() {
+        panicked(session);
+    }
+    let (bytes, frames) = (bytes.wrapping_sub(budget.bytes), frames.wrapping_sub(budget.frames));
+    session.connection.ran_frames(frames);
+    session.connection.count_received(bytes);
+    let metrics = &mut session.shared.metrics;
+    metrics.frames = metrics.frames.wrapping_add(frames as u64);
+    metrics.bytes_received = metrics.bytes_received.wrapping_add(bytes as u64);
+}
+
+/// Something has happened to a connection that is being made. If it is made now, it is served when
+/// it is its turn.
+fn connect<H: Handler>(handler: &mut H, session: &mut Session<'_, H>) {
+    let now = session.shared.now;
+    if session.connection.check_connected(session.network, now) {
+        session.shared.metrics.connects_succeeded += 1;
+        announce(handler, session);
     }
 }
 
@@ -55,31 +83,29 @@ struct Budget {
 
 /// Runs the frames that wait, then reads and runs more.
 #[inline(always)]
-fn run<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, bench: &mut Bench<'_>) {
-    let Bench { buffer, layers, frame_bytes } = bench;
+fn run<H: Handler>(
+    handler: &mut H,
+    session: &mut Session<'_, H>,
+    bench: &mut Bench<'_>,
+    budget: &mut Budget,
+) {
+    let Bench { buffer, judges } = bench;
     let buffer = &mut **buffer;
-    let config = &session.shared.config;
-    let mut budget = Budget { bytes: config.read_budget, frames: config.frame_budget };
     loop {
         let (mut kept, len) = match session.connection.input.take() {
-            None if may_read(session, &budget) => match read(session, buffer, &mut budget) {
+            None if may_read(session, budget) => match read(session, buffer, budget) {
                 Some(len) => (None, len),
                 None => break,
             },
             None => break,
-            Some(kept) => match read_on(session, buffer, kept, &mut budget) {
+            Some(kept) => match read_on(session, buffer, kept, budget) {
                 Some((kept, len)) => (Some(kept), len),
                 None => break,
             },
         };
         let in_place = kept.as_mut().filter(|_| len == 0);
         let input = in_place.map_or(&mut buffer[..len], |kept| kept.filled());
-        let ran = if session.connection.is_watched() {
-            let judge = Judge::new(session, layers, frame_bytes, input);
-            run_watched_frames(handler, session, input, &mut budget, judge)
-        } else {
-            run_frames(handler, session, input, &mut budget, Unwatched)
-        };
+        let ran = run_frames(handler, session, input, budget, judges);
         if ran.consumed < input.len() || kept.is_some() {
             keep(session, buffer, kept, len, ran);
         } else if !session.connection.may_read() {
@@ -87,7 +113,7 @@ fn run<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, bench: &mut Be
         }
     }
     if session.connection.is_end_due() && session.connection.may_run() {
-        run_end(handler, session, layers, frame_bytes);
+        run_end(handler, session, judges);
     }
 }
 
@@ -162,18 +188,6 @@ struct Ran {
     need: usize,
 }
 
-/// As [`run_frames`], for the few connections whose frames layers want to see.
-#[inline(never)]
-fn run_watched_frames<H: Handler>(
-    handler: &mut H,
-    session: &mut Session<'_, H>,
-    input: &mut [u8],
-    budget: &mut Budget,
-    judge: Judge<'_>,
-) -> Ran {
-    run_frames(handler, session, input, budget, judge)
-}
-
 /// Decodes and runs the frames in `input`, until there is no whole one, or something stops it.
 #[inline(always)]
 fn run_frames<H: Handler>(
@@ -181,9 +195,12 @@ fn run_frames<H: Handler>(
     session: &mut Session<'_, H>,
     input: &mut [u8],
     budget: &mut Budget,
-    mut gate: impl Gate<H>,
+    judges: &mut Judges,
 ) -> Ran {
-    let frames = budget.frames;
+    let is_watched = session.connection.is_watched();
+    if is_watched {
+        judges.look_at(session.connection, input);
+    }
     let mut room = session.output_room();
     let input_len = input.len();
     let mut consumed = 0;
@@ -193,8 +210,8 @@ fn run_frames<H: Handler>(
         match session.codec.decode(&mut input[consumed..]) {
             Ok(Decoded::Frame { frame, consumed: len }) => {
                 budget.frames -= 1;
-                session.shared.metrics.frames += 1;
-                if gate.lets_through(handler, session, consumed, len)
+                let range = consumed..consumed + len;
+                if (!is_watched || is_let_through(handler, session, judges, range))
                     && let Err(error) = handler.on_frame(session, frame)
                 {
                     session.connection.close(CloseReason::Failed(error));
@@ -214,9 +231,6 @@ fn run_frames<H: Handler>(
             }
             Err(error) => close_malformed(session, error),
         }
-    }
-    if budget.frames < frames {
-        session.connection.ran_frames(frames - budget.frames);
     }
     Ran { consumed: consumed.min(input_len), need }
 }
@@ -276,17 +290,12 @@ fn keep<H: Handler>(
 /// The peer has finished, and all its whole frames have been run: is there a last one, and what
 /// does the handler make of it?
 #[inline(never)]
-fn run_end<H: Handler>(
-    handler: &mut H,
-    session: &mut Session<'_, H>,
-    layers: &mut Layers,
-    frame_bytes: &mut Vec<u8>,
-) {
+fn run_end<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, judges: &mut Judges) {
     if session.connection.has_frames_waiting() {
         return;
     }
     if !session.connection.has_run_last() {
-        run_last(handler, session, layers, frame_bytes);
+        run_last(handler, session, judges);
     }
     // The last frame may have paused it: the end is then told after the pause.
     if session.connection.may_run() {
@@ -300,22 +309,20 @@ fn run_end<H: Handler>(
 }
 
 /// Runs the frame that only the end of the stream made whole, if there is one.
-fn run_last<H: Handler>(
-    handler: &mut H,
-    session: &mut Session<'_, H>,
-    layers: &mut Layers,
-    frame_bytes: &mut Vec<u8>,
-) {
+fn run_last<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, judges: &mut Judges) {
     session.connection.note_last_run();
     session.shared.mark = session.shared.output.mark();
     let mut input = session.connection.input.take().unwrap_or_default();
     let len = input.len();
-    let mut judge = Judge::new(session, layers, frame_bytes, input.filled());
+    let is_watched = session.connection.is_watched();
+    if is_watched {
+        judges.look_at(session.connection, input.filled());
+    }
     match session.codec.decode_end(input.filled()) {
         Ok(Some(frame)) => {
             session.shared.metrics.frames += 1;
             session.connection.ran_frames(1);
-            if judge.lets_through(handler, session, 0, len) {
+            if !is_watched || is_let_through(handler, session, judges, 0..len) {
                 guard(session, |session| handler.on_frame(session, frame));
             }
         }
@@ -324,73 +331,27 @@ fn run_last<H: Handler>(
     }
 }
 
-/// Whoever stands between the codec and the handler.
-trait Gate<H: Handler> {
-    /// Whether the handler may have the frame that takes `len` bytes of the input from `from` on.
-    fn lets_through(
-        &mut self,
-        handler: &mut H,
-        session: &mut Session<'_, H>,
-        from: usize,
-        len: usize,
-    ) -> bool;
-}
-
-/// Nobody does: no layer wants to see frames.
-struct Unwatched;
-
-impl<H: Handler> Gate<H> for Unwatched {
-    #[inline(always)]
-    fn lets_through(&mut self, _: &mut H, _: &mut Session<'_, H>, _: usize, _: usize) -> bool {
-        true
+/// Whether the handler may have the frame that was in `range` of the input: asks the layers that
+/// want to see it.
+#[inline(never)]
+fn is_let_through<H: Handler>(
+    handler: &mut H,
+    session: &mut Session<'_, H>,
+    judges: &mut Judges,
+    range: Range<usize>,
+) -> bool {
+    let len = range.len();
+    check_frame_len(session, len);
+    if !session.connection.is_open() {
+        return false;
     }
-}
-
-/// The layers that want to see frames.
-struct Judge<'a> {
-    layers: &'a mut Layers,
-    /// The input as it came, since a codec may change it in place and its frame borrows it; empty
-    /// if nobody wants to see it.
-    bytes: &'a [u8],
-}
-
-impl<'a> Judge<'a> {
-    fn new<H: Handler>(
-        session: &Session<'_, H>,
-        layers: &'a mut Layers,
-        frame_bytes: &'a mut Vec<u8>,
-        input: &[u8],
-    ) -> Self {
-        let connection = &session.connection;
-        let endpoint = connection.token().endpoint_index();
-        frame_bytes.clear();
-        if layers.wants_bytes(endpoint, connection.watchers()) {
-            frame_bytes.extend_from_slice(input);
-        }
-        Self { layers, bytes: frame_bytes }
+    let wire = judges.bytes.get(range).unwrap_or_default();
+    let frame = Frame { wire_len: len, body: session.codec.body(wire) };
+    let passage = judges.layers.on_frame(&mut session.context(), frame);
+    if passage == Passage::Passed {
+        // No frame before the opening.
+        session.connection.admit();
     }
-}
-
-impl<H: Handler> Gate<H> for Judge<'_> {
-    fn lets_through(
-        &mut self,
-        handler: &mut H,
-        session: &mut Session<'_, H>,
-        from: usize,
-        len: usize,
-    ) -> bool {
-        check_frame_len(session, len);
-        if !session.connection.is_open() {
-            return false;
-        }
-        let wire = self.bytes.get(from..from + len).unwrap_or_default();
-        let frame = Frame { wire_len: len, body: session.codec.body(wire) };
-        let passage = self.layers.on_frame(&mut session.context(), frame);
-        if passage == Passage::Passed {
-            // No frame before the opening.
-            session.connection.admit();
-        }
-        announce(handler, session);
-        passage == Passage::Passed && session.connection.is_open()
-    }
+    announce(handler, session);
+    passage == Passage::Passed && session.connection.is_open()
 }

@@ -28,6 +28,6 @@ impl<H: Handler> StreamEndpoint<H> {
             handler.on_connect_failed(scope, address, state, &error)
         }));
         let task = Box::new(task);
-        turn.shared.commands.push_back(Command::Run { endpoint: self.number, task });
+        turn.shared.command(Command::Run { endpoint: self.number, task });
     }
 }

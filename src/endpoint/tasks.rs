@@ -35,7 +35,7 @@ impl<H: Handler> StreamEndpoint<H> {
         let run = AssertUnwindSafe(|| match call {
             Call::Start => handler.on_start(&mut scope),
             Call::Timer(key) => handler.on_server_timer(&mut scope, key),
-            Call::Task(task) => (task_of::<H>(task).0)(handler, &mut scope),
+            Call::Task(task) => run_task(task, handler, &mut scope),
         });
         catch_unwind(run).unwrap_or_else(|_| {
             scope.turn.shared.metrics.panics += 1;
@@ -44,12 +44,16 @@ impl<H: Handler> StreamEndpoint<H> {
     }
 }
 
-/// The task that was made for this handler, here or in another thread.
-fn task_of<H: Handler>(task: Box<dyn Any>) -> Task<H> {
+/// Runs the task that was made for this handler, here or in another thread.
+fn run_task<H: Handler>(
+    task: Box<dyn Any>,
+    handler: &mut H,
+    scope: &mut Scope<'_, H>,
+) -> Result<(), Error> {
     match task.downcast::<Task<H>>() {
-        Ok(task) => *task,
+        Ok(task) => (task.0)(handler, scope),
         Err(task) => match task.downcast::<PostedTask<H>>() {
-            Ok(posted) => Task(posted.0),
+            Ok(posted) => posted.run(handler, scope),
             Err(_) => unreachable!("a task goes to the endpoint of its handler"),
         },
     }

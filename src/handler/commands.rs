@@ -194,7 +194,7 @@ impl<'a> Commands<'a> {
         if self.shared.commands.len() >= limit {
             return Err(Error::new(format!("{limit} commands wait already")));
         }
-        self.shared.commands.push_back(command);
+        self.shared.command(command);
         Ok(())
     }
 }

@@ -80,11 +80,7 @@ impl<S: fmt::Debug> std::error::Error for NotConnected<S> {}
 /// Work that is left for later, to be run with the handler.
 pub(crate) struct Task<H: Handler>(pub(crate) Box<TaskFn<H>>);
 
-/// As [`Task`], from another thread.
-pub(crate) struct PostedTask<H: Handler>(pub(crate) Box<PostedTaskFn<H>>);
-
 type TaskFn<H> = dyn FnOnce(&mut H, &mut Scope<'_, H>) -> Result<(), Error>;
-type PostedTaskFn<H> = dyn FnOnce(&mut H, &mut Scope<'_, H>) -> Result<(), Error> + Send;
 
 /// The connections of all other endpoints.
 pub(crate) trait Others {
@@ -139,12 +135,12 @@ impl<H: Handler> Scope<'_, H> {
     }
 
     /// What is known of one of this handler's connections.
-    pub fn info(&mut self, id: ConnectionId) -> Option<ConnectionInfo<'_>> {
-        Some(self.connections.get_mut(id.0)?.connection.info())
+    pub fn info(&self, id: ConnectionId) -> Option<ConnectionInfo<'_>> {
+        Some(self.connections.get(id.0)?.connection.info())
     }
 
     /// Shows all connections of the loop one after the other, this handler's first.
-    pub fn for_each_connection(&mut self, mut visit: impl FnMut(&ConnectionInfo<'_>)) {
+    pub fn for_each_connection(&self, mut visit: impl FnMut(&ConnectionInfo<'_>)) {
         self.connections.iter().for_each(|connection| visit(&connection.info()));
         self.others.for_each(&mut visit);
     }

@@ -80,14 +80,16 @@ impl<H: Handler> Session<'_, H> {
 
     #[inline]
     fn check_write_limit(&mut self) -> Result<(), Error> {
-        let limit = self.shared.config.write_limit;
         let waiting = self.connection.queued_len() + self.shared.output.len();
-        if waiting <= limit {
-            return Ok(());
-        }
+        if waiting <= self.shared.config.write_limit { Ok(()) } else { Err(self.overflow(waiting)) }
+    }
+
+    #[cold]
+    fn overflow(&mut self, waiting: usize) -> Error {
+        let limit = self.shared.config.write_limit;
         self.connection.cut(CloseReason::WriteLimit);
         self.shared.output.clear();
-        Err(Error::new(format!("{waiting} bytes of output, above the write limit of {limit}")))
+        Error::new(format!("{waiting} bytes of output, above the write limit of {limit}"))
     }
 
     /// Closes the connection: no more frames are run, what was sent is flushed, then the peer is
@@ -114,6 +116,13 @@ impl<H: Handler> Session<'_, H> {
     /// Takes up reading again after [`pause`](Self::pause).
     pub fn resume(&mut self) {
         self.connection.resume(self.shared.now);
+    }
+
+    /// Says whether an answer is owed that comes later: from another thread, from another
+    /// connection, or with a timer. Meanwhile a drain waits for it until the deadline of the drain,
+    /// and no newcomer takes its place. Reading goes on, and so does the idle timeout.
+    pub const fn set_busy(&mut self, is_busy: bool) {
+        self.connection.set_busy(is_busy);
     }
 
     /// Has [`Handler::on_timer`] called with `key` after `wait`, once, unless the connection closes
@@ -197,6 +206,7 @@ impl<H: Handler> Session<'_, H> {
     }
 }
 
+#[cold]
 fn closing() -> Error {
     Error::new("the connection is closing: nothing more can be sent")
 }

@@ -104,13 +104,15 @@ const fn traffic(metrics: &Metrics) -> [Row; 15] {
 }
 
 /// What the loop did.
-const fn work(metrics: &Metrics) -> [Row; 10] {
+const fn work(metrics: &Metrics) -> [Row; 12] {
     let m = metrics;
     [
         ("turns", "Turns of the loop", m.turns),
         ("panics", "Callbacks that panicked", m.panics),
         ("commands", "Commands run", m.commands),
-        ("messages", "Messages of other threads given to handlers", m.messages),
+        ("commands_posted", "Commands run that came from other threads", m.commands_posted),
+        ("commands_dropped", "Commands that waited when the loop ended", m.commands_dropped),
+        ("wakes", "Times that other threads have woken the loop", m.wakes),
         ("broadcasts", "Broadcasts run", m.broadcasts),
         ("broadcast_deliveries", "Connections broadcast to", m.broadcast_deliveries),
         ("broadcast_skipped", "Connections too slow, passed over", m.broadcast_skipped),
@@ -221,7 +223,9 @@ mod tests {
             receive_errors: next(),
             panics: next(),
             commands: next(),
-            messages: next(),
+            commands_posted: next(),
+            commands_dropped: next(),
+            wakes: next(),
             broadcasts: next(),
             broadcast_deliveries: next(),
             broadcast_skipped: next(),

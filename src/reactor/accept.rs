@@ -5,6 +5,7 @@ use crate::acceptor::Taken;
 use crate::config::AtLimit;
 use crate::error::{CloseReason, Error};
 use crate::layers::Admission;
+use crate::metrics::Work;
 use crate::middleware::Arrival;
 use crate::network::Network;
 use crate::token::Token;
@@ -58,7 +59,7 @@ impl Reactor {
         let listener = acceptor.address().expect("a peer has come to a listener");
         let arrival = Arrival { peer, listener, now: turn.shared.now };
         if let Admission::Refused(refusal) =
-            turn.bench.layers.on_accept(turn.shared, index, &arrival)
+            turn.bench.judges.layers.on_accept(turn.shared, index, &arrival)
         {
             turn.shared.metrics.refused_by_layers += 1;
             network.refuse(&refusal.farewell);
@@ -88,7 +89,7 @@ impl Reactor {
         let turn = self.tools.turn(network);
         turn.shared.metrics.refused += 1;
         log::debug!("{} was refused: there are {} connections", arrival.peer, self.max_connections);
-        turn.bench.layers.on_refused(
+        turn.bench.judges.layers.on_refused(
             turn.shared,
             index,
             arrival,
@@ -120,6 +121,7 @@ impl Reactor {
                 turn.shared.metrics.accepted += 1;
                 endpoint.open(&mut turn, arrival.peer, self.drain.is_draining());
                 self.keep_budget(network);
+                self.measure(network, Work::Accept, token);
                 true
             }
             Err(error) => {

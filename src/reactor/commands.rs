@@ -8,6 +8,8 @@ use crate::connection::{ConnectionInfo, Delivery};
 use crate::endpoint::{Call, Endpoint};
 use crate::error::Error;
 use crate::handler::Others;
+use crate::mailbox::Mailbox;
+use crate::metrics::Work;
 use crate::network::Network;
 use crate::token::Token;
 use crate::turn::Turn;
@@ -20,6 +22,12 @@ pub(super) struct Ongoing {
     endpoint: usize,
     /// The slot of it, or the place in the list of receivers, that is next.
     next: usize,
+}
+
+/// How many commands may still be run at a time, of callbacks and of other threads.
+struct Left {
+    own: usize,
+    posted: usize,
 }
 
 /// All services but the one that is lent.
@@ -37,45 +45,77 @@ impl Others for Neighbours<'_> {
 
 impl Reactor {
     /// Lets all handlers begin.
-    pub(super) fn start(&mut self, network: &mut dyn Network) -> Result<(), Error> {
-        self.has_started = true;
+    pub(crate) fn start(&mut self, network: &mut dyn Network) -> Result<(), Error> {
         for index in 0..self.services.len() {
             self.call(network, index, Call::Start)?;
         }
         Ok(())
     }
 
-    /// Whether something was asked for and not done yet.
-    pub(super) fn has_commands(&self) -> bool {
-        !self.tools.shared.commands.is_empty()
-            || self.ongoing.is_some()
-            || self.mailbox.as_ref().is_some_and(|mailbox| mailbox.may_have_more())
-    }
-
     /// Runs what waits now, within the budget of a turn: each receiver of a broadcast is a command
     /// for that. What this asks for in its turn waits for the next.
     pub(super) fn run_commands(&mut self, network: &mut dyn Network) {
-        let mut waiting = self.tools.shared.commands.len();
+        let mut left = Left { own: self.tools.shared.commands.len(), posted: usize::MAX };
         for _ in 0..self.tools.shared.config.command_budget {
-            if let Some(ongoing) = self.ongoing.take() {
-                self.go_on_with(network, ongoing);
-            } else if waiting > 0
-                && let Some(command) = self.tools.shared.commands.pop_front()
-            {
-                waiting -= 1;
-                self.run(network, command);
-            } else if let Some(posted) = self.mailbox.as_mut().and_then(|mailbox| mailbox.next()) {
-                self.tools.shared.metrics.messages += 1;
-                self.run(network, posted.into());
-            } else {
+            if !self.run_next(network, &mut left) {
                 break;
             }
-            self.keep_budget(network);
         }
+        if let Some(request) = self.tools.shared.requested.take() {
+            self.drain.request(request);
+        }
+        self.tools.shared.has_commands = !self.tools.shared.commands.is_empty()
+            || self.ongoing.is_some()
+            || !self.tools.shared.relays.is_empty()
+            || self.mailbox.as_ref().is_some_and(Mailbox::may_have_more);
     }
 
-    fn run(&mut self, network: &mut dyn Network, command: Command) {
+    /// Runs all that waits now, without a budget: what was asked for before a drain is done before
+    /// it.
+    pub(super) fn run_all_commands(&mut self, network: &mut dyn Network) {
+        // No more than can be in the mailbox, whatever is posted meanwhile.
+        let posted = self.tools.shared.config.mailbox_len;
+        let mut left = Left { own: self.tools.shared.commands.len(), posted };
+        while self.run_next(network, &mut left) {}
+    }
+
+    /// Goes on with a broadcast, or runs one command: of callbacks and of other threads in turn, so
+    /// that neither keep the others waiting. Says whether there was something to do.
+    fn run_next(&mut self, network: &mut dyn Network, left: &mut Left) -> bool {
+        let (work, token) = if let Some(ongoing) = self.ongoing.take() {
+            (Work::Command, self.go_on_with(network, ongoing))
+        } else {
+            self.is_posts_turn = !self.is_posts_turn;
+            let next = match self.is_posts_turn {
+                true => self.next_posted(left).or_else(|| self.next_own(left)),
+                false => self.next_own(left).or_else(|| self.next_posted(left)),
+            };
+            let Some((work, command)) = next else { return false };
+            (work, self.run(network, command))
+        };
+        self.keep_budget(network);
+        self.measure(network, work, token);
+        true
+    }
+
+    /// What a callback has asked for.
+    fn next_own(&mut self, left: &mut Left) -> Option<(Work, Command)> {
+        left.own = left.own.checked_sub(1)?;
+        Some((Work::Command, self.tools.shared.commands.pop_front()?))
+    }
+
+    /// What another thread has asked for.
+    fn next_posted(&mut self, left: &mut Left) -> Option<(Work, Command)> {
+        left.posted = left.posted.checked_sub(1)?;
+        let posted = self.mailbox.as_mut().filter(|mailbox| mailbox.may_have_more())?.next()?;
+        self.tools.shared.metrics.commands_posted += 1;
+        Some((Work::Message, posted.into()))
+    }
+
+    /// Runs a command; says whom it was for.
+    fn run(&mut self, network: &mut dyn Network, command: Command) -> Token {
         self.tools.shared.metrics.commands += 1;
+        let token = command.token();
         match command {
             Command::Send { to, bytes } => {
                 self.deliver(network, to, &bytes, Slow::Count);
@@ -94,12 +134,15 @@ impl Reactor {
             Command::Run { endpoint, task } => {
                 self.call_logged(network, endpoint.into(), Call::Task(task));
             }
+            // There is room for one answer; whoever asked may have gone.
+            Command::Report(to) => _ = to.try_send(Box::new(self.metrics())),
         }
+        token
     }
 
-    /// Sends a broadcast to the next of its receivers, if there is one.
-    fn go_on_with(&mut self, network: &mut dyn Network, mut ongoing: Ongoing) {
-        let Some(token) = self.next_receiver(&mut ongoing) else { return };
+    /// Sends a broadcast to the next of its receivers, if there is one; says to whom.
+    fn go_on_with(&mut self, network: &mut dyn Network, mut ongoing: Ongoing) -> Token {
+        let Some(token) = self.next_receiver(&mut ongoing) else { return Token::SIGNALS };
         let Broadcast { bytes, except, slow, .. } = &ongoing.broadcast;
         if *except != Some(token) {
             let delivery = self.deliver(network, token, bytes, *slow);
@@ -116,6 +159,7 @@ impl Reactor {
             }
         }
         self.ongoing = Some(ongoing);
+        token
     }
 
     fn next_receiver(&self, ongoing: &mut Ongoing) -> Option<Token> {

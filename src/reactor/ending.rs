@@ -9,7 +9,12 @@ impl Reactor {
     pub(super) fn advance_drain(&mut self, network: &mut dyn Network) -> Result<(), Error> {
         match self.drain.take_request() {
             None => {}
-            Some(Request::Drain) => self.begin_drain(network)?,
+            Some(Request::Drain) => {
+                if !self.drain.is_draining() {
+                    self.run_all_commands(network);
+                }
+                self.begin_drain(network)?;
+            }
             Some(Request::Stop) => {
                 self.begin_drain(network)?;
                 self.stop_all(network, || CloseReason::Stopped);
@@ -23,7 +28,7 @@ impl Reactor {
             self.drain_outbound(network);
         }
         // What was asked for last: nobody may be left to ask again.
-        if self.has_commands() {
+        if self.tools.shared.has_commands {
             self.run_commands(network);
         }
         let is_open = self.services.iter().any(|service| match service {

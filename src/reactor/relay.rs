@@ -3,6 +3,7 @@
 use super::{Reactor, Service};
 use crate::connection::Connection;
 use crate::instant::Instant;
+use crate::metrics::Work;
 use crate::network::Network;
 use crate::shared::{Relay, Shared};
 use crate::token::Token;
@@ -36,14 +37,16 @@ impl Reactor {
     /// Looks once at each pair that something has happened to.
     pub(super) fn relay(&mut self, network: &mut dyn Network) {
         for _ in 0..self.tools.shared.relays.len() {
-            match self.tools.shared.relays.pop_front() {
-                Some(Relay::Serve(token)) => self.serve_pair(network, token),
-                Some(Relay::Follow { survivor, is_cut }) => {
+            let Some(relay) = self.tools.shared.relays.pop_front() else { return };
+            let (Relay::Serve(token) | Relay::Follow { survivor: token, .. }) = relay;
+            match relay {
+                Relay::Serve(one) => self.serve_pair(network, one),
+                Relay::Follow { survivor, is_cut } => {
                     self.change(network, survivor, |survivor, _| survivor.follow(is_cut));
                 }
-                None => {}
             }
             self.keep_budget(network);
+            self.measure(network, Work::Relay, token);
         }
     }
 

@@ -3,6 +3,7 @@
 use super::{EVENTS_LEN, Reactor, Service};
 use crate::endpoint::{Call, Endpoint};
 use crate::error::CloseReason;
+use crate::metrics::Work;
 use crate::network::{Event, Network};
 use crate::shared::Purpose;
 use crate::token::Token;
@@ -11,13 +12,10 @@ impl Reactor {
     pub(super) fn serve_events(&mut self, network: &mut dyn Network) {
         for at in 0..self.events.len() {
             let Event { token, readiness } = self.events[at];
-            if token == Token::SIGNALS {
-                for _ in 0..network.take_signals() {
-                    self.drain.on_signal();
-                }
+            let Some(service) = self.services.get_mut(token.endpoint_index()) else {
+                self.on_own_event(network, token);
                 continue;
-            }
-            let Some(service) = self.services.get_mut(token.endpoint_index()) else { continue };
+            };
             let mut turn = self.tools.turn(network);
             match service {
                 Service::Stream(_, endpoint) if token.is_connection() => {
@@ -32,6 +30,23 @@ impl Reactor {
                 }
             }
             self.keep_budget(network);
+            self.measure(network, Work::Event, token);
+        }
+    }
+
+    /// An event that is for no endpoint, but for the loop as a whole.
+    #[cold]
+    fn on_own_event(&mut self, network: &mut dyn Network, token: Token) {
+        if token == Token::SIGNALS {
+            for _ in 0..network.take_signals() {
+                self.drain.on_signal();
+            }
+        } else if token == Token::WAKE
+            && let Some(mailbox) = &mut self.mailbox
+        {
+            self.tools.shared.has_commands = true;
+            self.tools.shared.metrics.wakes += 1;
+            mailbox.take_wake().into_iter().for_each(|request| self.drain.request(request));
         }
     }
 
@@ -46,6 +61,7 @@ impl Reactor {
                 Service::Datagram(endpoint) => endpoint.on_turn(&mut turn, &mut self.incoming),
             }
             self.keep_budget(network);
+            self.measure(network, Work::Event, token);
         }
     }
 
@@ -79,6 +95,7 @@ impl Reactor {
                 }
             }
             self.keep_budget(network);
+            self.measure(network, Work::Timer, key.token);
         }
     }
 
@@ -108,6 +125,7 @@ impl Reactor {
                 self.tools.shared.metrics.closed.add(&reason);
                 self.drain.count(&reason);
             }
+            self.measure(network, Work::Close, token);
         }
         self.tools.shared.closed = closed;
         for service in &mut self.services {

@@ -28,23 +28,15 @@ pub(crate) struct Example {
     said: Vec<String>,
 }
 
-/// The options after which there is a listener more.
-const LISTENING: [&str; 3] = ["--tcp", "--udp", "--metrics"];
-
 /// Runs the echo server with options with which it does not serve: the exit status, and the lines
 /// on standard error.
 pub(crate) fn run_echo(options: &str) -> (Option<i32>, Vec<String>) {
-    run("echo", options)
-}
-
-/// As [`run_echo`], of the example of this name.
-pub(crate) fn run(name: &str, options: &str) -> (Option<i32>, Vec<String>) {
-    let mut example = Example::start(name, options, Stdio::piped());
+    let mut example = Example::start("echo", options, Stdio::piped());
     (example.wait(), example.log.iter().collect())
 }
 
-/// The command for an example. Cargo builds the examples before it runs all tests, but not before
-/// it runs one file of them by its name.
+/// The command for the example of this name. Cargo builds the examples before it runs all tests,
+/// but not before it runs one file of them by its name.
 fn command(name: &str, options: &str) -> Command {
     let test = std::env::current_exe().expect("a test knows where it is");
     let target = test.ancestors().nth(2).expect("it is in target/<profile>/deps");
@@ -58,26 +50,26 @@ fn command(name: &str, options: &str) -> Command {
 impl Example {
     /// Starts the echo server; it listens when this returns.
     pub(crate) fn echo(options: &str) -> Self {
-        Self::echo_with_stderr(options, Stdio::piped())
+        Self::of("echo", options)
+    }
+
+    /// Starts the example of this name; it listens when this returns.
+    pub(crate) fn of(name: &str, options: &str) -> Self {
+        Self::start(name, options, Stdio::piped()).listening(options)
     }
 
     /// As [`echo`](Self::echo), with a log that goes elsewhere.
     pub(crate) fn echo_with_stderr(options: &str, stderr: impl Into<Stdio>) -> Self {
-        Self::listening("echo", options, stderr)
+        Self::start("echo", options, stderr).listening(options)
     }
 
-    /// As [`echo`](Self::echo), the example of this name.
-    pub(crate) fn of(name: &str, options: &str) -> Self {
-        Self::listening(name, options, Stdio::piped())
-    }
-
-    fn listening(name: &str, options: &str, stderr: impl Into<Stdio>) -> Self {
-        let mut example = Self::start(name, options, stderr);
-        for _ in LISTENING.iter().flat_map(|option| options.matches(option)) {
-            let line = example.stdout.recv_timeout(PATIENCE).expect("it listens");
-            example.listening.push(listening(&line));
+    /// Waits until it listens wherever its options say.
+    fn listening(mut self, options: &str) -> Self {
+        for _ in options.matches("--tcp").chain(options.matches("--udp")) {
+            let line = self.stdout.recv_timeout(PATIENCE).expect("it listens");
+            self.listening.push(listening(&line));
         }
-        example
+        self
     }
 
     fn start(name: &str, options: &str, stderr: impl Into<Stdio>) -> Self {
@@ -92,11 +84,6 @@ impl Example {
     pub(crate) fn address(&self, protocol: &str) -> SocketAddr {
         let found = self.listening.iter().find(|(name, _)| name == protocol);
         found.expect("it was told to").1
-    }
-
-    /// Where it tells what it counts: after where it serves.
-    pub(crate) fn metrics_address(&self) -> SocketAddr {
-        self.listening.last().expect("it was told to").1
     }
 
     /// A TCP client that fails instead of waiting for ever.

@@ -24,15 +24,17 @@ impl Clock {
 
     #[inline]
     pub(super) fn now(&self) -> Instant {
-        Instant::from_nanos(Self::monotonic_nanos() - self.started_nanos)
+        Instant::from_nanos(Self::monotonic_nanos().wrapping_sub(self.started_nanos))
     }
 
     #[inline]
     fn monotonic_nanos() -> u64 {
         let time = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC)
             .expect("there is a monotonic clock, as was tried at the start");
-        // Neither is negative: the clock counts from the start of the system.
-        time.tv_sec().cast_unsigned() * 1_000_000_000 + time.tv_nsec().cast_unsigned()
+        // Neither is negative, nor does this overflow for 584 years: the clock counts from the
+        // start of the system.
+        let (seconds, nanos) = (time.tv_sec().cast_unsigned(), time.tv_nsec().cast_unsigned());
+        seconds.wrapping_mul(1_000_000_000).wrapping_add(nanos)
     }
 }
 
