@@ -19,6 +19,7 @@ pub(crate) enum Command<Task = Box<dyn Any>> {
     },
     Close(Token),
     Abort(Token),
+    Tie(Token, Token),
     Broadcast(Broadcast),
     Run {
         endpoint: u8,
@@ -37,7 +38,8 @@ impl<Task> Command<Task> {
             Self::Send { to: token, .. }
             | Self::Close(token)
             | Self::Abort(token)
-            | Self::CloseIdle(token) => *token,
+            | Self::CloseIdle(token)
+            | Self::Tie(token, _) => *token,
             Self::Broadcast(_) | Self::Report(_) => Token::SIGNALS,
             Self::Run { endpoint, .. } => Token::endpoint(*endpoint),
         }
@@ -53,6 +55,7 @@ impl From<Command<PostedTask>> for Command {
             Command::Send { to, bytes } => Self::Send { to, bytes },
             Command::Close(token) => Self::Close(token),
             Command::Abort(token) => Self::Abort(token),
+            Command::Tie(one, other) => Self::Tie(one, other),
             Command::Broadcast(broadcast) => Self::Broadcast(broadcast),
             Command::Run { endpoint, task } => Self::Run { endpoint, task },
             Command::CloseIdle(token) => Self::CloseIdle(token),

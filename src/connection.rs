@@ -2,29 +2,32 @@
 //! towards the end is taken in `ending`.
 //!
 //! ```text
-//!            close(reason)            flushed              the peer finished,
-//!                                     and shut down        sent too much, or took too long
-//!   Open ───────────────► Flushing ───────────► Lingering ───────────► Closed
-//!     │                      │  │                                        ▲
-//!     │                      │  └── flushed, the peer had finished ──────┤
-//!     └── cut(reason) ───────┴──── cut(reason), or the network failed ───┘
+//!               made         close(reason)           flushed              the peer finished,
+//!                                                    and shut down        sent too much, or took
+//!                                                                         too long
+//!   Connecting ─────► Open ──────────────► Flushing ───────────► Lingering ───────────► Closed
+//!       │              │                     │  │                                         ▲
+//!       │              │                     │  └── flushed, the peer had finished ───────┤
+//!       └──────────────┴── cut(reason) ──────┴───── cut(reason), or the network failed ───┘
 //! ```
 //!
-//! *Open*: frames are read and run, unless output waits above the high watermark or the handler
-//! paused it. *Flushing*: nothing is read, output leaves. *Lingering*: the peer has been told the
-//! end; what it still sends is discarded, so that no reset destroys what it has not read yet.
-//! *Closed*: the loop frees the slot at the end of the turn. The first reason given stays, unless
-//! what was owed then could not be delivered.
+//! *Connecting*: it is made to another, who has not answered yet; output waits. *Open*, where an
+//! accepted one begins: frames are read and run, unless output waits above the high watermark or
+//! the handler paused it; or it is tied to another, see `tie`. *Flushing*: nothing is read, output
+//! leaves. *Lingering*: the peer has been told the end; what it still sends is discarded, so that no
+//! reset destroys what it has not read yet. *Closed*: the loop frees the slot at the end of the
+//! turn. The first reason given stays, unless what was owed then could not be delivered.
 
+mod connecting;
 mod deadlines;
 mod ending;
-mod connecting;
 mod holds;
 mod info;
 mod input;
 mod notes;
 mod output;
 mod readiness;
+mod tie;
 
 use std::net::SocketAddr;
 
@@ -220,6 +223,12 @@ impl Connection {
         self.phase
     }
 
+    /// Whether what is sent now goes out.
+    #[inline]
+    pub(crate) const fn may_send(&self) -> bool {
+        !self.holds.contains(Holds::CLOSING.with(Holds::FINISHED))
+    }
+
     #[inline]
     pub(crate) const fn is_open(&self) -> bool {
         !self.holds.contains(Holds::CLOSING)
@@ -285,6 +294,9 @@ impl Connection {
     fn settle_fully(&mut self, shared: &mut Shared, network: &mut dyn Network) {
         self.flush(shared, network);
         self.advance(shared, network);
+        if self.is_tied() {
+            self.settle_tie(shared);
+        }
         self.count_memory(shared);
         if self.is_closed() {
             if !std::mem::replace(&mut self.is_listed_closed, true) {

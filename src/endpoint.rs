@@ -61,6 +61,9 @@ pub(crate) trait Endpoint {
     fn deliver(&mut self, turn: &mut Turn<'_>, token: Token, bytes: &Bytes, slow: Slow)
     -> Delivery;
 
+    /// The connection `token` itself, which whoever changes it settles.
+    fn connection_mut(&mut self, token: Token) -> Option<&mut Connection>;
+
     /// The name of the first connection in the slots from `slot` on that its handler has.
     fn next_from(&self, slot: usize) -> Option<Token>;
 
@@ -275,6 +278,10 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
             session.connection.deliver(session.shared, session.network, bytes, slow)
         });
         delivery.unwrap_or(Delivery::Gone)
+    }
+
+    fn connection_mut(&mut self, token: Token) -> Option<&mut Connection> {
+        Some(&mut self.connections.get_mut(token)?.connection)
     }
 
     fn next_from(&self, slot: usize) -> Option<Token> {

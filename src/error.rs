@@ -194,6 +194,8 @@ pub enum CloseReason {
     WriteTimeout,
     /// The connection reached its greatest age.
     LifetimeOver,
+    /// The connection it was [tied](crate::Commands::tie) to ended first.
+    PartnerGone,
     /// More output was waiting than the write limit allows.
     WriteLimit,
     /// It was to be made to another, and that failed.
@@ -221,7 +223,7 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// The [labels](Self::label) of all reasons, each in the reason's [place](Self::place).
-    pub(crate) const LABELS: [&'static str; 21] = [
+    pub(crate) const LABELS: [&'static str; 22] = [
         "peer finished",
         "reset",
         "closed",
@@ -243,6 +245,7 @@ impl CloseReason {
         "stopped",
         "too slow",
         "not connected",
+        "partner gone",
     ];
 
     /// The reason in a few words, the same for every connection that ended this way: a label for
@@ -267,6 +270,7 @@ impl CloseReason {
             Self::FrameTimeout => const { Self::labelled(9) },
             Self::WriteTimeout => const { Self::labelled(10) },
             Self::LifetimeOver => const { Self::labelled(11) },
+            Self::PartnerGone => const { Self::labelled(21) },
             Self::WriteLimit => const { Self::labelled(12) },
             Self::TooSlow => const { Self::labelled(19) },
             Self::NotConnected => const { Self::labelled(20) },
@@ -327,6 +331,7 @@ mod tests {
             CloseReason::Stopped,
             CloseReason::TooSlow,
             CloseReason::NotConnected,
+            CloseReason::PartnerGone,
         ];
         let places = reasons.each_ref().map(CloseReason::place);
         assert_eq!(places, std::array::from_fn(|place| place));

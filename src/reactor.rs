@@ -8,10 +8,11 @@
 //! 3. serve those an event is for, in bounded portions: read, run frames, flush
 //! 4. serve those that had work left from earlier turns, round robin
 //! 5. fire timers and deadlines that are due
-//! 6. run the commands that callbacks and other threads have left
-//! 7. take the next step of a drain, if there is one
-//! 8. free the slots of what closed during the turn
-//! 9. accept, up to the limit
+//! 6. pass on what tied connections have for each other
+//! 7. run the commands that callbacks and other threads have left
+//! 8. take the next step of a drain, if there is one
+//! 9. free the slots of what closed during the turn
+//! 10. accept, up to the limit
 //!
 //! Deadlines come after input, so that a peer whose bytes have arrived is served before it is
 //! expired, and slots are freed after the last event was looked at and before anyone is let in, so
@@ -23,6 +24,7 @@ mod ending;
 mod handles;
 mod memory;
 mod metrics;
+mod relay;
 mod service;
 mod serving;
 mod timing;
@@ -297,6 +299,7 @@ impl Reactor {
             self.fire_timers(network);
         }
         if self.tools.shared.has_commands {
+            self.relay(network);
             self.run_commands(network);
         }
         if self.drain.is_under_way() {

@@ -29,10 +29,13 @@ pub(crate) struct Shared {
     pub(crate) ready: VecDeque<Token>,
     /// Who closed during this turn.
     pub(crate) closed: Vec<Token>,
+    /// Whose pair is to be looked at, and whose partner has ended.
+    pub(crate) relays: VecDeque<Relay>,
     pub(crate) spares: SpareBuffers,
     /// What callbacks have asked for.
     pub(crate) commands: VecDeque<Command>,
-    /// Whether something was asked for and not done yet: looked at in each turn.
+    /// Whether something was asked for and not done yet, or is to be passed on: looked at in each
+    /// turn.
     pub(crate) has_commands: bool,
     /// The most that was asked of the loop itself.
     pub(crate) requested: Option<Request>,
@@ -52,6 +55,15 @@ pub(crate) struct Shared {
 pub(crate) struct TimerKey {
     pub(crate) token: Token,
     pub(crate) purpose: Purpose,
+}
+
+/// Something to be done about tied connections.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Relay {
+    /// Something may be possible between this one and its partner.
+    Serve(Token),
+    /// The partner of `survivor` ended: at once, or in good order.
+    Follow { survivor: Token, is_cut: bool },
 }
 
 /// What happens when a timer fires.
@@ -80,6 +92,7 @@ impl Shared {
             timers: Timers::with_capacity(capacity),
             ready: VecDeque::new(),
             closed: Vec::new(),
+            relays: VecDeque::new(),
             spares: SpareBuffers::default(),
             commands: VecDeque::new(),
             has_commands: false,
@@ -108,6 +121,12 @@ impl Shared {
     /// Asks the loop to end; more is never taken back by less.
     pub(crate) fn request(&mut self, request: Request) {
         self.requested = self.requested.max(Some(request));
+        self.has_commands = true;
+    }
+
+    /// Something is to be done about a pair.
+    pub(crate) fn relay(&mut self, relay: Relay) {
+        self.relays.push_back(relay);
         self.has_commands = true;
     }
 

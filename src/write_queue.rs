@@ -90,6 +90,16 @@ impl WriteQueue {
         self.push_shared(bytes);
     }
 
+    /// Puts a copy of `bytes` at the end.
+    pub(crate) fn append_copy(&mut self, bytes: &[u8]) {
+        self.len += bytes.len();
+        if bytes.len() < WORTH_KEEPING_LEN {
+            self.push_copy(bytes);
+        } else {
+            self.push_part(Part { bytes: Bytes::copy_from_slice(bytes), held_len: bytes.len() });
+        }
+    }
+
     /// Few bytes are copied rather than to have a part of their own.
     fn push_shared(&mut self, bytes: Bytes) {
         if bytes.len() < WORTH_SHARING_LEN {

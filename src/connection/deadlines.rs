@@ -34,7 +34,7 @@ impl Connection {
         let is_behind = self.input.is_some() && self.may_read();
         let is_awaited = |input: &ReadBuffer| input.missing() > 0 && self.may_run() && !is_behind;
         let input = self.input.as_deref().filter(|input| is_awaited(input));
-        let owes_first = self.frames == 0 && !self.is_outbound;
+        let owes_first = self.frames == 0 && !self.is_outbound && !self.is_tied();
         let first = (owes_first && !is_behind).then_some(self.opened);
         let notes = self.notes();
         let newcomer = (self.draining == Draining::Newcomer).then_some(self.opened);

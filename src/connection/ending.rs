@@ -1,5 +1,7 @@
 //! A connection's way to the end.
 
+use std::io;
+
 use super::{Connection, Draining, Holds, Phase};
 use crate::command::Command;
 use crate::error::CloseReason;
@@ -29,6 +31,7 @@ impl Connection {
         if self.reason.is_none() || self.phase == Phase::Flushing {
             self.reason = Some(Box::new(reason));
         }
+        self.cut_tie();
         self.phase = Phase::Closed;
         self.holds.insert(Holds::CLOSING);
     }
@@ -62,7 +65,7 @@ impl Connection {
                 self.finish();
                 return;
             }
-            match network.shutdown_write(self.token) {
+            match self.end_output(network) {
                 Ok(()) => {
                     self.phase = Phase::Lingering;
                     self.last_active = shared.now;
@@ -70,6 +73,15 @@ impl Connection {
                 Err(error) => self.cut(CloseReason::Reset(error.kind())),
             }
         }
+    }
+
+    /// Tells the peer that nothing more will come, unless it was told before.
+    pub(super) fn end_output(&mut self, network: &mut dyn Network) -> io::Result<()> {
+        if self.holds.contains(Holds::FINISHED) {
+            return Ok(());
+        }
+        self.holds.insert(Holds::FINISHED);
+        network.shutdown_write(self.token)
     }
 
     /// The loop has begun to drain: it is looked once more whether something has arrived, then it

@@ -18,11 +18,21 @@ impl Holds {
     pub(super) const SLOWED: Self = Self(16);
     /// The other end has not answered yet.
     pub(super) const CONNECTING: Self = Self(32);
+    /// What comes is passed on to another connection, as it is.
+    pub(super) const TIED: Self = Self(64);
+    /// Its peer was told that nothing more will come.
+    pub(super) const FINISHED: Self = Self(128);
+
+    /// This set with `other` added.
+    pub(super) const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
 
     pub(super) const fn is_empty(self) -> bool {
         self.0 == 0
     }
 
+    /// Whether anything in `other` is in this set.
     pub(super) const fn contains(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::fmt;
 use std::time::Duration;
 
+use super::tie::Tie;
 use super::{Connection, Holds};
 use crate::error::{CloseReason, Refusal};
 use crate::instant::Instant;
@@ -24,6 +25,7 @@ pub(crate) struct Notes {
     pub(super) slowed_until: Option<Instant>,
     /// Why it could not be made.
     pub(super) connect_error: Option<ConnectError>,
+    pub(super) tie: Option<Tie>,
 }
 
 /// Who was authenticated, and by what.
@@ -116,7 +118,9 @@ impl Connection {
     /// A layer refuses it: says farewell, and closes.
     pub(crate) fn refuse(&mut self, shared: &mut Shared, by: &'static str, refusal: Refusal) {
         if self.is_open() {
-            shared.output.put_bytes(refusal.farewell);
+            if self.may_send() {
+                shared.output.put_bytes(refusal.farewell);
+            }
             self.close(CloseReason::Refused { by, why: refusal.why });
         }
     }

@@ -59,7 +59,12 @@ impl Connection {
     /// Writes as much of `portion` as the kernel takes, with nothing queued before it; says how
     /// much that was.
     #[inline(always)]
-    fn write_now(&mut self, network: &mut dyn Network, portion: &[u8], now: Instant) -> usize {
+    pub(super) fn write_now(
+        &mut self,
+        network: &mut dyn Network,
+        portion: &[u8],
+        now: Instant,
+    ) -> usize {
         if portion.is_empty() || !self.readiness.contains(Readiness::WRITABLE) {
             return 0;
         }
@@ -92,7 +97,7 @@ impl Connection {
         slow: Slow,
     ) -> Delivery {
         // Nobody is sent anything whom layers have not let in yet.
-        if !self.is_open() || !(self.is_announced() || self.is_outbound()) {
+        if !self.may_send() || !(self.is_announced() || self.is_outbound()) {
             return Delivery::Gone;
         }
         let is_slow = self.queued_len() >= shared.config.high_watermark;
@@ -173,7 +178,7 @@ impl Connection {
     }
 
     /// Holds the peer back or lets it go on, by the length of its queue.
-    fn check_watermarks(&mut self, shared: &mut Shared) {
+    pub(super) fn check_watermarks(&mut self, shared: &mut Shared) {
         let config = &shared.config;
         let len = self.queued_len();
         if len == 0 {

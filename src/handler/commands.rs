@@ -96,6 +96,63 @@ impl<'a> Commands<'a> {
         self.push_for(id, Command::Abort(id.0))
     }
 
+    /// Ties two connections to each other: from then on what one peer sends goes to the other as it
+    /// is, in both directions, without frames. A peer that does not take its bytes holds the other
+    /// back; the end of one's stream is passed on to the other, and so is a reset. Both are closed
+    /// when both directions have ended.
+    ///
+    /// Input that was not run as frames is passed on first. Frames go on being run until the end of
+    /// the callback that asks for this, unless it pauses the connection, which is then read again
+    /// once it is tied:
+    ///
+    /// ```
+    /// use windlass::{ConnectionId, Error, Handler, Lines, Session};
+    ///
+    /// /// Pairs peers in the order in which they say anything.
+    /// struct Matchmaker {
+    ///     waiting: Option<ConnectionId>,
+    /// }
+    ///
+    /// impl Handler for Matchmaker {
+    ///     type Codec = Lines;
+    ///     type State = ();
+    ///
+    ///     fn on_frame(&mut self, session: &mut Session<'_, Self>, _: &str) -> Result<(), Error> {
+    ///         let id = session.id();
+    ///         // What comes behind this line is for the other.
+    ///         session.pause();
+    ///         match self.waiting.take() {
+    ///             Some(other) if session.commands().is_open(other) => {
+    ///                 session.commands().tie(id, other)
+    ///             }
+    ///             _ => {
+    ///                 self.waiting = Some(id);
+    ///                 Ok(())
+    ///             }
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// What else a tied connection does stays as it is: handlers' timers run, and
+    /// [`on_drain`](Handler::on_drain) and [`on_close`](Handler::on_close) are called. No deadline
+    /// for frames applies, and it is neither evicted nor closed by a drain as long as there is time.
+    /// If one of the two is closed, the other is closed as well, after what it is owed; if one is
+    /// cut, the other is reset. Their reason is [`PartnerGone`](crate::CloseReason::PartnerGone).
+    /// The same happens to one whose partner has closed when the two come to be tied. One that is
+    /// tied already stays as it is, and so does whom it was to be tied to, which is logged.
+    ///
+    /// # Errors
+    ///
+    /// As for [`send`](Self::send), for either; or if they are one and the same.
+    pub fn tie(&mut self, one: ConnectionId, other: ConnectionId) -> Result<(), Error> {
+        if one == other {
+            return Err(Error::new(format!("connection {one} cannot be tied to itself")));
+        }
+        self.check(other)?;
+        self.push_for(one, Command::Tie(one.0, other.0))
+    }
+
     /// Whether the connection is there. It may be closing, until its `on_close` was called.
     pub fn is_open(&self, id: ConnectionId) -> bool {
         self.shared.roster.is_current(id.0)

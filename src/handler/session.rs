@@ -40,7 +40,7 @@ impl<H: Handler> Session<'_, H> {
     /// more than [`write_limit`](crate::Config::write_limit), in which case it is closed.
     #[inline]
     pub fn send(&mut self, message: &<H::Codec as Codec>::Message) -> Result<(), Error> {
-        if !self.connection.is_open() {
+        if !self.connection.may_send() {
             return Err(closing());
         }
         self.codec.encode(message, &mut self.shared.output)?;
@@ -54,7 +54,7 @@ impl<H: Handler> Session<'_, H> {
     ///
     /// As for [`send`](Self::send), except that no codec is asked.
     pub fn send_encoded(&mut self, bytes: Bytes) -> Result<(), Error> {
-        if !self.connection.is_open() {
+        if !self.connection.may_send() {
             return Err(closing());
         }
         self.shared.output.put_bytes(bytes);

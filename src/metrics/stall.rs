@@ -42,6 +42,8 @@ pub enum Work {
     Accept,
     /// A connection closed.
     Close,
+    /// Bytes were passed on between tied connections.
+    Relay,
     /// A command was run that a callback or another thread had left.
     Command,
     /// A message from another thread was handled.
@@ -59,6 +61,7 @@ impl fmt::Display for Work {
             Self::Timer => "a timer",
             Self::Accept => "an accept",
             Self::Close => "a close",
+            Self::Relay => "a relay",
             Self::Command => "a command",
             Self::Message => "a message",
             Self::Task => "a task",

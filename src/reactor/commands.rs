@@ -67,6 +67,7 @@ impl Reactor {
             self.drain.request(request);
         }
         self.tools.shared.has_commands = !self.tools.shared.commands.is_empty()
+            || !self.tools.shared.relays.is_empty()
             || self.mailbox.as_ref().is_some_and(Mailbox::may_have_more);
     }
 
@@ -133,6 +134,7 @@ impl Reactor {
             Command::Abort(token) => {
                 self.with_endpoint(network, token, |endpoint, turn| endpoint.abort(turn, token));
             }
+            Command::Tie(one, other) => self.tie(network, one, other),
             Command::CloseIdle(token) => {
                 self.with_endpoint(network, token, |endpoint, turn| {
                     endpoint.close_idle(turn, token);
