@@ -350,3 +350,14 @@ fn whatever_the_network_does_each_call_has_one_outcome_and_leaves_nothing() {
         }
     });
 }
+
+#[test]
+fn a_deadline_before_the_one_of_the_connect_is_kept_once_it_is_made() {
+    let config = Config { connect_timeout: secs(60), idle_timeout: Some(secs(1)), ..calling(1) };
+    let (mut world, notes) = world(config, Caller::to(&[upstream()]));
+    let called = reached(&mut world);
+    world.run_for(millis(1001));
+    assert_eq!(world.network.state(called), PeerState::Finished);
+    world.run_for(secs(1));
+    assert_eq!(told(&notes), ["0 open", "0 closed: idle timeout"]);
+}
