@@ -361,3 +361,40 @@ fn a_deadline_before_the_one_of_the_connect_is_kept_once_it_is_made() {
     world.run_for(secs(1));
     assert_eq!(told(&notes), ["0 open", "0 closed: idle timeout"]);
 }
+
+#[test]
+fn a_stop_ends_the_loop_though_a_handler_tries_again_for_ever() {
+    let mut network = SimNetwork::new(1);
+    network.ignore_connects(nowhere());
+    let mut world = World::of(network, calling(1), None, |server| server.tcp(address(0), Stubborn));
+    world.turn_at_once();
+    assert_eq!(world.reactor.outbound_len(), 1);
+    world.reactor.stop();
+    world.run_to_the_end(millis(10));
+}
+
+/// Connects again whenever that fails.
+struct Stubborn;
+
+impl Handler for Stubborn {
+    type Codec = Lines;
+    type State = ();
+
+    fn on_start(&mut self, scope: &mut Scope<'_, Self>) -> Result<(), Error> {
+        scope.connect(nowhere(), ()).map(|_| ()).map_err(|failed| Error::new(failed.to_string()))
+    }
+
+    fn on_connect_failed(
+        &mut self,
+        scope: &mut Scope<'_, Self>,
+        _: SocketAddr,
+        (): (),
+        _: &ConnectError,
+    ) -> Result<(), Error> {
+        self.on_start(scope)
+    }
+
+    fn on_frame(&mut self, _: &mut Session<'_, Self>, _: &str) -> Result<(), Error> {
+        Ok(())
+    }
+}

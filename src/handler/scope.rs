@@ -155,8 +155,8 @@ impl<H: Handler> Scope<'_, H> {
     ///
     /// # Errors
     ///
-    /// There are [`max_outbound`](crate::Config::max_outbound) of them already, or the system
-    /// refuses at once. The state is given back, and `on_connect_failed` is not called.
+    /// There are [`max_outbound`](crate::Config::max_outbound) of them already, the loop has been
+    /// stopped, or the system refuses at once. The state is given back, and `on_connect_failed` is not called.
     pub fn connect(
         &mut self,
         address: SocketAddr,
@@ -183,6 +183,13 @@ impl<H: Handler> Scope<'_, H> {
         let Turn { network, shared, .. } = &mut self.turn;
         let most = shared.config.max_outbound;
         let used_up = |what: String| ConnectError::NoResources(io::Error::other(what));
+        if shared.is_stopped {
+            let what = "the loop ends: nobody is connected to any more";
+            return Err(ConnectError::Other(io::Error::new(
+                io::ErrorKind::ConnectionAborted,
+                what,
+            )));
+        }
         if shared.outbound_len >= most {
             return Err(used_up(format!("max_outbound is {most}: raise it to connect more often")));
         }

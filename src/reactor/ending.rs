@@ -95,6 +95,7 @@ impl Reactor {
     /// Ends everything that is left.
     fn stop_all(&mut self, network: &mut dyn Network, reason: fn() -> CloseReason) {
         self.drain.stop();
+        self.tools.shared.is_stopped = true;
         let tokens: Vec<_> = self.streams().flat_map(|endpoint| endpoint.tokens()).collect();
         for token in tokens {
             self.cut(network, token, reason());
