@@ -398,3 +398,50 @@ impl Handler for Stubborn {
         Ok(())
     }
 }
+
+/// Each of its connections is owed something; the first that goes has the others broken off.
+#[derive(Default)]
+struct Tied {
+    has_begun: bool,
+}
+
+impl Handler for Tied {
+    type Codec = Lines;
+    type State = ();
+
+    fn on_open(&mut self, session: &mut Session<'_, Self>) -> Result<(), Error> {
+        session.set_busy(true);
+        Ok(())
+    }
+
+    fn on_frame(&mut self, _: &mut Session<'_, Self>, _: &str) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn on_close(&mut self, session: &mut Session<'_, Self>, _: &CloseReason) {
+        if std::mem::replace(&mut self.has_begun, true) {
+            return;
+        }
+        let own = session.id();
+        let abort_others = move |_: &mut Self, scope: &mut Scope<'_, Self>| {
+            for other in scope.ids().into_iter().filter(|id| *id != own) {
+                scope.with(other, |session| session.abort());
+            }
+            Ok(())
+        };
+        session.commands().defer::<Self>(abort_others).expect("there is room");
+    }
+}
+
+#[test]
+fn a_drain_is_over_at_once_when_a_close_has_the_last_connection_broken_off() {
+    let network = SimNetwork::new(1);
+    let mut world =
+        World::of(network, timeless(), None, |server| server.tcp(address(0), Tied::default()));
+    let peers = [world.join(), world.join()];
+    world.reactor.drain();
+    world.run_for(millis(100));
+    world.network.finish(peers[0]);
+    let report = world.run_to_the_end(secs(1));
+    assert!(report.took < millis(200), "{report}");
+}

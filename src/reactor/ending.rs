@@ -31,6 +31,9 @@ impl Reactor {
         if self.tools.shared.has_commands {
             self.run_commands(network);
         }
+        // Whoever closed only now is freed after this: the next turn, which must not sleep, sees
+        // whether anybody is left.
+        self.tools.shared.has_commands |= !self.tools.shared.closed.is_empty();
         let is_open = self.services.iter().any(|service| match service {
             Service::Stream(_, endpoint) => endpoint.len() > 0,
             Service::Datagram(endpoint) => !endpoint.is_closed(),
