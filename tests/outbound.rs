@@ -6,9 +6,12 @@ use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use fixture::{World, address, at_most, for_each_seed, millis, secs, timeless};
+use fixture::{World, address, at_most, for_each_seed, millis, panic_quietly, secs, timeless};
 use windlass::network::{ConnectError, ConnectFailure, Faults, PeerState, SimNetwork, SimPeer};
-use windlass::{CloseReason, Config, Error, Handler, Lines, NotConnected, Scope, Session};
+use windlass::{
+    CloseReason, Codec, Config, Decoded, Error, FrameError, Handler, Lines, NotConnected, Output,
+    Scope, Session,
+};
 
 /// Where the served peers are, and one where nobody is.
 const UPSTREAM: &str = "198.51.100.1:80";
@@ -444,4 +447,75 @@ fn a_drain_is_over_at_once_when_a_close_has_the_last_connection_broken_off() {
     world.network.finish(peers[0]);
     let report = world.run_to_the_end(secs(1));
     assert!(report.took < millis(200), "{report}");
+}
+
+/// Lines by a codec that may panic when it is cloned, or whose clones do when they are dropped.
+struct Fragile {
+    lines: Lines,
+    when_cloned: bool,
+    is_clone: bool,
+}
+
+impl Clone for Fragile {
+    fn clone(&self) -> Self {
+        if self.when_cloned {
+            panic_quietly();
+        }
+        Self { lines: self.lines.clone(), is_clone: true, ..*self }
+    }
+}
+
+impl Drop for Fragile {
+    fn drop(&mut self) {
+        if self.is_clone {
+            panic_quietly();
+        }
+    }
+}
+
+impl Codec for Fragile {
+    type Frame<'a> = &'a str;
+    type Message = str;
+
+    fn decode<'a>(&mut self, input: &'a mut [u8]) -> Result<Decoded<&'a str>, FrameError> {
+        self.lines.decode(input)
+    }
+
+    fn encode(&mut self, message: &str, output: &mut Output) -> Result<(), FrameError> {
+        self.lines.encode(message, output)
+    }
+
+    fn max_frame_len(&self) -> usize {
+        self.lines.max_frame_len()
+    }
+}
+
+struct Careless;
+
+impl Handler for Careless {
+    type Codec = Fragile;
+    type State = ();
+
+    fn on_frame(&mut self, _: &mut Session<'_, Self>, _: &str) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// A loop whose codec panics, which is asked to connect where nobody is.
+fn connecting_carelessly(when_cloned: bool) -> World {
+    let mut network = SimNetwork::new(1);
+    network.refuse_connects(nowhere(), ConnectFailure::Refused);
+    let codec = Fragile { lines: Lines::default(), when_cloned, is_clone: false };
+    let mut world =
+        World::of(network, calling(1), None, |server| server.tcp_with(address(0), codec, Careless));
+    world.reactor.commands().connect::<Careless>(nowhere(), ()).expect("there is room");
+    world
+}
+
+#[test]
+fn a_codec_that_panics_when_it_is_cloned_leaves_no_socket() {
+    let mut world = connecting_carelessly(true);
+    world.settle();
+    assert_eq!(world.reactor.metrics().panics, 1);
+    assert_eq!(world.reactor.outbound_len(), 0);
 }

@@ -162,11 +162,12 @@ impl<H: Handler> Scope<'_, H> {
         address: SocketAddr,
         state: H::State,
     ) -> Result<ConnectionId, NotConnected<H::State>> {
+        // It may panic: before there is anything that could be lost.
+        let codec = self.codec.clone();
         self.turn.shared.metrics.connects_begun += 1;
         match self.begin_to_connect(address) {
             Ok(token) => {
                 let connection = Connection::connecting(token, address, self.now());
-                let codec = self.codec.clone();
                 let peer = self.connections.insert(Peer { connection, codec, state });
                 self.turn.shared.outbound_len += 1;
                 lend::<H, _>(peer, &mut self.turn, |_, _| ());
