@@ -519,3 +519,11 @@ fn a_codec_that_panics_when_it_is_cloned_leaves_no_socket() {
     assert_eq!(world.reactor.metrics().panics, 1);
     assert_eq!(world.reactor.outbound_len(), 0);
 }
+
+#[test]
+fn a_codec_that_panics_when_its_connection_was_not_made_leaves_no_socket() {
+    let mut world = connecting_carelessly(false);
+    world.run_for(secs(1));
+    assert_eq!(world.reactor.metrics().panics, 1);
+    assert_eq!((world.reactor.outbound_len(), world.reactor.connections_len()), (0, 0));
+}
