@@ -108,7 +108,7 @@ pub enum Slow {
 }
 
 impl Broadcast {
-    /// For all connections of the handler `H`.
+    /// For all connections of the handler `H`, those left out that a layer keeps from it.
     pub fn to_all_of<H: 'static>(bytes: impl Into<Bytes>) -> Self {
         Self::new(Audience::Handler(TypeId::of::<H>()), bytes.into())
     }

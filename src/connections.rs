@@ -112,10 +112,13 @@ impl<C, S> Connections<C, S> {
         self.slots.iter_mut().filter_map(|(_, peer)| peer.as_mut())
     }
 
-    /// The name of the first connection in the slots from `slot` on.
+    /// The name of the first connection in the slots from `slot` on, those left out that the
+    /// handler is not to know yet.
     pub(crate) fn next_from(&self, slot: usize) -> Option<Token> {
-        let taken = (slot..self.used_len).find_map(|slot| self.slots.get(slot)?.as_ref());
-        taken.map(|peer| peer.connection.token())
+        let is_known = |peer: &&Peer<C, S>| !peer.connection.is_deferred();
+        let known =
+            (slot..self.used_len).find_map(|slot| self.slots.get(slot)?.as_ref().filter(is_known));
+        known.map(|peer| peer.connection.token())
     }
 
     /// What other threads may know of who is there.

@@ -61,7 +61,8 @@ pub(crate) trait Endpoint {
     fn deliver(&mut self, turn: &mut Turn<'_>, token: Token, bytes: &Bytes, slow: Slow)
     -> Delivery;
 
-    /// The name of the first connection in the slots from `slot` on.
+    /// The name of the first connection in the slots from `slot` on, those left out that the
+    /// handler is not to know yet.
     fn next_from(&self, slot: usize) -> Option<Token>;
 
     /// Closes the connection `token`, as if its handler did.

@@ -99,19 +99,21 @@ impl<H: Handler> Scope<'_, H> {
         self.len() == 0
     }
 
-    /// The names of this handler's connections.
+    /// The names of this handler's connections, those left out that a layer keeps from it.
     pub fn ids(&self) -> Vec<ConnectionId> {
-        self.connections.tokens().into_iter().map(ConnectionId).collect()
+        let known = self.connections.iter().filter(|connection| !connection.is_deferred());
+        known.map(|connection| ConnectionId(connection.token())).collect()
     }
 
-    /// The names of those of this handler's connections for which `is_wanted` holds: for a
-    /// [`Broadcast`](crate::Broadcast).
+    /// The names of those [of this handler's connections](Self::ids) for which `is_wanted` holds:
+    /// for a [`Broadcast`](crate::Broadcast).
     pub fn select(
         &mut self,
         mut is_wanted: impl FnMut(ConnectionInfo<'_>, &mut H::State) -> bool,
     ) -> Vec<ConnectionId> {
         let all = self.connections.iter_mut();
-        let wanted = all.filter_map(|Peer { connection, state, .. }| {
+        let known = all.filter(|peer| !peer.connection.is_deferred());
+        let wanted = known.filter_map(|Peer { connection, state, .. }| {
             is_wanted(connection.info(), state).then_some(ConnectionId(connection.token()))
         });
         wanted.collect()

@@ -1,7 +1,9 @@
 //! What layers were promised, whichever they are.
 
-use windlass::middleware::{ConnectionContext, Middleware, Verdict};
+use windlass::Broadcast;
+use windlass::middleware::{Authenticate, ConnectionContext, Login, Middleware, Verdict};
 
+use crate::fixture::Scripted;
 use crate::gated::Gated;
 
 /// Allows frames of ten bytes, and does not look at any.
@@ -23,4 +25,32 @@ fn a_limit_of_frames_holds_though_no_layer_looks_at_them() {
     assert_eq!(gated.answer(peer), "nine byte\n");
     gated.send(peer, "ten bytes.\n");
     assert_eq!((gated.is_open(peer), &gated.answer(peer)[..]), (false, ""));
+}
+
+#[test]
+fn a_broadcast_is_not_for_those_whom_the_handler_does_not_know() {
+    let mut gated = Gated::behind(|server| {
+        server.middleware(Authenticate::new(|_, line| match line {
+            b"sesame" => Login::Accepted("ali".into()),
+            _ => Login::Unfinished,
+        }))
+    });
+    let stranger = gated.join("198.51.100.1:4000");
+    let friend = gated.join("198.51.100.2:4000");
+    gated.send(friend, "sesame\n");
+    let secret = Broadcast::to_all_of::<Scripted>("a secret\n");
+    gated.world.reactor.commands().broadcast(secret).expect("there is room");
+    gated.world.settle();
+    assert_eq!((gated.answer(friend), gated.answer(stranger)), ("a secret\n".into(), "".into()));
+    gated
+        .world
+        .reactor
+        .commands()
+        .defer::<Scripted>(|_, scope| {
+            assert_eq!((scope.ids().len(), scope.select(|_, ()| true).len()), (1, 1));
+            Ok(())
+        })
+        .expect("there is room");
+    gated.world.settle();
+    assert_eq!(gated.world.reactor.metrics().panics, 0);
 }
