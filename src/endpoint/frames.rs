@@ -352,5 +352,7 @@ fn is_let_through<H: Handler>(
         session.connection.admit();
     }
     announce(handler, session);
+    // Whatever becomes of the frame, what was sent for it up to now was sent.
+    session.shared.mark = session.shared.output.mark();
     passage == Passage::Passed && session.connection.is_open()
 }

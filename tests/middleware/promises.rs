@@ -1,10 +1,14 @@
 //! What layers were promised, whichever they are.
 
-use windlass::Broadcast;
-use windlass::middleware::{Authenticate, ConnectionContext, Login, Middleware, Verdict};
+use bytes::Bytes;
+use windlass::middleware::{
+    Authenticate, ConnectionContext, Frame, Interest, Login, Middleware, Verdict,
+};
+use windlass::network::SimNetwork;
+use windlass::{Broadcast, Session};
 
-use crate::fixture::Scripted;
-use crate::gated::Gated;
+use crate::fixture::{Call, Scripted, echo, panic_quietly};
+use crate::gated::{Gated, quiet};
 
 /// Allows frames of ten bytes, and does not look at any.
 struct Narrow;
@@ -53,4 +57,43 @@ fn a_broadcast_is_not_for_those_whom_the_handler_does_not_know() {
         .expect("there is room");
     gated.world.settle();
     assert_eq!(gated.world.reactor.metrics().panics, 0);
+}
+
+/// Has the handler told with the first frame.
+struct Late;
+
+impl Middleware for Late {
+    fn interest(&self) -> Interest {
+        Interest::Lengths
+    }
+
+    fn on_open(&mut self, connection: &mut ConnectionContext<'_>) -> Verdict {
+        connection.defer();
+        Verdict::Continue
+    }
+
+    fn on_frame(&mut self, connection: &mut ConnectionContext<'_>, _: Frame<'_>) -> Verdict {
+        connection.send(Bytes::from_static(b"passed\n"));
+        Verdict::Continue
+    }
+}
+
+#[test]
+fn what_was_said_before_a_frame_arrives_though_its_handler_panics() {
+    let script = |session: &mut Session<'_, Scripted>, call: Call<'_>| match call {
+        Call::Open => session.send("hello"),
+        Call::Frame(_) => {
+            session.send("half")?;
+            panic_quietly()
+        }
+        call => echo(session, call),
+    };
+    let handler = Scripted::new(script);
+    let mut gated =
+        Gated::with_handler(SimNetwork::new(1), quiet(), handler, |server, listener| {
+            server.listen(listener.middleware(Late))
+        });
+    let peer = gated.join("198.51.100.1:4000");
+    gated.send(peer, "panic\n");
+    assert_eq!(gated.answer(peer), "passed\nhello\n");
 }
