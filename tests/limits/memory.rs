@@ -234,16 +234,19 @@ fn the_memory_bound_grows_with_what_may_be_held() {
 
 #[test]
 fn a_limit_beyond_all_counting_is_as_good_as_none() {
-    let build = |limit, sockets| {
+    let build = |limit, outbound, sockets| {
         let mut net = SimNetwork::new(1);
         net.set_socket_limit(sockets);
-        let server_to_be = Server::new().max_connections(limit);
+        let server_to_be = Server::new().max_connections(limit).max_outbound(outbound);
         server_to_be.tcp(address(0), Scripted::<Raw>::new(echo)).build_on(&mut net)
     };
     for limit in [usize::MAX, usize::MAX / 2] {
-        let reactor = build(limit, None).expect("the simulation sets no limit");
+        let reactor = build(limit, 0, None).expect("the simulation sets no limit");
         assert_eq!((reactor.max_connections(), reactor.memory_bound()), (limit, usize::MAX));
-        build(limit, Some(100)).expect_err("so many descriptors there never are");
+        build(limit, 0, Some(100)).expect_err("so many descriptors there never are");
+        let reactor = build(10, limit, None).expect("the simulation sets no limit");
+        assert_eq!((reactor.max_connections(), reactor.memory_bound()), (10, usize::MAX));
+        build(10, limit, Some(100)).expect_err("so many descriptors there never are");
     }
 }
 
