@@ -228,6 +228,14 @@ fn the_memory_bound_grows_with_what_may_be_held() {
     assert_eq!(bound(Config { memory_budget: 301 * KIB, ..scarce() }), least + KIB);
     let fewer = bound(Config { max_connections: Some(1), ..scarce() });
     assert!(fewer < least - 24_999 * 100, "each connection takes memory: {fewer} and {least}");
+    let more = bound(Config { max_outbound: 1000, ..scarce() });
+    assert!(more > least + 1000 * 100, "so does each that is made to others: {more}");
+    for queues in [
+        Config { mailbox_len: 100_000, ..scarce() },
+        Config { command_queue_limit: 200_000, ..scarce() },
+    ] {
+        assert!(bound(queues) > least + 90_000 * 32, "each place of a queue takes memory");
+    }
     let endless = Config { memory_budget: usize::MAX, ..timeless() };
     assert_eq!(bound(endless), usize::MAX, "it does not wrap");
 }
