@@ -158,7 +158,8 @@ impl<H: Handler> Scope<'_, H> {
     /// # Errors
     ///
     /// There are [`max_outbound`](crate::Config::max_outbound) of them already, the loop has been
-    /// stopped, or the system refuses at once. The state is given back, and `on_connect_failed` is not called.
+    /// stopped, or the system refuses at once. The state is given back, and `on_connect_failed` is
+    /// not called.
     pub fn connect(
         &mut self,
         address: SocketAddr,
