@@ -129,7 +129,8 @@ pub enum Slow {
 }
 
 impl Broadcast {
-    /// For all connections of handlers of the type `H`, whichever listeners they are at.
+    /// For all connections of handlers of the type `H`, whichever listeners they are at; those left
+    /// out that a layer keeps from it.
     pub fn to_all_of<H: 'static>(bytes: impl Into<Bytes>) -> Self {
         Self::new(Audience::Handler(TypeId::of::<H>()), bytes.into())
     }

@@ -136,8 +136,8 @@ impl<'a> Commands<'a> {
     ///
     /// What else a tied connection does stays as it is: handlers' timers run, and
     /// [`on_drain`](Handler::on_drain) and [`on_close`](Handler::on_close) are called. No deadline
-    /// for frames applies, and it is neither evicted nor closed by a drain as long as there is time.
-    /// If one of the two is closed, the other is closed as well, after what it is owed; if one is
+    /// for frames applies, and it is neither evicted nor closed by a drain before its deadline. If
+    /// one of the two is closed, the other is closed as well, after what it is owed; if one is
     /// cut, the other is reset. Their reason is [`PartnerGone`](crate::CloseReason::PartnerGone).
     /// The same happens to one whose partner has closed when the two come to be tied. One that is
     /// tied already stays as it is, and so does whom it was to be tied to, which is logged.

@@ -35,6 +35,9 @@ impl Reactor {
             let is_stopped = self.drain.deadline().is_none();
             self.run_all_commands(network, if is_stopped { 0 } else { mailbox_len });
         }
+        // Whoever closed only now is freed after this: the next turn, which must not sleep, sees
+        // whether anybody is left.
+        self.tools.shared.has_commands |= !self.tools.shared.closed.is_empty();
         if self.is_empty() {
             self.drain.finish(self.tools.shared.now);
         }
@@ -103,6 +106,7 @@ impl Reactor {
     /// Ends everything that is left.
     fn stop_all(&mut self, network: &mut dyn Network, reason: fn() -> CloseReason) {
         self.drain.stop();
+        self.tools.shared.is_stopped = true;
         let tokens: Vec<_> = self.streams().flat_map(|endpoint| endpoint.tokens()).collect();
         for token in tokens {
             self.cut(network, token, reason());
