@@ -16,7 +16,7 @@ use crate::command::Slow;
 use crate::connection::{Connection, ConnectionInfo, Delivery};
 use crate::connections::{Connections, Peer};
 use crate::error::{CloseReason, Error};
-use crate::handler::{ConnectionsOf, Handler, Others, Session, guard, lend};
+use crate::handler::{ConnectionsOf, Handler, OtherConnections, Session, guard, lend};
 use crate::handler_timers::HandlerTimers;
 use crate::instant::Instant;
 use crate::network::Readiness;
@@ -53,7 +53,7 @@ pub(crate) trait Endpoint {
     fn call<'a>(
         &'a mut self,
         turn: Turn<'a>,
-        others: &'a dyn Others,
+        others: &'a dyn OtherConnections,
         call: Call,
     ) -> Result<(), Error>;
 
@@ -256,7 +256,7 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
     fn call<'a>(
         &'a mut self,
         turn: Turn<'a>,
-        others: &'a dyn Others,
+        others: &'a dyn OtherConnections,
         call: Call,
     ) -> Result<(), Error> {
         self.run_with_all(turn, others, call)

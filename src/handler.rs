@@ -12,7 +12,7 @@ pub use self::commands::Commands;
 pub(crate) use self::lending::{guard, lend, panicked};
 pub(crate) use self::posted::PostedTask;
 pub use self::scope::{NotConnected, Scope};
-pub(crate) use self::scope::{Others, Task};
+pub(crate) use self::scope::{OtherConnections, Task};
 pub use self::session::Session;
 use crate::codec::Codec;
 use crate::connections::{Connections, Peer};

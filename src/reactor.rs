@@ -35,7 +35,7 @@ use std::time::Duration;
 
 pub(crate) use self::service::Service;
 use crate::batch::Incoming;
-use crate::command::{Command, PostedTask};
+use crate::command::{AnyPostedTask, Command};
 use crate::config::{AtLimit, Config};
 use crate::connections::capacity;
 use crate::drain::{Drain, DrainReport};
@@ -91,7 +91,7 @@ pub struct Reactor {
     tools: Tools,
     drain: Drain,
     /// By which other threads reach the loop, once there is a handle.
-    mailbox: Option<Mailbox<Command<PostedTask>>>,
+    mailbox: Option<Mailbox<Command<AnyPostedTask>>>,
     /// Whether the last command that was run was due to other threads, and not to callbacks.
     is_posts_turn: bool,
     /// No handle reaches the loop any more.

@@ -60,7 +60,7 @@ pub struct Scope<'a, H: Handler> {
     pub(crate) timers: &'a mut HandlerTimers,
     pub(crate) token: Token,
     pub(crate) turn: Turn<'a>,
-    pub(crate) others: &'a dyn Others,
+    pub(crate) others: &'a dyn OtherConnections,
 }
 
 /// A connection that could not even be begun, with what the handler wanted to keep for it.
@@ -88,7 +88,7 @@ pub(crate) struct Task<H: Handler>(pub(crate) Box<TaskFn<H>>);
 type TaskFn<H> = dyn FnOnce(&mut H, &mut Scope<'_, H>) -> Result<(), Error>;
 
 /// The connections of all other endpoints.
-pub(crate) trait Others {
+pub(crate) trait OtherConnections {
     /// Shows them one after the other.
     fn for_each(&self, visit: &mut dyn FnMut(&ConnectionInfo<'_>));
 
