@@ -127,7 +127,8 @@ impl ConnectionContext<'_> {
         self.connection.unwatch(self.borrower.bit);
     }
 
-    /// Sends bytes as they are.
+    /// Sends `bytes`, as they are, after what the callbacks of this event have sent. A connection
+    /// that is closing is sent nothing.
     pub fn send(&mut self, bytes: Bytes) {
         if self.connection.is_open() {
             self.shared.output.put_bytes(bytes);
@@ -142,11 +143,11 @@ impl ConnectionContext<'_> {
 
     /// Keeps the handler from being told of the connection, until [`admit`](Self::admit), or until
     /// a frame has passed all layers.
-    pub const fn defer(&mut self) {
-        self.connection.defer();
+    pub const fn withhold(&mut self) {
+        self.connection.withhold();
     }
 
-    /// Lets the handler be told of a connection that was [deferred](Self::defer).
+    /// Lets the handler be told of a connection that was [withheld](Self::withhold).
     pub const fn admit(&mut self) {
         self.connection.admit();
     }

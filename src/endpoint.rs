@@ -358,7 +358,7 @@ fn drop_kept(shared: &mut Shared, token: Token, kept: impl Sized) {
 /// Tells the handler of a connection, unless it was told before or is not to know yet.
 pub(super) fn announce<H: Handler>(handler: &mut H, session: &mut Session<'_, H>) {
     let connection = &mut *session.connection;
-    if !connection.is_announced() && !connection.is_deferred() && connection.is_open() {
+    if !connection.is_announced() && !connection.is_withheld() && connection.is_open() {
         connection.announce();
         guard(session, |session| handler.on_open(session));
     }

@@ -9,7 +9,6 @@ use crate::shared::Shared;
 
 /// All layers of a loop. Those of the server stand in the chain of each endpoint, those of a
 /// listener in its own only.
-#[derive(Default)]
 pub(crate) struct Layers {
     all: Vec<Box<dyn Middleware>>,
     /// By endpoint.
@@ -47,6 +46,11 @@ impl Layers {
     /// More layers than this would not fit a connection's bits, of which two are needed for itself.
     pub(crate) const MAX_CHAIN_LEN: usize = 30;
 
+    /// The layers that all endpoints have in common, and no chain yet.
+    pub(crate) fn with_common(common: Vec<Box<dyn Middleware>>) -> Self {
+        Self { all: common, chains: Vec::new() }
+    }
+
     /// Adds the chain of the next endpoint: the first `common` layers, and those of its own.
     pub(crate) fn push_chain(&mut self, common: usize, own: Vec<Box<dyn Middleware>>) {
         let mut chain = Chain::default();
@@ -62,13 +66,7 @@ impl Layers {
         self.chains.push(chain);
     }
 
-    /// The layers that all endpoints have in common; before the first chain is pushed.
-    pub(crate) fn with_common(common: Vec<Box<dyn Middleware>>) -> Self {
-        Self { all: common, chains: Vec::new() }
-    }
-
-    /// Which layers may still want to see bytes of frames, of those that a connection is watched
-    /// by.
+    /// Whether any of these layers, which watch a connection, wants to see bytes of its frames.
     pub(crate) fn wants_bytes(&self, endpoint: usize, watchers: u32) -> bool {
         self.chains[endpoint].readers & watchers != 0
     }
@@ -124,7 +122,7 @@ impl Layers {
         }
     }
 
-    /// Asks about a connection that was opened; whether the handler may be told of it.
+    /// Asks about a connection that was opened.
     pub(crate) fn on_open(&mut self, context: &mut ConnectionContext<'_>) {
         let endpoint = context.connection.token().endpoint_index();
         context.connection.watch(self.chains[endpoint].watchers);

@@ -67,6 +67,7 @@ pub use handler::{Commands, Handler, MessageHandler, NotConnected, Scope, Sessio
 pub use instant::Instant;
 pub use listener::Listener;
 pub use metrics::{Closes, Histogram, Metrics, Stall, Work};
+pub use network::ConnectError;
 pub use output::Output;
 pub use reactor::Reactor;
 pub use server::Server;

@@ -52,7 +52,7 @@ impl fmt::Debug for Notes {
 }
 
 /// On the list of the layers that see a connection's frames: the handler was not told of it yet.
-const DEFERRED: u32 = 1 << 31;
+const WITHHELD: u32 = 1 << 31;
 /// On the same list: there is a limit for the length of frames.
 const LIMITED: u32 = 1 << 30;
 
@@ -92,7 +92,7 @@ impl Connection {
 
     /// The layers that want to see its frames.
     pub(crate) const fn watchers(&self) -> u32 {
-        self.watchers & !(DEFERRED | LIMITED)
+        self.watchers & !(WITHHELD | LIMITED)
     }
 
     /// Whether anything must be seen to with frames before the handler.
@@ -101,16 +101,16 @@ impl Connection {
         self.watchers != 0
     }
 
-    pub(crate) const fn defer(&mut self) {
-        self.watchers |= DEFERRED;
+    pub(crate) const fn withhold(&mut self) {
+        self.watchers |= WITHHELD;
     }
 
     pub(crate) const fn admit(&mut self) {
-        self.watchers &= !DEFERRED;
+        self.watchers &= !WITHHELD;
     }
 
-    pub(crate) const fn is_deferred(&self) -> bool {
-        self.watchers & DEFERRED != 0
+    pub(crate) const fn is_withheld(&self) -> bool {
+        self.watchers & WITHHELD != 0
     }
 
     /// One more layer was told of its opening.

@@ -3,6 +3,7 @@
 use super::{Reactor, Service};
 use crate::acceptor::Taken;
 use crate::config::AtLimit;
+use crate::endpoint::Endpoint;
 use crate::error::{CloseReason, Error};
 use crate::layers::Admission;
 use crate::metrics::Work;
@@ -80,7 +81,7 @@ impl Reactor {
     }
 
     fn longest_idle(&mut self) -> Option<Token> {
-        let idle = self.streams().filter_map(|endpoint| endpoint.longest_idle());
+        let idle = self.endpoints().filter_map(Endpoint::longest_idle);
         idle.min().map(|(_, token)| token)
     }
 

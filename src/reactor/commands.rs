@@ -118,7 +118,7 @@ impl Reactor {
         left.posted = left.posted.checked_sub(1)?;
         let posted = self.mailbox.as_mut().filter(|mailbox| mailbox.may_have_more())?.next()?;
         self.tools.shared.metrics.commands_posted += 1;
-        Some((Work::Message, posted.into()))
+        Some((Work::PostedCommand, posted.into()))
     }
 
     /// Runs a command; says whom it was for, and gives back what is left of it to be done.

@@ -53,7 +53,7 @@ impl Reactor {
     #[cold]
     fn close_largest(&mut self, network: &mut dyn Network) {
         while self.tools.shared.held_len > self.tools.shared.config.memory_budget {
-            let largest = self.streams().filter_map(|endpoint| endpoint.largest()).max();
+            let largest = self.endpoints().filter_map(|endpoint| endpoint.largest()).max();
             let Some((held_len, token)) = largest.filter(|(held_len, _)| *held_len > 0) else {
                 return;
             };
