@@ -33,6 +33,7 @@ pub struct Histogram {
 const FIRST: u32 = 10;
 /// The upper bound of the last bucket that has one, in the same way.
 const LAST: u32 = 36;
+
 impl Default for Histogram {
     fn default() -> Self {
         Self { counts: [0; u64::BITS as usize], sum: 0, max: 0 }
