@@ -87,8 +87,8 @@ impl Connection {
         }
     }
 
-    /// Sends bytes that others are sent too, without a copy: what the kernel does not take at once
-    /// waits as a part of them.
+    /// Sends bytes that others may be sent too, without a copy: what the kernel does not take at
+    /// once waits as a part of them.
     pub(crate) fn deliver(
         &mut self,
         shared: &mut Shared,

@@ -220,7 +220,7 @@ impl<H: Handler> Scope<'_, H> {
 
     /// What has happened in the loop so far, and how things stand now.
     pub fn metrics(&self) -> Metrics {
-        self.turn.shared.snapshot(self.len() + self.others.len())
+        self.turn.shared.snapshot(self.connections.len() + self.others.len())
     }
 
     /// For what is done between callbacks.
