@@ -189,7 +189,7 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
         let peer = Peer { connection, codec, state };
         let peer = self.connections.insert(peer);
         lend(peer, turn, |session, bench| {
-            bench.judges.layers.on_open(&mut session.context());
+            bench.layers.on_open(&mut session.context());
             announce(&mut self.handler, session);
         });
     }
@@ -237,7 +237,7 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
                     Ok(())
                 });
             }
-            bench.judges.layers.on_close(&mut session.context(), &reason);
+            bench.layers.on_close(&mut session.context(), &reason);
         });
         let Peer { mut connection, codec, state } = self.connections.remove(token)?;
         connection.release(turn.shared, turn.network);

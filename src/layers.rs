@@ -1,6 +1,7 @@
-//! The layers of a loop, and how each endpoint's chain of them is asked.
+//! The layers of a loop, how each endpoint's chain of them is asked, and what it is shown.
 
 use crate::batch::Datagram;
+use crate::connection::Connection;
 use crate::context::{Borrower, ConnectionContext};
 use crate::error::{CloseReason, Refusal};
 use crate::middleware::{Arrival, Frame, Interest, Middleware, Verdict};
@@ -13,6 +14,9 @@ pub(crate) struct Layers {
     all: Vec<Box<dyn Middleware>>,
     /// By endpoint.
     chains: Vec<Chain>,
+    /// Input as it came, for those who want to see bytes, since a codec may change it in place and
+    /// its frame borrows it; empty if nobody does.
+    pub(crate) seen: Vec<u8>,
 }
 
 /// The layers an endpoint's peers pass, in order.
@@ -48,7 +52,7 @@ impl Layers {
 
     /// The layers that all endpoints have in common, and no chain yet.
     pub(crate) fn with_common(common: Vec<Box<dyn Middleware>>) -> Self {
-        Self { all: common, chains: Vec::new() }
+        Self { all: common, chains: Vec::new(), seen: Vec::new() }
     }
 
     /// Adds the chain of the next endpoint: the first `common` layers, and those of its own.
@@ -66,9 +70,14 @@ impl Layers {
         self.chains.push(chain);
     }
 
-    /// Whether any of these layers, which watch a connection, wants to see bytes of its frames.
-    pub(crate) fn wants_bytes(&self, endpoint: usize, watchers: u32) -> bool {
-        self.chains[endpoint].readers & watchers != 0
+    /// Frames of a connection that layers watch are about to be made of `input`.
+    #[cold]
+    pub(crate) fn look_at(&mut self, connection: &Connection, input: &[u8]) {
+        let readers = self.chains[connection.token().endpoint_index()].readers;
+        self.seen.clear();
+        if readers & connection.watchers() != 0 {
+            self.seen.extend_from_slice(input);
+        }
     }
 
     /// Asks about a peer at the door.

@@ -60,7 +60,7 @@ impl Reactor {
         let listener = acceptor.address().expect("a peer has come to a listener");
         let arrival = Arrival { peer, listener, now: turn.shared.now };
         if let Admission::Refused(refusal) =
-            turn.bench.judges.layers.on_accept(turn.shared, index, &arrival)
+            turn.bench.layers.on_accept(turn.shared, index, &arrival)
         {
             turn.shared.metrics.refused_by_layers += 1;
             network.refuse(&refusal.farewell);
@@ -90,7 +90,7 @@ impl Reactor {
         let turn = self.tools.turn(network);
         turn.shared.metrics.refused += 1;
         log::debug!("{} was refused: there are {} connections", arrival.peer, self.max_connections);
-        turn.bench.judges.layers.on_refused(
+        turn.bench.layers.on_refused(
             turn.shared,
             index,
             arrival,
