@@ -3,6 +3,7 @@
 use super::{Reactor, Service};
 use crate::error::{CloseReason, Error};
 use crate::mailbox::Request;
+use crate::metrics::Work;
 use crate::network::Network;
 
 impl Reactor {
@@ -92,6 +93,7 @@ impl Reactor {
                 endpoint.drain(&mut turn, token);
             }
             self.keep_budget(network);
+            self.measure(network, Work::Drain, token);
         }
     }
 
