@@ -217,7 +217,8 @@ fn what_is_done_at_the_door_and_for_a_drain_is_measured() {
         server.tcp(address(1), handler)
     });
     let measured = |world: &World| world.reactor.metrics().event_time.count();
-    let steps: [(&str, fn(&mut World)); 3] = [
+    type Step = fn(&mut World);
+    let steps: [(&str, Step); 3] = [
         ("a layer refuses", |world| _ = world.network.connect_to(address(1))),
         ("two are let in", |world| _ = [world.connect(), world.connect()]),
         ("there is no room", |world| _ = world.connect()),
