@@ -33,7 +33,8 @@ impl Reactor {
         // What was asked for last: nobody may be left to ask again. A stop does what callbacks
         // asked for, and no more.
         if self.is_empty() {
-            let is_stopped = self.drain.deadline().is_none();
+            // Not that there is no deadline: a drain may have none.
+            let is_stopped = self.tools.shared.is_stopped;
             self.run_all_commands(network, if is_stopped { 0 } else { mailbox_len });
         }
         // Whoever closed only now is freed after this: the next turn, which must not sleep, sees
