@@ -435,7 +435,9 @@ impl Handler for Tied {
         let own = session.id();
         let abort_others = move |_: &mut Self, scope: &mut Scope<'_, Self>| {
             for other in scope.ids().into_iter().filter(|id| *id != own) {
-                scope.with(other, |session| session.abort());
+                scope.with(other, |session| {
+                    session.abort();
+                });
             }
             Ok(())
         };

@@ -3,6 +3,7 @@
 use super::{Reactor, Service};
 use crate::error::{CloseReason, Error};
 use crate::mailbox::Request;
+use crate::metrics::Work;
 use crate::network::Network;
 
 impl Reactor {
@@ -32,7 +33,8 @@ impl Reactor {
         // What was asked for last: nobody may be left to ask again. A stop does what callbacks
         // asked for, and no more.
         if self.is_empty() {
-            let is_stopped = self.drain.deadline().is_none();
+            // Not that there is no deadline: a drain may have none.
+            let is_stopped = self.tools.shared.is_stopped;
             self.run_all_commands(network, if is_stopped { 0 } else { mailbox_len });
         }
         // Whoever closed only now is freed after this: the next turn, which must not sleep, sees
@@ -92,6 +94,7 @@ impl Reactor {
                 endpoint.drain(&mut turn, token);
             }
             self.keep_budget(network);
+            self.measure(network, Work::Drain, token);
         }
     }
 
