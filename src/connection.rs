@@ -11,10 +11,10 @@
 //! ```
 //!
 //! *Open*: frames are read and run, unless output waits above the high watermark or the handler
-//! paused it; or the connection is tied to another, see `tie`. *Flushing*: nothing is read, output leaves. *Lingering*: the peer has been told the
-//! end; what it still sends is discarded, so that no reset destroys what it has not read yet.
-//! *Closed*: the loop frees the slot at the end of the turn. The first reason given stays, unless
-//! what was owed then could not be delivered.
+//! paused it; or the connection is tied to another, see `tie`. *Flushing*: nothing is read, output
+//! leaves. *Lingering*: the peer has been told the end; what it still sends is discarded, so that
+//! no reset destroys what it has not read yet. *Closed*: the loop frees the slot at the end of the
+//! turn. The first reason given stays, unless what was owed then could not be delivered.
 
 mod deadlines;
 mod ending;

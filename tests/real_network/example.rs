@@ -31,7 +31,12 @@ pub(crate) struct Example {
 /// Runs the echo server with options with which it does not serve: the exit status, and the lines
 /// on standard error.
 pub(crate) fn run_echo(options: &str) -> (Option<i32>, Vec<String>) {
-    let mut example = Example::start("echo", options, Stdio::piped());
+    run("echo", options)
+}
+
+/// As [`run_echo`], of the example of this name.
+pub(crate) fn run(name: &str, options: &str) -> (Option<i32>, Vec<String>) {
+    let mut example = Example::start(name, options, Stdio::piped());
     (example.wait(), example.log.iter().collect())
 }
 
