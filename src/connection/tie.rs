@@ -189,6 +189,8 @@ impl Connection {
             }
             let len = self.read(network, &mut buffer[..room], shared.now)?;
             *read_left -= len;
+            self.count_received(len);
+            shared.metrics.bytes_received += len as u64;
             return Some(len);
         };
         let len = kept.len().min(buffer.len());
@@ -207,6 +209,8 @@ impl Connection {
         let has_queue = self.queue.is_some();
         let sent = if has_queue { 0 } else { self.write_now(network, portion, shared.now) };
         shared.write_left -= sent;
+        self.count_sent(sent);
+        shared.metrics.bytes_sent += sent as u64;
         if sent < bytes.len() && !self.is_closed() {
             let now = shared.now;
             let queue = self.queue.get_or_insert_with(|| Box::new(WriteQueue::new(now)));

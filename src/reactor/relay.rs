@@ -131,8 +131,12 @@ impl Reactor {
         let shared = &mut self.tools.shared;
         if let Some(connection) = find(&mut self.services, token) {
             change(connection, shared);
-            shared.write_left = shared.config.write_budget;
+            let budget = shared.config.write_budget;
+            shared.write_left = budget;
             connection.settle(shared, network);
+            let sent = budget - shared.write_left;
+            connection.count_sent(sent);
+            shared.metrics.bytes_sent += sent as u64;
         }
     }
 }
