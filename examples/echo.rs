@@ -6,8 +6,14 @@
 //! printf hello | socat -t 1 - UDP:127.0.0.1:7000
 //! ```
 //!
-//! It shows how a configuration is made, how one handler serves several framings, and how a drain
-//! is reported: stop it with SIGTERM while a client is slow.
+//! It shows how a configuration is made, how one handler serves several framings, how layers are
+//! put before all listeners, and how a drain is reported: stop it with SIGTERM while a client is
+//! slow. To see a layer at work, start it with `-- --framing lines --rate-limit 2/s --log`, and
+//! send it many lines:
+//!
+//! ```text
+//! seq 10 | nc -N 127.0.0.1 7000
+//! ```
 
 pub(crate) mod common;
 
@@ -16,7 +22,8 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use bytes::Bytes;
-use common::{Addresses, Ending, Options, Stop};
+use common::{Addresses, Ending, Networks, Options, Rate, Stop};
+use windlass::middleware::{Logging, PerAddressLimit, RateLimit};
 use windlass::{
     AtLimit, Codec, Config, DatagramHandler, DatagramSession, Error, Handler, LengthPrefixed,
     Lines, Raw, Server, Session,
@@ -41,9 +48,18 @@ usage: echo [OPTION]...
   --frame-timeout D     close if a message takes longer than this (default 30s)
   --write-timeout D     close if no answer is taken for this long (default 30s)
   --drain-timeout D     how long SIGINT and SIGTERM wait for what is owed (default 30s)
+  --allow CIDR          serve only peers of this network, any number of times
+  --deny CIDR           do not serve peers of this network, whatever is allowed
+  --max-per-address N   how many TCP connections one address may have
+  --rate-limit N/s      how many frames of one address are served in a second; of whoever sends
+                        more, no connection is read until it has been made up for, and datagrams
+                        are dropped; with raw framing, a frame is whatever is read at a time
+  --log                 log who came, who was refused, and who went and why
   --help                print this
 
-SIZE is in bytes, or such as 64KiB or 1MiB; D is such as 500ms, 30s or 2m.
+Without the last five there are no layers, and nothing is spent on them.
+SIZE is in bytes, or such as 64KiB or 1MiB; D is such as 500ms, 30s or 2m;
+CIDR is such as 10.0.0.0/8 or 2001:db8::/32, or an address; N/s can be N/m or N/h as well.
 The first SIGINT or SIGTERM drains, the second stops now. Exit status: 0 if everything
 finished, 3 if something was cut, 1 on an error, 2 on bad usage.
 ";
@@ -101,6 +117,16 @@ pub(crate) struct Settings {
     pub(crate) framing: Framing,
     pub(crate) max_frame: Option<usize>,
     pub(crate) config: Config,
+    pub(crate) gate: Gate,
+}
+
+/// Who is served, and how much: a layer for each that is asked for.
+#[derive(PartialEq, Debug, Default)]
+pub(crate) struct Gate {
+    pub(crate) networks: Networks,
+    pub(crate) max_per_address: Option<u32>,
+    pub(crate) rate_limit: Option<Rate>,
+    pub(crate) has_log: bool,
 }
 
 fn main() -> ExitCode {
@@ -111,6 +137,7 @@ pub(crate) fn read(options: &mut Options) -> Result<Settings, Stop> {
     let mut addresses = Addresses::default();
     let (mut framing, mut max_frame) = (Framing::Raw, None);
     let mut config = Config::default();
+    let mut gate = Gate::default();
     while let Some(option) = options.next()? {
         match option.as_str() {
             "--framing" => {
@@ -132,14 +159,48 @@ pub(crate) fn read(options: &mut Options) -> Result<Settings, Stop> {
             "--write-timeout" => config.write_timeout = Some(options.duration()?),
             "--drain-timeout" => config.drain_timeout = options.duration()?,
             other => {
-                if !addresses.read(other, options)? {
+                let is_known = addresses.read(other, options)? || gate.read(other, options)?;
+                if !is_known {
                     return Err(options.unknown());
                 }
             }
         }
     }
-    let addresses = addresses.or_both_on(SocketAddr::from(([127, 0, 0, 1], 7000)));
-    Ok(Settings { addresses, framing, max_frame, config })
+    let addresses = addresses.or_both_on(common::PORT_7000);
+    Ok(Settings { addresses, framing, max_frame, config, gate })
+}
+
+impl Gate {
+    /// Reads the option, if it is one of these. Otherwise says no.
+    fn read(&mut self, option: &str, options: &mut Options) -> Result<bool, Stop> {
+        match option {
+            "--max-per-address" => self.max_per_address = Some(options.number(1..=u32::MAX)?),
+            "--rate-limit" => self.rate_limit = Some(options.rate()?),
+            "--log" => self.has_log = true,
+            other => return self.networks.read(other, options),
+        }
+        Ok(true)
+    }
+
+    /// Puts the layers before the listeners of a server: the log first, so that it is told of what
+    /// those after it refuse, then the cheapest.
+    fn guard(self, mut server: Server) -> Server {
+        if self.has_log {
+            server = server.middleware(Logging::new());
+        }
+        if let Some(rules) = self.networks.layer() {
+            server = server.middleware(rules);
+        }
+        if let Some(max) = self.max_per_address {
+            server = server.middleware(PerAddressLimit::new(max));
+        }
+        if let Some(Rate { count, period }) = self.rate_limit {
+            // Over the rate this slows, unless told otherwise: nothing is lost, and no peer has to
+            // be written so that it can be refused. TCP itself holds it back.
+            server = server.middleware(RateLimit::frames(count, period));
+        }
+        server
+    }
 }
 
 fn read_at_limit(options: &mut Options) -> Result<AtLimit, Stop> {
@@ -162,9 +223,9 @@ fn make_room(config: &mut Config, max_frame: usize) {
 }
 
 fn serve(settings: Settings) -> Result<Ending, Error> {
-    let Settings { addresses, framing, max_frame, mut config } = settings;
+    let Settings { addresses, framing, max_frame, mut config, gate } = settings;
     make_room(&mut config, max_frame.unwrap_or(DEFAULT_MAX_FRAME));
-    let mut server = Server::with_config(config);
+    let mut server = gate.guard(Server::with_config(config));
     for address in &addresses.tcp {
         server = match framing {
             Framing::Raw => server.tcp(address, Echo::<Raw>(PhantomData)),
@@ -187,7 +248,5 @@ fn serve(settings: Settings) -> Result<Ending, Error> {
     for (protocol, address) in protocols.zip(engine.local_addrs()) {
         common::print_listening(protocol, address);
     }
-    let report = engine.run()?;
-    log::info!("{report}");
-    Ok(if report.is_clean() { Ending::Finished } else { Ending::Cut })
+    Ok(common::ending(&engine.run()?))
 }

@@ -25,6 +25,8 @@ pub(crate) enum Command<Task = Box<dyn Any>> {
         endpoint: u8,
         task: Task,
     },
+    /// The loop drains: closes a connection that had nothing left to do when this was asked.
+    CloseIdle(Token),
     /// Somebody waits to be told what has happened so far.
     Report(SyncSender<Box<Metrics>>),
 }
@@ -36,7 +38,8 @@ impl<Task> Command<Task> {
             Self::Send { to: token, .. }
             | Self::Close(token)
             | Self::Abort(token)
-            | Self::Tie(token, _) => *token,
+            | Self::Tie(token, _)
+            | Self::CloseIdle(token) => *token,
             Self::Broadcast(_) | Self::Report(_) => Token::SIGNALS,
             Self::Run { endpoint, .. } => Token::endpoint(*endpoint),
         }
@@ -55,6 +58,7 @@ impl From<Command<PostedTask>> for Command {
             Command::Tie(one, other) => Self::Tie(one, other),
             Command::Broadcast(broadcast) => Self::Broadcast(broadcast),
             Command::Run { endpoint, task } => Self::Run { endpoint, task },
+            Command::CloseIdle(token) => Self::CloseIdle(token),
             Command::Report(to) => Self::Report(to),
         }
     }
@@ -64,7 +68,8 @@ impl From<Command<PostedTask>> for Command {
 ///
 /// The bytes go out as they are: [`Session::encode`](crate::Session::encode) makes a frame of a
 /// message. A broadcast is done in portions, so that others are served between them; of two
-/// broadcasts, every receiver gets the earlier first.
+/// broadcasts, every receiver gets the earlier first. Who is let in while one is under way may get
+/// it or not. Who was not let in by all layers yet gets none.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -81,12 +86,23 @@ impl From<Command<PostedTask>> for Command {
 ///
 /// let news = Broadcast::to_all_of::<Chat>(Bytes::from_static(b"news\n")).slow(Slow::Close);
 /// ```
+#[must_use = "a broadcast is sent by `Commands::broadcast`"]
 #[derive(Clone, Debug)]
 pub struct Broadcast {
     pub(crate) audience: Audience,
     pub(crate) bytes: Bytes,
     pub(crate) except: Option<Token>,
     pub(crate) slow: Slow,
+    pub(crate) reached: Reached,
+}
+
+/// How far a broadcast has come.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Reached {
+    /// Which of the endpoints with the handler is being sent to.
+    pub(crate) endpoint: usize,
+    /// The slot of it, or the place in the list of receivers, that is next.
+    pub(crate) next: usize,
 }
 
 /// Who receives a broadcast.
@@ -107,36 +123,41 @@ pub enum Slow {
     Skip,
     /// It is closed, at once and with a reset, as [too slow](crate::CloseReason::TooSlow).
     Close,
-    /// It gets the broadcast, and is counted; what waits for it may come to the
-    /// [write limit](crate::Config::write_limit).
+    /// It gets the broadcast, and is [counted](crate::Metrics::broadcast_slow). What waits for it
+    /// may come to the [write limit](crate::Config::write_limit), beyond which it is closed.
     Count,
 }
 
 impl Broadcast {
-    /// For all connections of the handler `H`.
+    /// For all connections of handlers of the type `H`, whichever listeners they are at.
     pub fn to_all_of<H: 'static>(bytes: impl Into<Bytes>) -> Self {
         Self::new(Audience::Handler(TypeId::of::<H>()), bytes.into())
     }
 
-    /// For these connections, of whichever handlers. Those that have closed are passed over. A list
-    /// that is kept as an `Arc` is shared, not copied.
+    /// For these connections, of whichever handlers, in this order. Those that have closed are
+    /// passed over, and who is named twice gets it twice. A list that is kept as an `Arc` is
+    /// shared, not copied.
     pub fn to(ids: impl Into<Arc<[ConnectionId]>>, bytes: impl Into<Bytes>) -> Self {
         Self::new(Audience::Ids(ids.into()), bytes.into())
     }
 
-    const fn new(audience: Audience, bytes: Bytes) -> Self {
-        Self { audience, bytes, except: None, slow: Slow::Skip }
+    fn new(audience: Audience, bytes: Bytes) -> Self {
+        let reached = Reached::default();
+        Self { audience, bytes, except: None, slow: Slow::Skip, reached }
+    }
+
+    /// Whether somebody has got it already.
+    pub(crate) const fn is_under_way(&self) -> bool {
+        self.reached.next > 0 || self.reached.endpoint > 0
     }
 
     /// For everybody but this one.
-    #[must_use]
     pub const fn except(mut self, id: ConnectionId) -> Self {
         self.except = Some(id.0);
         self
     }
 
     /// What becomes of slow receivers: unless told otherwise, they are skipped.
-    #[must_use]
     pub const fn slow(mut self, slow: Slow) -> Self {
         self.slow = slow;
         self

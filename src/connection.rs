@@ -122,6 +122,9 @@ enum Draining {
     No,
     /// It closes as soon as it has nothing left to do.
     WhenIdle,
+    /// It had nothing left to do: it closes if that is still so when all that callbacks had asked
+    /// for by then is done, which may be something for it.
+    AfterCommands,
     /// It came when the drain began, and has a moment to ask for something.
     Newcomer,
 }
@@ -209,6 +212,11 @@ impl Connection {
         self.is_announced
     }
 
+    /// Whether layers have let it in, if there are any before it.
+    pub(crate) const fn is_let_in(&self) -> bool {
+        self.is_announced || self.is_outbound
+    }
+
     /// The handler is about to be told of its opening.
     pub(crate) const fn announce(&mut self) {
         self.is_announced = true;
@@ -235,6 +243,11 @@ impl Connection {
 
     pub(crate) const fn has_peer_finished(&self) -> bool {
         !self.possible.contains(Readiness::READABLE)
+    }
+
+    /// Whether its handler has it: it was told of the opening, and it has not ended.
+    pub(crate) const fn is_present(&self) -> bool {
+        self.is_announced && !self.is_closed()
     }
 
     /// Why it was closed: asked once.

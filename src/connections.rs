@@ -112,10 +112,11 @@ impl<C, S> Connections<C, S> {
         self.slots.iter_mut().filter_map(|(_, peer)| peer.as_mut())
     }
 
-    /// The name of the first connection in the slots from `slot` on.
+    /// The name of the first connection in the slots from `slot` on that its handler has.
     pub(crate) fn next_from(&self, slot: usize) -> Option<Token> {
-        let taken = (slot..self.used_len).find_map(|slot| self.slots.get(slot)?.as_ref());
-        taken.map(|peer| peer.connection.token())
+        let taken = |slot| Some(&self.slots.get(slot)?.as_ref()?.connection);
+        let mut present = (slot..self.used_len).filter_map(taken).filter(|c| c.is_present());
+        present.next().map(Connection::token)
     }
 
     /// What other threads may know of who is there.

@@ -1,17 +1,21 @@
 //! One UDP socket and its handler.
 
-use std::fmt;
+mod handler;
+mod session;
+
 use std::io;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
+pub use self::handler::DatagramHandler;
+pub use self::session::DatagramSession;
 use crate::backoff::Backoff;
 use crate::batch::{Datagram, Incoming, Outgoing};
 use crate::error::Error;
-use crate::instant::Instant;
+use crate::handler_timers::HandlerTimers;
 use crate::network::{Progress, Readiness};
-use crate::shared::Shared;
+use crate::panics::catch;
+use crate::shared::Purpose;
 use crate::token::Token;
 use crate::turn::Turn;
 
@@ -19,108 +23,6 @@ use crate::turn::Turn;
 const MAX_LAST_ROUNDS: usize = 64;
 /// So many errors in a row, and the socket pauses.
 const MAX_ERRORS: usize = 16;
-/// The longest payload that fits into a datagram over IPv4 (RFC 768 with RFC 791).
-const MAX_PAYLOAD_LEN: usize = 65_507;
-
-/// What an application does with the datagrams of a UDP socket.
-///
-/// A panic in a callback ends with it, is counted and logged: the socket goes on.
-///
-/// ```
-/// use std::net::SocketAddr;
-/// use windlass::{DatagramHandler, DatagramSession, Error};
-///
-/// struct Echo;
-///
-/// impl DatagramHandler for Echo {
-///     fn on_datagram(
-///         &mut self,
-///         session: &mut DatagramSession<'_>,
-///         sender: SocketAddr,
-///         payload: &[u8],
-///     ) -> Result<(), Error> {
-///         session.send_to(sender, payload)
-///     }
-/// }
-/// ```
-pub trait DatagramHandler: 'static {
-    /// A datagram has come from `sender`. It may be empty. Who claims to have sent it need not
-    /// have: an answer that is longer than the question makes a weapon of the server.
-    ///
-    /// # Errors
-    ///
-    /// Are logged; the socket goes on.
-    fn on_datagram(
-        &mut self,
-        session: &mut DatagramSession<'_>,
-        sender: SocketAddr,
-        payload: &[u8],
-    ) -> Result<(), Error>;
-
-    /// A datagram has come that is longer than
-    /// [`max_datagram_len`](crate::Config::max_datagram_len), of which only the beginning is here.
-    /// Unless told otherwise, it is dropped.
-    ///
-    /// # Errors
-    ///
-    /// Are logged; the socket goes on.
-    fn on_truncated(
-        &mut self,
-        session: &mut DatagramSession<'_>,
-        sender: SocketAddr,
-        beginning: &[u8],
-    ) -> Result<(), Error> {
-        let _ = (session, sender, beginning);
-        Ok(())
-    }
-}
-
-/// A UDP socket, lent to a callback of its [`DatagramHandler`].
-pub struct DatagramSession<'a> {
-    outgoing: &'a mut Outgoing,
-    shared: &'a mut Shared,
-    address: SocketAddr,
-}
-
-impl DatagramSession<'_> {
-    /// Sends `payload` to `receiver`, after the callback. UDP promises nothing, and neither does
-    /// this: if more than [`datagram_queue_limit`](crate::Config::datagram_queue_limit) would wait
-    /// to be sent, it is dropped and [counted](crate::Metrics::datagrams_dropped).
-    ///
-    /// # Errors
-    ///
-    /// A payload of more than 65,507 bytes, the most that a datagram over IPv4 carries.
-    pub fn send_to(&mut self, receiver: SocketAddr, payload: &[u8]) -> Result<(), Error> {
-        let len = payload.len();
-        if len > MAX_PAYLOAD_LEN {
-            return Err(Error::new(format!(
-                "a payload of {len} bytes for {receiver}: the longest is {MAX_PAYLOAD_LEN}"
-            )));
-        }
-        if self.outgoing.waiting_len() + len > self.shared.config.datagram_queue_limit {
-            self.shared.metrics.datagrams_dropped += 1;
-        } else {
-            self.outgoing.push(receiver, payload);
-        }
-        Ok(())
-    }
-
-    /// The address the socket is bound to.
-    pub const fn local_addr(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// The time of this turn.
-    pub const fn now(&self) -> Instant {
-        self.shared.now
-    }
-}
-
-impl fmt::Debug for DatagramSession<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DatagramSession").field("address", &self.address).finish_non_exhaustive()
-    }
-}
 
 /// A UDP socket with its handler and what it has still to send.
 pub(crate) struct DatagramEndpoint {
@@ -128,6 +30,7 @@ pub(crate) struct DatagramEndpoint {
     address: SocketAddr,
     handler: Box<dyn DatagramHandler>,
     outgoing: Outgoing,
+    timers: HandlerTimers,
     readiness: Readiness,
     backoff: Backoff,
     /// Receiving failed this many times in a row.
@@ -148,6 +51,7 @@ impl DatagramEndpoint {
             address,
             handler,
             outgoing: Outgoing::new(),
+            timers: HandlerTimers::default(),
             readiness: Readiness::WRITABLE,
             backoff: Backoff::default(),
             errors: 0,
@@ -183,10 +87,28 @@ impl DatagramEndpoint {
         }
     }
 
-    /// The pause after too many errors is over.
-    pub(crate) fn on_timer(&mut self, turn: &mut Turn<'_>, incoming: &mut Incoming) {
-        self.backoff.on_timer();
-        self.serve(turn, incoming);
+    /// The server was built, and will turn.
+    ///
+    /// # Errors
+    ///
+    /// The handler's, or that it panicked.
+    pub(crate) fn start(&mut self, turn: &mut Turn<'_>) -> Result<(), Error> {
+        self.call(turn, DatagramHandler::on_start)
+    }
+
+    /// The pause after too many errors is over, or a timer of the handler has come due.
+    pub(crate) fn on_timer(
+        &mut self,
+        turn: &mut Turn<'_>,
+        incoming: &mut Incoming,
+        purpose: Purpose,
+    ) {
+        let Purpose::Handler(key) = purpose else {
+            self.backoff.on_timer();
+            return self.serve(turn, incoming);
+        };
+        self.timers.on_due(turn.shared, self.token, key);
+        self.call_logged(turn, |handler, session| handler.on_timer(session, key));
     }
 
     /// Receives what has come until now, and no more after that.
@@ -194,6 +116,7 @@ impl DatagramEndpoint {
         if self.is_closed {
             return;
         }
+        self.call_logged(turn, DatagramHandler::on_drain);
         self.readiness = self.readiness.with(Readiness::READABLE);
         for _ in 0..MAX_LAST_ROUNDS {
             self.receive(turn, incoming);
@@ -207,11 +130,41 @@ impl DatagramEndpoint {
         if !self.is_closed {
             self.is_closed = true;
             self.backoff.cut_short(turn.shared);
+            std::mem::take(&mut self.timers).cancel_all(turn.shared);
             turn.network.close(self.token);
         }
         let cut = self.outgoing.len();
         self.outgoing = Outgoing::new();
         cut
+    }
+
+    /// Lends the socket to a callback that is for no datagram, and sends what that sends.
+    fn call(
+        &mut self,
+        turn: &mut Turn<'_>,
+        call: impl FnOnce(&mut dyn DatagramHandler, &mut DatagramSession<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let Self { handler, outgoing, timers, token, address, .. } = self;
+        let (token, address, shared) = (*token, *address, &mut *turn.shared);
+        let mut session = DatagramSession { outgoing, timers, shared, token, address };
+        let result = catch(|| call(&mut **handler, &mut session));
+        let result = result.unwrap_or_else(|| {
+            turn.shared.metrics.panics += 1;
+            Err(Error::new(format!("a callback of UDP {address} panicked")))
+        });
+        self.send(turn);
+        result
+    }
+
+    /// As [`call`](Self::call), where an error ends nothing.
+    fn call_logged(
+        &mut self,
+        turn: &mut Turn<'_>,
+        call: impl FnOnce(&mut dyn DatagramHandler, &mut DatagramSession<'_>) -> Result<(), Error>,
+    ) {
+        if let Err(error) = self.call(turn, call) {
+            log::error!("UDP {}: {error}", self.address);
+        }
     }
 
     fn close_when_sent(&mut self, turn: &mut Turn<'_>) {
@@ -292,17 +245,17 @@ impl DatagramEndpoint {
         loop {
             let address = self.address;
             let worth_sending_len = turn.shared.config.datagram_queue_limit / 2;
-            let outgoing = &mut self.outgoing;
-            let mut session = DatagramSession { outgoing, shared: &mut *turn.shared, address };
-            let handler = &mut *self.handler;
+            let Self { handler, outgoing, timers, token, .. } = self;
+            let (token, shared) = (*token, &mut *turn.shared);
+            let mut session = DatagramSession { outgoing, timers, shared, token, address };
             let layers = &mut turn.bench.judges.layers;
-            let endpoint = self.token.endpoint_index();
-            let run = AssertUnwindSafe(|| {
+            let endpoint = token.endpoint_index();
+            let handled = catch(|| {
                 datagrams.by_ref().try_for_each(|datagram| {
                     let len = datagram.payload.len() as u64;
                     session.shared.metrics.datagram_bytes_received += len;
                     if layers.on_datagram(session.shared, endpoint, &datagram) {
-                        handle_one(handler, &mut session, datagram);
+                        handle_one(&mut **handler, &mut session, datagram);
                     } else {
                         session.shared.metrics.datagrams_rejected += 1;
                     }
@@ -312,11 +265,11 @@ impl DatagramEndpoint {
                     }
                 })
             });
-            match catch_unwind(run) {
-                Ok(ControlFlow::Continue(())) => return,
+            match handled {
+                Some(ControlFlow::Continue(())) => return,
                 // The limit is for what the network does not take, not for what it was not offered.
-                Ok(ControlFlow::Break(())) => self.send(turn),
-                Err(_) => {
+                Some(ControlFlow::Break(())) => self.send(turn),
+                None => {
                     turn.shared.metrics.panics += 1;
                     log::error!("a callback of UDP {address} panicked: the socket goes on");
                 }

@@ -6,7 +6,6 @@ mod tasks;
 
 use std::any::TypeId;
 use std::net::SocketAddr;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
 
@@ -21,6 +20,7 @@ use crate::handler::{ConnectionsOf, Handler, Others, Session, guard, lend};
 use crate::handler_timers::HandlerTimers;
 use crate::instant::Instant;
 use crate::network::Readiness;
+use crate::panics::catch;
 use crate::shared::{Purpose, Shared};
 use crate::tenants::TenantsView;
 use crate::token::Token;
@@ -64,11 +64,14 @@ pub(crate) trait Endpoint {
     /// The connection `token` itself, which whoever changes it settles.
     fn connection_mut(&mut self, token: Token) -> Option<&mut Connection>;
 
-    /// The name of the first connection in the slots from `slot` on.
+    /// The name of the first connection in the slots from `slot` on that its handler has.
     fn next_from(&self, slot: usize) -> Option<Token>;
 
     /// Closes the connection `token`, as if its handler did.
     fn close(&mut self, turn: &mut Turn<'_>, token: Token);
+
+    /// The loop drains: closes the connection `token` if it has nothing to do.
+    fn close_idle(&mut self, turn: &mut Turn<'_>, token: Token);
 
     /// Breaks the connection `token` off, as if its handler did.
     fn abort(&mut self, turn: &mut Turn<'_>, token: Token);
@@ -167,7 +170,7 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
         // Both are the application's, and may panic: a peer that is not adopted yet loses nothing.
         let make = || (self.codec.clone(), H::State::default());
         if self.prepared.is_none() {
-            self.prepared = catch_unwind(AssertUnwindSafe(make)).ok();
+            self.prepared = catch(make);
         }
         if self.prepared.is_none() {
             shared.metrics.panics += 1;
@@ -240,7 +243,7 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
         connection.release(turn.shared, turn.network);
         // What the application and its layers keep may panic when it is dropped.
         let kept = (codec, state, connection);
-        if catch_unwind(AssertUnwindSafe(|| drop(kept))).is_err() {
+        if catch(|| drop(kept)).is_none() {
             turn.shared.metrics.panics += 1;
             log::error!("the state of connection {token:?} panicked when it was dropped");
         }
@@ -287,6 +290,10 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
 
     fn close(&mut self, turn: &mut Turn<'_>, token: Token) {
         self.with_session(turn, token, |_, session| session.close());
+    }
+
+    fn close_idle(&mut self, turn: &mut Turn<'_>, token: Token) {
+        self.with_session(turn, token, |_, session| session.connection.close_idle());
     }
 
     fn abort(&mut self, turn: &mut Turn<'_>, token: Token) {

@@ -62,7 +62,7 @@ pub trait Handler: Sized + 'static {
     ///
     /// # Errors
     ///
-    /// Are those of [`Server::build`](crate::Server::build).
+    /// Are those of [`Server::build`](crate::Server::build), which a panic fails too.
     fn on_start(&mut self, scope: &mut Scope<'_, Self>) -> Result<(), Error> {
         let _ = scope;
         Ok(())
@@ -160,6 +160,52 @@ pub trait Handler: Sized + 'static {
 /// A handler that can be sent messages: by other threads with
 /// [`Handle::post`](crate::Handle::post), and by other handlers with [`Commands::post`]. It may
 /// understand several types of them.
+///
+/// ```
+/// use windlass::{Error, Handler, Lines, MessageHandler, Scope, Session};
+///
+/// /// Serves players.
+/// struct Game;
+///
+/// impl Handler for Game {
+///     type Codec = Lines;
+///     type State = u64;
+///
+///     fn on_frame(&mut self, session: &mut Session<'_, Self>, _: &str) -> Result<(), Error> {
+///         *session.state() += 1;
+///         Ok(())
+///     }
+/// }
+///
+/// /// What an operator says to all players who have made at least so many moves.
+/// struct Notice {
+///     text: String,
+///     least_moves: u64,
+/// }
+///
+/// impl MessageHandler<Notice> for Game {
+///     fn on_message(&mut self, scope: &mut Scope<'_, Self>, notice: Notice) -> Result<(), Error> {
+///         for id in scope.select(|_, moves| *moves >= notice.least_moves) {
+///             // Whoever is closing is told nothing.
+///             scope.with(id, |session| session.send(&notice.text).is_ok());
+///         }
+///         Ok(())
+///     }
+/// }
+///
+/// /// Serves operators, on another listener of the same server.
+/// struct Desk;
+///
+/// impl Handler for Desk {
+///     type Codec = Lines;
+///     type State = ();
+///
+///     fn on_frame(&mut self, session: &mut Session<'_, Self>, line: &str) -> Result<(), Error> {
+///         let notice = Notice { text: line.into(), least_moves: 10 };
+///         session.commands().post::<Game, _>(notice)
+///     }
+/// }
+/// ```
 pub trait MessageHandler<M>: Handler {
     /// A message has come.
     ///

@@ -1,11 +1,10 @@
 //! The layers of a loop, and how each endpoint's chain of them is asked.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use crate::batch::Datagram;
 use crate::context::{Borrower, ConnectionContext};
 use crate::error::{CloseReason, Refusal};
 use crate::middleware::{Arrival, Frame, Interest, Middleware, Verdict};
+use crate::panics::catch;
 use crate::shared::Shared;
 
 /// All layers of a loop. Those of the server stand in the chain of each endpoint, those of a
@@ -211,14 +210,14 @@ impl Layers {
     ) -> Verdict {
         let layer = &mut *self.all[self.chains[endpoint].places[at]];
         context.borrower = Borrower { bit: 1 << at, name: layer.name() };
-        let run = AssertUnwindSafe(|| call(layer, context));
-        catch_unwind(run).unwrap_or_else(|_| panicked(context.shared, context.borrower.name))
+        let verdict = catch(|| call(layer, context));
+        verdict.unwrap_or_else(|| panicked(context.shared, context.borrower.name))
     }
 }
 
 /// Runs a layer's callback for which there is no connection.
 fn guard(shared: &mut Shared, call: impl FnOnce() -> Verdict) -> Verdict {
-    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| panicked(shared, "a layer"))
+    catch(call).unwrap_or_else(|| panicked(shared, "a layer"))
 }
 
 /// A layer panicked: what it was asked about is refused.

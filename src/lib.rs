@@ -8,6 +8,7 @@ mod instant; // a point on the loop's own clock
 mod token; // names of sockets
 mod sync; // the few types that threads have in common
 mod error; // what went wrong, sorted by whose fault it is
+mod panics; // where those of the application end
 mod config; // every limit and timeout, with its default
 
 // The outside world, lent to the loop for each turn.

@@ -112,9 +112,10 @@ pub struct Metrics {
     pub broadcast_deliveries: u64,
     /// Connections that a broadcast passed over, since they were too slow.
     pub broadcast_skipped: u64,
-    /// Receivers of broadcasts that were sent one though they were slow.
+    /// Those of the deliveries whose receiver was slow.
     pub broadcast_slow: u64,
-    /// Connections that a broadcast closed, since they were too slow.
+    /// Connections that a broadcast closed, since they were too slow, or more would have waited for
+    /// them than the write limit.
     pub broadcast_closed: u64,
     /// Timers and deadlines that came due.
     pub timers_fired: u64,

@@ -33,7 +33,6 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use self::commands::Ongoing;
 pub(crate) use self::service::Service;
 use crate::batch::Incoming;
 use crate::command::{Command, PostedTask};
@@ -97,8 +96,6 @@ pub struct Reactor {
     is_posts_turn: bool,
     /// No handle reaches the loop any more.
     is_closed: bool,
-    /// The broadcast that is under way.
-    ongoing: Option<Ongoing>,
     max_connections: usize,
     /// The buffer all UDP sockets receive into.
     incoming: Incoming,
@@ -134,14 +131,14 @@ impl Reactor {
         let datagram_len = if has_datagrams { config.max_datagram_len } else { 0 };
         let roster = Roster::new(services.iter().map(Service::serving).collect());
         let most = max_connections.saturating_add(config.max_outbound);
-        let shared = Shared::new(config, capacity(most), roster, now);
+        let mut shared = Shared::new(config, capacity(most), roster, now);
+        shared.metrics.max_connections = max_connections as u64;
         Self {
             services,
             drain: Drain::default(),
             mailbox: None,
             is_posts_turn: false,
             is_closed: false,
-            ongoing: None,
             max_connections,
             incoming: Incoming::new(batch_len, datagram_len),
             events: Vec::with_capacity(EVENTS_LEN),

@@ -46,7 +46,7 @@ pub(crate) struct Shared {
     pub(crate) held_len: usize,
     /// How many connections are held by output that waits.
     pub(crate) paused_len: usize,
-    /// The counters; how things stand is filled in by who asks.
+    /// The counters, and what never changes; how things stand is filled in when somebody asks.
     pub(crate) metrics: Metrics,
 }
 
@@ -102,6 +102,19 @@ impl Shared {
             held_len: 0,
             paused_len: 0,
             metrics: Metrics::default(),
+        }
+    }
+
+    /// What has happened so far, and how things stand now that there are so many connections.
+    pub(crate) fn snapshot(&self, connections_len: usize) -> Metrics {
+        Metrics {
+            connections: connections_len as u64,
+            outbound_connections: self.outbound_len as u64,
+            commands_waiting: self.commands.len() as u64,
+            paused: self.paused_len as u64,
+            buffered_bytes: self.held_len as u64,
+            timers_armed: self.timers.len() as u64,
+            ..self.metrics.clone()
         }
     }
 

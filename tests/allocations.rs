@@ -10,8 +10,8 @@ use allocation_counter::measure;
 use uncounted::Uncounted;
 use windlass::network::{SimNetwork, SimPeer};
 use windlass::{
-    Codec, Config, ConnectionId, DatagramHandler, DatagramSession, Error, Handler, LengthPrefixed,
-    Lines, Raw, Reactor, Server, Session, SocketOptions,
+    Broadcast, Codec, Config, ConnectionId, DatagramHandler, DatagramSession, Error, Handler,
+    LengthPrefixed, Lines, Metrics, Raw, Reactor, Server, Session, SocketOptions,
 };
 
 /// Each does in one round what the steady state does again and again.
@@ -231,6 +231,95 @@ fn deadlines_that_are_put_off_allocate_nothing() {
     }
     assert_eq!(count, 0);
     assert_eq!(world.reactor.connections_len(), PEERS);
+}
+
+/// Sends a piece of news to all for each line.
+struct News;
+
+impl Handler for News {
+    type Codec = Lines;
+    type State = ();
+
+    fn on_frame(&mut self, session: &mut Session<'_, Self>, line: &str) -> Result<(), Error> {
+        let news = session.encode(line)?;
+        session.commands().broadcast(Broadcast::to_all_of::<Self>(news))
+    }
+}
+
+/// What the loop allocates to tell this many peers `line`.
+fn count_broadcast(peers: usize, line: &[u8]) -> u64 {
+    let config = Config {
+        max_connections: Some(peers),
+        socket: SocketOptions { backlog: 10_000, ..SocketOptions::default() },
+        ..Config::default()
+    };
+    let mut world = World::new(Server::with_config(config).tcp(address(), News), peers);
+    while world.reactor.connections_len() < peers {
+        world.turn();
+    }
+    let mut count = 0;
+    for round in 0..WARM_UP + 1 {
+        world.net.0.send_from(world.peers[0], line);
+        let allocated = measure(|| (0..4).for_each(|_| world.turn()));
+        count = allocated.count_total;
+        assert_eq!(world.received_len(), (round + 1) * peers * line.len());
+    }
+    count
+}
+
+#[test]
+fn a_broadcast_allocates_nothing_for_its_receivers() {
+    let line = [b"x".repeat(1023), b"\n".to_vec()].concat();
+    let for_one = count_broadcast(1, &line);
+    assert_eq!(count_broadcast(1000, &line), for_one);
+    // The message, which grows by its end, and what makes it shareable.
+    assert!(for_one <= 3, "{for_one} allocations");
+}
+
+#[test]
+fn a_broadcast_that_many_do_not_read_stays_within_the_memory_bound() {
+    let mut net = Uncounted(SimNetwork::new(1));
+    net.0.set_pipe_len(2000);
+    let config = Config {
+        max_connections: Some(1000),
+        read_buffer_len: 16 * 1024,
+        high_watermark: 8 * 1024,
+        low_watermark: 1024,
+        write_limit: 64 * 1024,
+        memory_budget: 2 << 20,
+        socket: SocketOptions { backlog: 10_000, ..SocketOptions::default() },
+        ..Config::default()
+    };
+    let mut bound = 0;
+    let (mut held, mut metrics) = (0, Metrics::default());
+    let allocated = measure(|| {
+        let server = Server::with_config(config).tcp(address(), News);
+        let mut reactor = server.build_on(&mut net).expect("the configuration is valid");
+        bound = reactor.memory_bound();
+        let mut peers = Vec::new();
+        let connect = |_| peers.push(net.0.connect_to(address()));
+        allocation_counter::opt_out(|| (0..1000).for_each(connect));
+        let mut turn = |net: &mut Uncounted| {
+            reactor.turn(net, Some(Duration::ZERO)).expect("the loop goes on");
+            held = held.max(reactor.held_len());
+            metrics = reactor.metrics();
+        };
+        (0..20).for_each(|_| turn(&mut net));
+        peers.iter().step_by(10).for_each(|peer| net.0.stall(*peer));
+        let line = [b"x".repeat(1023), b"\n".to_vec()].concat();
+        for _ in 0..200 {
+            allocation_counter::opt_out(|| net.0.send_from(peers[1], &line));
+            (0..4).for_each(|_| turn(&mut net));
+        }
+    });
+    assert_eq!((metrics.connections, metrics.closed.total()), (1000, 0), "nobody is closed for it");
+    assert_eq!(metrics.broadcasts, 200);
+    // Two are in the pipe of each that does not read, and eight wait.
+    assert_eq!(metrics.broadcast_skipped, 100 * (200 - 10));
+    assert_eq!(metrics.broadcast_deliveries, 900 * 200 + 100 * 10);
+    assert!(held <= 100 * (9 * 1024 + 1000), "{held} bytes were held");
+    let most = usize::try_from(allocated.bytes_max).expect("it fits");
+    assert!(most <= bound, "{most} bytes were allocated, and the bound is {bound}");
 }
 
 /// A configuration whose limits are all reached below.

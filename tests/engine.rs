@@ -13,6 +13,8 @@ mod callbacks;
 mod calls;
 #[path = "engine/closing.rs"]
 mod closing;
+#[path = "engine/deferred.rs"]
+mod deferred;
 #[path = "engine/drain.rs"]
 mod drain;
 #[path = "engine/drain_datagrams.rs"]

@@ -1,5 +1,7 @@
 //! The examples' contract: their options, what they print, and how they end.
 
+#![allow(clippy::duplicate_mod, reason = "each example brings what all have in common")]
+
 use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
@@ -10,9 +12,11 @@ use std::time::Duration;
 #[path = "../examples/echo.rs"]
 #[allow(dead_code, reason = "the options are tested here, the server elsewhere")]
 mod echo;
+#[path = "example_options/others.rs"]
+mod others;
 
-use echo::common::{self, Addresses, Ending, Options, Stop};
-use echo::{Framing, Settings};
+use echo::common::{self, Addresses, Ending, Networks, Options, Rate, Stop};
+use echo::{Framing, Gate, Settings};
 use windlass::{AtLimit, Config};
 
 fn address(text: &str) -> SocketAddr {
@@ -37,7 +41,9 @@ fn every_option_of_the_echo_server_is_understood() {
     let read = echo(
         "--tcp 127.0.0.1:0 --udp [::1]:53 --tcp=0.0.0.0:80 --framing length --at-limit evict \
          --max-connections 7 --backlog 8 --max-frame 64KiB --high-watermark=1MiB \
-         --idle-timeout 30s --frame-timeout 500ms --write-timeout 2m --drain-timeout 1h",
+         --idle-timeout 30s --frame-timeout 500ms --write-timeout 2m --drain-timeout 1h \
+         --allow 10.0.0.0/8 --allow ::1 --deny 10.1.0.0/16 --max-per-address 5 --rate-limit 9/m \
+         --log",
     );
     let mut config = Config {
         max_connections: Some(7),
@@ -55,9 +61,45 @@ fn every_option_of_the_echo_server_is_understood() {
         tcp: vec![address("127.0.0.1:0"), address("0.0.0.0:80")],
         udp: vec![address("[::1]:53")],
     };
+    let cidr = |text: &str| text.parse().unwrap();
+    let allowed = vec![cidr("10.0.0.0/8"), cidr("::1/128")];
+    let gate = Gate {
+        networks: Networks { allowed, denied: vec![cidr("10.1.0.0/16")] },
+        max_per_address: Some(5),
+        rate_limit: Some(Rate { count: 9, period: Duration::from_secs(60) }),
+        has_log: true,
+    };
     let expected =
-        Settings { addresses, framing: Framing::Length, max_frame: Some(65_536), config };
+        Settings { addresses, framing: Framing::Length, max_frame: Some(65_536), config, gate };
     assert_eq!(read, Ok(expected));
+    assert_eq!(echo("").unwrap().gate, Gate::default());
+}
+
+#[test]
+fn rates_are_so_many_per_time() {
+    for (text, count, millis) in
+        [("1/s", 1, 1_000), ("4294967295/m", u32::MAX, 60_000), ("5/h", 5, 3_600_000)]
+    {
+        let rate = Rate { count, period: Duration::from_millis(millis) };
+        let read = echo(&format!("--rate-limit {text}")).unwrap().gate.rate_limit;
+        assert_eq!(read, Some(rate), "{text}");
+    }
+    for bad in ["", "10", "/s", "0/s", "10/", "10/2s", "10/sec", "1KiB/s", "-1/s", "4294967296/s"] {
+        let complaint = "it takes a rate above zero, such as 100/s, 30/m or 5/h";
+        assert_bad(&format!("--rate-limit={bad}"), &format!("--rate-limit {bad}: {complaint}"));
+    }
+}
+
+#[test]
+fn a_network_that_is_none_is_complained_of_as_the_layer_does() {
+    for option in ["--allow", "--deny"] {
+        let what = "10.1.2.3/16 has bits set beyond the first 16: write 10.1.0.0/16";
+        assert_bad(&format!("{option} 10.1.2.3/16"), &format!("{option} {what}"));
+        let what = "\"here\": \"here\" is no IPv4 or IPv6 address";
+        assert_bad(&format!("{option} here"), &format!("{option} {what}"));
+        let takes = "a network, such as 10.0.0.0/8 or 2001:db8::/32, or an address";
+        assert_bad(option, &format!("{option} has no value: it takes {takes}"));
+    }
 }
 
 #[test]

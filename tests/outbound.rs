@@ -8,7 +8,9 @@ use std::rc::Rc;
 
 use fixture::{World, address, at_most, for_each_seed, millis, secs, timeless};
 use windlass::network::{ConnectError, ConnectFailure, Faults, PeerState, SimNetwork, SimPeer};
-use windlass::{CloseReason, Config, Error, Handler, Lines, NotConnected, Scope, Session};
+use windlass::{
+    CloseReason, Config, ConnectionId, Error, Handler, Lines, NotConnected, Scope, Session,
+};
 
 /// Where the served peers are, and one where nobody is.
 const UPSTREAM: &str = "198.51.100.1:80";
@@ -252,6 +254,13 @@ fn a_handler_can_try_again_from_within() {
     assert_eq!(world.reactor.metrics().connects_begun, 4);
 }
 
+/// The name of the only connection there is.
+fn only(scope: &Scope<'_, Caller>) -> ConnectionId {
+    let mut ids = Vec::new();
+    scope.for_each_connection(|connection| ids.push(connection.id));
+    ids[0]
+}
+
 #[test]
 fn what_is_sent_before_it_is_made_arrives_first() {
     let mut network = SimNetwork::new(1);
@@ -263,7 +272,7 @@ fn what_is_sent_before_it_is_made_arrives_first() {
         .reactor
         .commands()
         .defer::<Caller>(|_, scope| {
-            let id = scope.ids()[0];
+            let id = only(scope);
             scope.commands().send(id, "first\n")
         })
         .unwrap();
@@ -284,7 +293,7 @@ fn one_that_is_closed_before_it_is_made_has_failed() {
         .reactor
         .commands()
         .defer::<Caller>(|_, scope| {
-            let id = scope.ids()[0];
+            let id = only(scope);
             scope.commands().close(id)
         })
         .unwrap();

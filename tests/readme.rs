@@ -115,6 +115,29 @@ fn every_limit_is_in_the_table_with_its_default() {
 }
 
 #[test]
+fn every_example_is_in_the_table_with_a_command_of_its_own_header() {
+    let readme = read("README.md");
+    let section = section(&readme, "Examples");
+    let mut named: Vec<&str> = table(section).iter().map(|row| row.0.trim_matches('`')).collect();
+    let entries = fs::read_dir(top().join("examples")).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut files: Vec<String> =
+        names.filter_map(|name| Some(name.strip_suffix(".rs")?.to_owned())).collect();
+    named.sort_unstable();
+    files.sort_unstable();
+    assert_eq!(named, files);
+    for row in section.lines().filter(|line| line.starts_with("| `")) {
+        let (row, command) = row.strip_suffix("` |").unwrap().rsplit_once(" | `").unwrap();
+        let command = command.replace("\\|", "|");
+        let name = row.split('`').nth(1).unwrap();
+        let source = read(&format!("examples/{name}.rs"));
+        let header = source.lines().take_while(|line| line.starts_with("//!"));
+        let lines: Vec<&str> = header.map(|line| line.trim_start_matches("//! ")).collect();
+        assert!(lines.contains(&command.as_str()), "{name} does not tell to try {command}");
+    }
+}
+
+#[test]
 fn every_file_of_the_engine_is_in_the_map() {
     let readme = read("README.md");
     let blocks = blocks(section(&readme, "The files"));

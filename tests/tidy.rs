@@ -32,7 +32,7 @@ const FLOORS: &[(u32, &[&str])] = &[
     (1, &["read_buffer", "write_queue", "timers", "metrics", "shared", "backoff", "network"]),
     (1, &["mailbox", "tenants", "roster", "command", "handler_timers"]),
     // The ground.
-    (0, &["token", "config", "error", "instant", "sync"]),
+    (0, &["token", "config", "error", "instant", "panics", "sync"]),
 ];
 
 /// The wing: these import from the floors up to `WING_FLOOR`, and only the doors import them.
@@ -47,7 +47,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("reactor", &["acceptor", "drain"]),
     ("turn", &["layers", "connection"]),
     ("endpoint", &["turn", "connections", "connection", "handler", "layers", "middleware"]),
-    ("datagram", &["turn"]),
+    ("datagram", &["turn", "handler"]),
     ("layers", &["middleware", "context"]),
     ("middleware", &["context", "connection"]),
     ("context", &["connection"]),

@@ -11,11 +11,12 @@ mod stderr_log;
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{self, Write};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 
-pub(crate) use options::{Addresses, Options, Stop};
+pub(crate) use options::{Addresses, Networks, Options, Rate, Stop};
 use stderr_log::StderrLog;
+use windlass::DrainReport;
 
 /// How the serving ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -25,6 +26,9 @@ pub(crate) enum Ending {
     /// Something was cut.
     Cut,
 }
+
+/// Where an example listens unless it is told where.
+pub(crate) const PORT_7000: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7000);
 
 const FINISHED: u8 = 0;
 const FAILED: u8 = 1;
@@ -75,4 +79,15 @@ pub(crate) fn run_with<O, E: Display>(
 pub(crate) fn print_listening(protocol: &str, address: SocketAddr) {
     let mut stdout = io::stdout().lock();
     let _ = writeln!(stdout, "listening {protocol} {address}").and_then(|()| stdout.flush());
+}
+
+/// Logs how a server ended, and says how the example does.
+pub(crate) fn ending(report: &DrainReport) -> Ending {
+    log::info!("{report}");
+    if report.is_clean() { Ending::Finished } else { Ending::Cut }
+}
+
+/// These addresses, or, if there are none, the usual one.
+pub(crate) fn or_port_7000(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    if addresses.is_empty() { vec![PORT_7000] } else { addresses }
 }

@@ -1,4 +1,4 @@
-//! The examples' command line: addresses, sizes, durations, numbers and choices.
+//! The examples' command line: addresses, networks, sizes, durations, rates, numbers and choices.
 //!
 //! Whatever is wrong is said in one line that names the option and what would be right.
 
@@ -6,10 +6,12 @@ use std::ffi::OsString;
 use std::fmt::Display;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use lexopt::{Arg, Parser};
+use windlass::middleware::{AccessControl, Cidr};
 
 /// The options, to be read one after the other, each followed by its value.
 pub(crate) struct Options {
@@ -32,6 +34,20 @@ pub(crate) enum Stop {
 pub(crate) struct Addresses {
     pub(crate) tcp: Vec<SocketAddr>,
     pub(crate) udp: Vec<SocketAddr>,
+}
+
+/// Who may come and who may not: any number of `--allow CIDR` and `--deny CIDR`.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Networks {
+    pub(crate) allowed: Vec<Cidr>,
+    pub(crate) denied: Vec<Cidr>,
+}
+
+/// So many of something in each period, as in `100/s`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Rate {
+    pub(crate) count: u32,
+    pub(crate) period: Duration,
 }
 
 impl Options {
@@ -80,6 +96,38 @@ impl Options {
     pub(crate) fn duration(&mut self) -> Result<Duration, Stop> {
         let expected = "a duration above zero, such as 500ms, 30s, 2m or 1h";
         self.value(expected, |text| duration(text).filter(|duration| !duration.is_zero()))
+    }
+
+    /// The option's value: so many per time, such as `100/s`, `30/m` or `5/h`.
+    pub(crate) fn rate(&mut self) -> Result<Rate, Stop> {
+        let expected = "a rate above zero, such as 100/s, 30/m or 5/h";
+        self.value(expected, |text| rate(text, &[("", 1)]))
+    }
+
+    /// The option's value: so many bytes per time, such as `1000/s` or `64KiB/s`.
+    pub(crate) fn byte_rate(&mut self) -> Result<Rate, Stop> {
+        let expected = "bytes per time, above zero and below 4GiB, such as 1000/s or 64KiB/s";
+        self.value(expected, |text| rate(text, &SIZES))
+    }
+
+    /// The option's value: a network such as `10.0.0.0/8`, or an address.
+    pub(crate) fn network(&mut self) -> Result<Cidr, Stop> {
+        let text = self.word("a network, such as 10.0.0.0/8 or 2001:db8::/32, or an address")?;
+        // The error has the text in it, and may even say how it is written.
+        let wrong = |error| Stop::BadUsage(format!("{} {error}", self.option));
+        text.parse().map_err(wrong)
+    }
+
+    /// The option's value: any text that is not empty.
+    pub(crate) fn word(&mut self, expected: &str) -> Result<String, Stop> {
+        self.value(expected, |text| (!text.is_empty()).then(|| text.to_owned()))
+    }
+
+    /// The option's value: the path of a file.
+    pub(crate) fn path(&mut self) -> Result<PathBuf, Stop> {
+        let option = &self.option;
+        let missing = |_| Stop::BadUsage(format!("{option} has no value: it takes a file"));
+        self.parser.value().map(PathBuf::from).map_err(missing)
     }
 
     /// The option's value: a number within limits.
@@ -135,13 +183,44 @@ impl Addresses {
     }
 }
 
+impl Networks {
+    /// Reads the value of the option, if it is `--allow` or `--deny`. Otherwise says no.
+    pub(crate) fn read(&mut self, option: &str, options: &mut Options) -> Result<bool, Stop> {
+        let networks = match option {
+            "--allow" => &mut self.allowed,
+            "--deny" => &mut self.denied,
+            _ => return Ok(false),
+        };
+        networks.push(options.network()?);
+        Ok(true)
+    }
+
+    /// The layer that keeps to it; none if everybody may come.
+    pub(crate) fn layer(self) -> Option<AccessControl> {
+        if self == Self::default() {
+            return None;
+        }
+        let allowing = self.allowed.into_iter().fold(AccessControl::new(), AccessControl::allow);
+        Some(self.denied.into_iter().fold(allowing, AccessControl::deny))
+    }
+}
+
+const SIZES: [(&str, u64); 4] = [("", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
+const MILLIS: [(&str, u64); 4] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
+
 fn size(text: &str) -> Option<u64> {
-    with_unit(text, &[("", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)])
+    with_unit(text, &SIZES)
 }
 
 fn duration(text: &str) -> Option<Duration> {
-    let millis = with_unit(text, &[("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)])?;
-    Some(Duration::from_millis(millis))
+    with_unit(text, &MILLIS).map(Duration::from_millis)
+}
+
+fn rate(text: &str, units: &[(&str, u64)]) -> Option<Rate> {
+    let (count, period) = text.split_once('/')?;
+    let count = u32::try_from(with_unit(count, units)?).ok().filter(|count| *count > 0)?;
+    let (_, millis) = MILLIS.iter().find(|(name, _)| *name == period)?;
+    Some(Rate { count, period: Duration::from_millis(*millis) })
 }
 
 /// Digits and one of these units, multiplied.

@@ -3,6 +3,7 @@
 use std::io;
 
 use super::{Connection, Draining, Holds, Phase};
+use crate::command::Command;
 use crate::error::CloseReason;
 use crate::network::{Network, Readiness};
 use crate::shared::Shared;
@@ -50,9 +51,14 @@ impl Connection {
 
     /// Takes whatever step towards the end is due: called after each event, when its output has
     /// been flushed.
-    pub(super) fn advance(&mut self, shared: &Shared, network: &mut dyn Network) {
+    pub(super) fn advance(&mut self, shared: &mut Shared, network: &mut dyn Network) {
         if self.draining == Draining::WhenIdle && self.has_nothing_to_do() {
-            self.close(CloseReason::Drained);
+            if shared.commands.is_empty() {
+                self.close(CloseReason::Drained);
+            } else {
+                self.draining = Draining::AfterCommands;
+                shared.command(Command::CloseIdle(self.token));
+            }
         }
         if self.phase == Phase::Flushing && self.queue.is_none() {
             if self.has_peer_finished() {
@@ -83,6 +89,14 @@ impl Connection {
     pub(crate) const fn drain(&mut self) {
         self.draining = Draining::WhenIdle;
         self.note(Readiness::READABLE);
+    }
+
+    /// All that was asked for before it had nothing left to do is done.
+    pub(crate) fn close_idle(&mut self) {
+        self.draining = Draining::WhenIdle;
+        if self.has_nothing_to_do() {
+            self.close(CloseReason::Drained);
+        }
     }
 
     pub(crate) const fn is_draining(&self) -> bool {

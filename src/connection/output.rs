@@ -96,7 +96,8 @@ impl Connection {
         bytes: &Bytes,
         slow: Slow,
     ) -> Delivery {
-        if !self.may_send() {
+        // Nobody is sent anything whom layers have not let in yet.
+        if !self.may_send() || !self.is_let_in() {
             return Delivery::Gone;
         }
         let is_slow = self.queued_len() >= shared.config.high_watermark;
@@ -112,13 +113,20 @@ impl Connection {
         let has_queue = self.queue.is_some();
         let sent = if has_queue { 0 } else { self.write_now(network, portion, shared.now) };
         shared.write_left -= sent;
-        if sent < bytes.len() && !self.is_closed() {
+        if self.is_closed() {
+            return Delivery::Gone;
+        }
+        if sent < bytes.len() {
             let now = shared.now;
             let queue = self.queue.get_or_insert_with(|| Box::new(WriteQueue::new(now)));
             queue.append_shared(bytes.slice(sent..));
             self.check_watermarks(shared);
         }
-        if is_slow { Delivery::SentThoughSlow } else { Delivery::Sent }
+        match (self.is_closed(), is_slow) {
+            (true, _) => Delivery::Closed,
+            (false, true) => Delivery::SentThoughSlow,
+            (false, false) => Delivery::Sent,
+        }
     }
 
     /// Queues the output but its first `sent` bytes, which the kernel took.

@@ -1,7 +1,6 @@
 //! From bytes to frames to the handler, within a connection's budgets.
 
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::announce;
 use crate::codec::{Codec, Decoded};
@@ -10,6 +9,7 @@ use crate::error::{CloseReason, FrameError, FrameFault};
 use crate::handler::{Handler, Session, guard, panicked};
 use crate::layers::Passage;
 use crate::middleware::Frame;
+use crate::panics::catch;
 use crate::read_buffer::ReadBuffer;
 use crate::turn::{Bench, Judges};
 
@@ -53,8 +53,7 @@ fn serve_open<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, bench: 
     let config = &session.shared.config;
     let (bytes, frames) = (config.read_budget, config.frame_budget);
     let mut budget = Budget { bytes, frames };
-    let run = AssertUnwindSafe(|| run(handler, session, bench, &mut budget));
-    if catch_unwind(run).is_err() {
+    if catch(|| run(handler, session, bench, &mut budget)).is_none() {
         panicked(session);
     }
     let (bytes, frames) = (bytes.wrapping_sub(budget.bytes), frames.wrapping_sub(budget.frames));

@@ -1,11 +1,11 @@
 //! What is run with a handler and all of its connections, when none of them is at hand.
 
 use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::StreamEndpoint;
 use crate::error::Error;
 use crate::handler::{Handler, Others, PostedTask, Scope, Task};
+use crate::panics::catch;
 use crate::token::Token;
 use crate::turn::Turn;
 
@@ -32,12 +32,12 @@ impl<H: Handler> StreamEndpoint<H> {
             timers.on_due(turn.shared, token, key);
         }
         let mut scope = Scope { connections, codec, timers, token, turn, others };
-        let run = AssertUnwindSafe(|| match call {
+        let result = catch(|| match call {
             Call::Start => handler.on_start(&mut scope),
             Call::Timer(key) => handler.on_server_timer(&mut scope, key),
             Call::Task(task) => run_task(task, handler, &mut scope),
         });
-        catch_unwind(run).unwrap_or_else(|_| {
+        result.unwrap_or_else(|| {
             scope.turn.shared.metrics.panics += 1;
             Err(Error::new("a callback panicked"))
         })

@@ -14,9 +14,50 @@ use crate::token::ConnectionId;
 
 /// The loop's list of things to be done between callbacks, lent to one of them.
 ///
-/// What is asked for here is done after the callback, in the order it was asked for. An id whose
-/// connection has closed is an error now if that is known already, and is passed over otherwise.
-/// All of it fails if [`command_queue_limit`](crate::Config::command_queue_limit) is reached.
+/// What is asked for here is done after the callback, in the order it was asked for, and whatever
+/// becomes of the callback. An id whose connection has closed is an error now if that is known
+/// already, and is passed over otherwise. Nothing more can be asked for, but to drain and to stop,
+/// as long as [`command_queue_limit`](crate::Config::command_queue_limit) is reached.
+///
+/// While the loop drains, all is done as ever: a connection that has nothing left to do is closed
+/// after what was asked for until then, which may be an answer for it.
+///
+/// ```
+/// use std::collections::HashMap;
+/// use windlass::{CloseReason, ConnectionId, Error, Handler, Lines, Session};
+///
+/// /// Passes lines on: `bob: hello` goes to whoever has said `i am bob`.
+/// #[derive(Default)]
+/// struct Operator {
+///     names: HashMap<String, ConnectionId>,
+/// }
+///
+/// impl Handler for Operator {
+///     type Codec = Lines;
+///     type State = String;
+///
+///     fn on_frame(&mut self, session: &mut Session<'_, Self>, line: &str) -> Result<(), Error> {
+///         if let Some(name) = line.strip_prefix("i am ") {
+///             *session.state() = name.into();
+///             // Whoever had the name before is sent away.
+///             if let Some(id) = self.names.insert(name.into(), session.id()) {
+///                 return session.commands().close(id);
+///             }
+///             return Ok(());
+///         }
+///         let Some((name, text)) = line.split_once(": ") else { return session.send("whom?") };
+///         let Some(id) = self.names.get(name) else { return session.send("not here") };
+///         let frame = session.encode(text)?;
+///         session.commands().send(*id, frame)
+///     }
+///
+///     fn on_close(&mut self, session: &mut Session<'_, Self>, _: &CloseReason) {
+///         if self.names.get(session.state()) == Some(&session.id()) {
+///             self.names.remove(session.state());
+///         }
+///     }
+/// }
+/// ```
 pub struct Commands<'a> {
     shared: &'a mut Shared,
 }
@@ -26,7 +67,9 @@ impl<'a> Commands<'a> {
         Self { shared }
     }
 
-    /// Sends `bytes`, as they are, on another connection.
+    /// Sends `bytes`, as they are, on another connection. For a frame, see
+    /// [`Session::encode`](super::Session::encode). If more than
+    /// [`write_limit`](crate::Config::write_limit) would wait for it, it is closed.
     ///
     /// # Errors
     ///
@@ -99,8 +142,9 @@ impl<'a> Commands<'a> {
     /// If one of the two is closed, the other is closed as well, after what it is owed; if one is
     /// cut, the other is reset. The reason is [`PartnerGone`](crate::CloseReason::PartnerGone). One
     /// that is still being made can be tied: what comes for it waits, and if it cannot be made, the
-    /// other is closed. So is one whose partner has closed before the two come to be tied. One that
-    /// was tied before stays as it is, and so does whom it was to be tied to, which is logged.
+    /// other is closed. So is one whose partner has closed before the two come to be tied, or was
+    /// not let in by layers yet. One that was tied before stays as it is, and so does whom it was
+    /// to be tied to, which is logged.
     ///
     /// # Errors
     ///
@@ -113,7 +157,7 @@ impl<'a> Commands<'a> {
         self.push_for(one, Command::Tie(one.0, other.0))
     }
 
-    /// Whether the connection is there, and not known to be closing.
+    /// Whether the connection is there. It may be closing, until its `on_close` was called.
     pub fn is_open(&self, id: ConnectionId) -> bool {
         self.shared.roster.is_current(id.0)
     }
@@ -128,7 +172,8 @@ impl<'a> Commands<'a> {
     }
 
     /// Has `task` run with the handler `H`, between callbacks: where it may look at and use all of
-    /// its connections. If there are several of this type, it is the one that was added first.
+    /// its connections. If there are several of this type, it is the one that was added first. An
+    /// error of the task is logged.
     ///
     /// # Errors
     ///
@@ -138,11 +183,20 @@ impl<'a> Commands<'a> {
         task: impl FnOnce(&mut H, &mut Scope<'_, H>) -> Result<(), Error> + 'static,
     ) -> Result<(), Error> {
         let endpoint = self.shared.roster.find::<H>()?;
+        self.defer_to(endpoint, task)
+    }
+
+    /// As [`defer`](Self::defer), with the handler of the endpoint of this number, which is an `H`.
+    pub(super) fn defer_to<H: Handler>(
+        &mut self,
+        endpoint: u8,
+        task: impl FnOnce(&mut H, &mut Scope<'_, H>) -> Result<(), Error> + 'static,
+    ) -> Result<(), Error> {
         let task = Box::new(Task::<H>(Box::new(task)));
         self.push(Command::Run { endpoint, task })
     }
 
-    /// Has a message given to the handler `H`.
+    /// Has a message given to the handler `H`. See [`MessageHandler`].
     ///
     /// # Errors
     ///
@@ -170,12 +224,14 @@ impl<'a> Commands<'a> {
         })
     }
 
-    /// Begins to drain. See [`Reactor::drain`](crate::Reactor::drain).
+    /// Begins to drain, after the callbacks and commands of this turn. See
+    /// [`Reactor::drain`](crate::Reactor::drain).
     pub fn drain(&mut self) {
         self.shared.request(Request::Drain);
     }
 
-    /// Cuts every connection, and ends.
+    /// Cuts every connection, after the callbacks and commands of this turn, and ends. See
+    /// [`Reactor::stop`](crate::Reactor::stop).
     pub fn stop(&mut self) {
         self.shared.request(Request::Stop);
     }

@@ -1,10 +1,9 @@
 //! Lending a connection to a callback, and seeing to what comes of it.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use super::{Handler, PeerOf, Session};
 use crate::connections::Peer;
 use crate::error::{CloseReason, Error};
+use crate::panics::catch;
 use crate::turn::{Bench, Turn};
 
 /// Lends `peer` to `call`, and settles what came of it.
@@ -34,10 +33,10 @@ pub(crate) fn guard<H: Handler>(
     callback: impl FnOnce(&mut Session<'_, H>) -> Result<(), Error>,
 ) {
     session.shared.mark = session.shared.output.mark();
-    match catch_unwind(AssertUnwindSafe(|| callback(session))) {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => session.connection.close(CloseReason::Failed(error)),
-        Err(_) => panicked(session),
+    match catch(|| callback(session)) {
+        Some(Ok(())) => {}
+        Some(Err(error)) => session.connection.close(CloseReason::Failed(error)),
+        None => panicked(session),
     }
 }
 

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use super::{Commands, ConnectionsOf, Handler, Session, lend, panicked};
@@ -12,11 +11,17 @@ use crate::connections::Peer;
 use crate::error::Error;
 use crate::handler_timers::HandlerTimers;
 use crate::instant::Instant;
+use crate::metrics::Metrics;
 use crate::network::ConnectError;
+use crate::panics::catch;
 use crate::token::{ConnectionId, Token};
 use crate::turn::Turn;
 
 /// A handler's connections and its loop, lent to a callback that is for none of them.
+///
+/// Its connections are those whose `on_open` was called and that have not ended. Who still stands
+/// before a layer, is still being connected to, or has ended and waits for its `on_close`, is not
+/// among them.
 ///
 /// ```
 /// use windlass::{Error, Handler, Lines, Scope, Session};
@@ -86,22 +91,29 @@ type TaskFn<H> = dyn FnOnce(&mut H, &mut Scope<'_, H>) -> Result<(), Error>;
 pub(crate) trait Others {
     /// Shows them one after the other.
     fn for_each(&self, visit: &mut dyn FnMut(&ConnectionInfo<'_>));
+
+    /// How many there are.
+    fn len(&self) -> usize;
 }
 
 impl<H: Handler> Scope<'_, H> {
-    /// How many connections this handler has.
+    /// How many connections this handler has: they are counted each time.
     pub fn len(&self) -> usize {
-        self.connections.len()
+        self.present().count()
     }
 
     /// Whether it has none.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.present().next().is_none()
+    }
+
+    fn present(&self) -> impl Iterator<Item = &Connection> {
+        self.connections.iter().filter(|connection| connection.is_present())
     }
 
     /// The names of this handler's connections.
     pub fn ids(&self) -> Vec<ConnectionId> {
-        self.connections.tokens().into_iter().map(ConnectionId).collect()
+        self.present().map(|connection| ConnectionId(connection.token())).collect()
     }
 
     /// The names of those of this handler's connections for which `is_wanted` holds: for a
@@ -110,7 +122,7 @@ impl<H: Handler> Scope<'_, H> {
         &mut self,
         mut is_wanted: impl FnMut(ConnectionInfo<'_>, &mut H::State) -> bool,
     ) -> Vec<ConnectionId> {
-        let all = self.connections.iter_mut();
+        let all = self.connections.iter_mut().filter(|peer| peer.connection.is_present());
         let wanted = all.filter_map(|Peer { connection, state, .. }| {
             is_wanted(connection.info(), state).then_some(ConnectionId(connection.token()))
         });
@@ -126,20 +138,25 @@ impl<H: Handler> Scope<'_, H> {
         id: ConnectionId,
         call: impl FnOnce(&mut Session<'_, H>) -> R,
     ) -> Option<R> {
-        let peer = self.connections.get_mut(id.0)?;
+        let peer = self.connections.get_mut(id.0).filter(|peer| peer.connection.is_present())?;
         lend(peer, &mut self.turn, |session, _| {
             session.shared.mark = session.shared.output.mark();
-            let result = catch_unwind(AssertUnwindSafe(|| call(session)));
-            result.map_err(|_| panicked(session)).ok()
+            let result = catch(|| call(session));
+            if result.is_none() {
+                panicked(session);
+            }
+            result
         })
     }
 
     /// What is known of one of this handler's connections.
     pub fn info(&self, id: ConnectionId) -> Option<ConnectionInfo<'_>> {
-        Some(self.connections.get(id.0)?.connection.info())
+        let connection = &self.connections.get(id.0)?.connection;
+        connection.is_present().then(|| connection.info())
     }
 
-    /// Shows all connections of the loop one after the other, this handler's first.
+    /// Shows all connections of the loop one after the other, the listener's own first. Here those
+    /// are shown too that still stand before a layer, are being made, or have just ended.
     pub fn for_each_connection(&self, mut visit: impl FnMut(&ConnectionInfo<'_>)) {
         self.connections.iter().for_each(|connection| visit(&connection.info()));
         self.others.for_each(&mut visit);
@@ -190,6 +207,11 @@ impl<H: Handler> Scope<'_, H> {
         let token = token.ok_or_else(|| used_up("there is no slot left".to_owned()))?;
         network.connect(token, address, &shared.config.socket)?;
         Ok(token)
+    }
+
+    /// What has happened in the loop so far, and how things stand now.
+    pub fn metrics(&self) -> Metrics {
+        self.turn.shared.snapshot(self.len() + self.others.len())
     }
 
     /// For what is done between callbacks.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Commands, Handler};
+use super::{Commands, Handler, Scope};
 use crate::codec::Codec;
 use crate::connection::Connection;
 use crate::context::{Borrower, ConnectionContext};
@@ -76,6 +76,21 @@ impl<H: Handler> Session<'_, H> {
     /// For what reaches beyond this connection: others of the loop, and the loop itself.
     pub const fn commands(&mut self) -> Commands<'_> {
         Commands::new(&mut *self.shared)
+    }
+
+    /// Has `task` run after this callback, and after what was asked for before, with this handler:
+    /// where it may look at and use all of its connections.
+    ///
+    /// # Errors
+    ///
+    /// If too much is asked for at a time.
+    pub fn defer(
+        &mut self,
+        task: impl FnOnce(&mut H, &mut Scope<'_, H>) -> Result<(), Error> + 'static,
+    ) -> Result<(), Error> {
+        let endpoint = u8::try_from(self.connection.token().endpoint_index());
+        let endpoint = endpoint.expect("a token has eight bits for it");
+        self.commands().defer_to(endpoint, task)
     }
 
     #[inline]

@@ -14,16 +14,6 @@ use crate::network::Network;
 use crate::token::Token;
 use crate::turn::Turn;
 
-/// A broadcast that is under way, and how far it has come.
-#[derive(Debug)]
-pub(super) struct Ongoing {
-    broadcast: Broadcast,
-    /// Which of the endpoints with the handler is being sent to.
-    endpoint: usize,
-    /// The slot of it, or the place in the list of receivers, that is next.
-    next: usize,
-}
-
 /// How many commands may still be run at a time, of callbacks and of other threads.
 struct Left {
     own: usize,
@@ -36,10 +26,19 @@ struct Neighbours<'a> {
     after: &'a [Service],
 }
 
+impl Neighbours<'_> {
+    fn endpoints(&self) -> impl Iterator<Item = &dyn Endpoint> {
+        self.before.iter().chain(self.after).filter_map(Service::endpoint)
+    }
+}
+
 impl Others for Neighbours<'_> {
     fn for_each(&self, visit: &mut dyn FnMut(&ConnectionInfo<'_>)) {
-        let endpoints = self.before.iter().chain(self.after).filter_map(Service::endpoint);
-        endpoints.for_each(|endpoint| endpoint.for_each(visit));
+        self.endpoints().for_each(|endpoint| endpoint.for_each(visit));
+    }
+
+    fn len(&self) -> usize {
+        self.endpoints().map(Endpoint::len).sum()
     }
 }
 
@@ -47,7 +46,10 @@ impl Reactor {
     /// Lets all handlers begin.
     pub(crate) fn start(&mut self, network: &mut dyn Network) -> Result<(), Error> {
         for index in 0..self.services.len() {
-            self.call(network, index, Call::Start)?;
+            match &mut self.services[index] {
+                Service::Stream(..) => self.call(network, index, Call::Start)?,
+                Service::Datagram(endpoint) => endpoint.start(&mut self.tools.turn(network))?,
+            }
         }
         Ok(())
     }
@@ -65,16 +67,13 @@ impl Reactor {
             self.drain.request(request);
         }
         self.tools.shared.has_commands = !self.tools.shared.commands.is_empty()
-            || self.ongoing.is_some()
             || !self.tools.shared.relays.is_empty()
             || self.mailbox.as_ref().is_some_and(Mailbox::may_have_more);
     }
 
     /// Runs all that waits now, without a budget: what was asked for before a drain is done before
-    /// it.
-    pub(super) fn run_all_commands(&mut self, network: &mut dyn Network) {
-        // No more than can be in the mailbox, whatever is posted meanwhile.
-        let posted = self.tools.shared.config.mailbox_len;
+    /// it. Of what other threads have left, `posted` commands at most.
+    pub(super) fn run_all_commands(&mut self, network: &mut dyn Network, posted: usize) {
         let mut left = Left { own: self.tools.shared.commands.len(), posted };
         while self.run_next(network, &mut left) {}
     }
@@ -82,20 +81,30 @@ impl Reactor {
     /// Goes on with a broadcast, or runs one command: of callbacks and of other threads in turn, so
     /// that neither keep the others waiting. Says whether there was something to do.
     fn run_next(&mut self, network: &mut dyn Network, left: &mut Left) -> bool {
-        let (work, token) = if let Some(ongoing) = self.ongoing.take() {
-            (Work::Command, self.go_on_with(network, ongoing))
+        let next = if self.is_broadcasting() {
+            self.next_own(left)
         } else {
             self.is_posts_turn = !self.is_posts_turn;
-            let next = match self.is_posts_turn {
+            match self.is_posts_turn {
                 true => self.next_posted(left).or_else(|| self.next_own(left)),
                 false => self.next_own(left).or_else(|| self.next_posted(left)),
-            };
-            let Some((work, command)) = next else { return false };
-            (work, self.run(network, command))
+            }
         };
+        let Some((work, command)) = next else { return false };
+        let (token, rest) = self.run(network, command);
+        if let Some(rest) = rest {
+            self.tools.shared.commands.push_front(rest);
+            left.own += 1;
+        }
         self.keep_budget(network);
         self.measure(network, work, token);
         true
+    }
+
+    /// Whether a broadcast is under way, before which nothing else is done.
+    fn is_broadcasting(&self) -> bool {
+        let first = self.tools.shared.commands.front();
+        matches!(first, Some(Command::Broadcast(broadcast)) if broadcast.is_under_way())
     }
 
     /// What a callback has asked for.
@@ -112,9 +121,8 @@ impl Reactor {
         Some((Work::Message, posted.into()))
     }
 
-    /// Runs a command; says whom it was for.
-    fn run(&mut self, network: &mut dyn Network, command: Command) -> Token {
-        self.tools.shared.metrics.commands += 1;
+    /// Runs a command; says whom it was for, and gives back what is left of it to be done.
+    fn run(&mut self, network: &mut dyn Network, command: Command) -> (Token, Option<Command>) {
         let token = command.token();
         match command {
             Command::Send { to, bytes } => {
@@ -127,9 +135,16 @@ impl Reactor {
                 self.with_endpoint(network, token, |endpoint, turn| endpoint.abort(turn, token));
             }
             Command::Tie(one, other) => self.tie(network, one, other),
-            Command::Broadcast(broadcast) => {
+            Command::CloseIdle(token) => {
+                self.with_endpoint(network, token, |endpoint, turn| {
+                    endpoint.close_idle(turn, token);
+                });
+            }
+            Command::Broadcast(mut broadcast) => {
+                if let Some(receiver) = self.send_to_next(network, &mut broadcast) {
+                    return (receiver, Some(Command::Broadcast(broadcast)));
+                }
                 self.tools.shared.metrics.broadcasts += 1;
-                self.ongoing = Some(Ongoing { broadcast, endpoint: 0, next: 0 });
             }
             Command::Run { endpoint, task } => {
                 self.call_logged(network, endpoint.into(), Call::Task(task));
@@ -137,48 +152,53 @@ impl Reactor {
             // There is room for one answer; whoever asked may have gone.
             Command::Report(to) => _ = to.try_send(Box::new(self.metrics())),
         }
-        token
+        self.tools.shared.metrics.commands += 1;
+        (token, None)
     }
 
-    /// Sends a broadcast to the next of its receivers, if there is one; says to whom.
-    fn go_on_with(&mut self, network: &mut dyn Network, mut ongoing: Ongoing) -> Token {
-        let Some(token) = self.next_receiver(&mut ongoing) else { return Token::SIGNALS };
-        let Broadcast { bytes, except, slow, .. } = &ongoing.broadcast;
-        if *except != Some(token) {
-            let delivery = self.deliver(network, token, bytes, *slow);
-            let counters = &mut self.tools.shared.metrics;
-            match delivery {
-                Delivery::Sent => counters.broadcast_deliveries += 1,
-                Delivery::SentThoughSlow => {
-                    counters.broadcast_deliveries += 1;
-                    counters.broadcast_slow += 1;
-                }
-                Delivery::Skipped => counters.broadcast_skipped += 1,
-                Delivery::Closed => counters.broadcast_closed += 1,
-                Delivery::Gone => {}
-            }
+    /// Sends a broadcast to the next of its receivers; says which, if there is one.
+    fn send_to_next(
+        &mut self,
+        network: &mut dyn Network,
+        broadcast: &mut Broadcast,
+    ) -> Option<Token> {
+        let token = self.next_receiver(broadcast)?;
+        if broadcast.except == Some(token) {
+            return Some(token);
         }
-        self.ongoing = Some(ongoing);
-        token
+        let delivery = self.deliver(network, token, &broadcast.bytes, broadcast.slow);
+        let counters = &mut self.tools.shared.metrics;
+        match delivery {
+            Delivery::Sent => counters.broadcast_deliveries += 1,
+            Delivery::SentThoughSlow => {
+                counters.broadcast_deliveries += 1;
+                counters.broadcast_slow += 1;
+            }
+            Delivery::Skipped => counters.broadcast_skipped += 1,
+            Delivery::Closed => counters.broadcast_closed += 1,
+            Delivery::Gone => {}
+        }
+        Some(token)
     }
 
-    fn next_receiver(&self, ongoing: &mut Ongoing) -> Option<Token> {
-        let handler = match &ongoing.broadcast.audience {
+    fn next_receiver(&self, broadcast: &mut Broadcast) -> Option<Token> {
+        let Broadcast { audience, reached, .. } = broadcast;
+        let handler = match audience {
             Audience::Ids(ids) => {
-                ongoing.next += 1;
-                return ids.get(ongoing.next - 1).map(|id| id.0);
+                reached.next += 1;
+                return ids.get(reached.next - 1).map(|id| id.0);
             }
             Audience::Handler(handler) => *handler,
         };
         let roster = &self.tools.shared.roster;
-        for index in roster.endpoints_of(handler).skip(ongoing.endpoint) {
+        for index in roster.endpoints_of(handler).skip(reached.endpoint) {
             let endpoint = self.services[usize::from(index)].endpoint();
-            if let Some(token) = endpoint.and_then(|endpoint| endpoint.next_from(ongoing.next)) {
-                ongoing.next = token.slot() + 1;
+            if let Some(token) = endpoint.and_then(|endpoint| endpoint.next_from(reached.next)) {
+                reached.next = token.slot() + 1;
                 return Some(token);
             }
-            ongoing.endpoint += 1;
-            ongoing.next = 0;
+            reached.endpoint += 1;
+            reached.next = 0;
         }
         None
     }

@@ -7,11 +7,13 @@ use crate::network::Network;
 
 impl Reactor {
     pub(super) fn advance_drain(&mut self, network: &mut dyn Network) -> Result<(), Error> {
+        // No more than can be in the mailbox, whatever is posted meanwhile.
+        let mailbox_len = self.tools.shared.config.mailbox_len;
         match self.drain.take_request() {
             None => {}
             Some(Request::Drain) => {
                 if !self.drain.is_draining() {
-                    self.run_all_commands(network);
+                    self.run_all_commands(network, mailbox_len);
                 }
                 self.begin_drain(network)?;
             }
@@ -27,18 +29,24 @@ impl Reactor {
         if self.accepted_len() == 0 {
             self.drain_outbound(network);
         }
-        // What was asked for last: nobody may be left to ask again.
-        if self.tools.shared.has_commands {
-            self.run_commands(network);
+        // What was asked for last: nobody may be left to ask again. A stop does what callbacks
+        // asked for, and no more.
+        if self.is_empty() {
+            let is_stopped = self.drain.deadline().is_none();
+            self.run_all_commands(network, if is_stopped { 0 } else { mailbox_len });
         }
-        let is_open = self.services.iter().any(|service| match service {
-            Service::Stream(_, endpoint) => endpoint.len() > 0,
-            Service::Datagram(endpoint) => !endpoint.is_closed(),
-        });
-        if !is_open {
+        if self.is_empty() {
             self.drain.finish(self.tools.shared.now);
         }
         Ok(())
+    }
+
+    /// Whether nobody is left to be served.
+    fn is_empty(&self) -> bool {
+        self.services.iter().all(|service| match service {
+            Service::Stream(_, endpoint) => endpoint.len() == 0,
+            Service::Datagram(endpoint) => endpoint.is_closed(),
+        })
     }
 
     /// Accepts who has already arrived, then nobody; tells everyone.

@@ -1,6 +1,7 @@
 //! How much memory the loop may take, and who pays when it is too much.
 
 use super::{Reactor, Service};
+use crate::command::Command;
 use crate::error::CloseReason;
 use crate::network::Network;
 use crate::read_buffer::SpareBuffers;
@@ -15,12 +16,13 @@ impl Reactor {
 
     /// The most bytes of memory that the loop will ever take, by its configuration: the budget for
     /// all connections' buffers, what every connection takes besides, and the loop's own buffers.
-    /// What handlers keep is theirs.
+    /// What handlers keep is theirs, and so are the bytes and tasks they give to commands.
     pub fn memory_bound(&self) -> usize {
         let config = &self.tools.shared.config;
         let own = config.read_buffer_len + self.incoming.held_len() + SpareBuffers::MAX_LEN;
         // The output of one event may come to the write limit, in a buffer that grows by doubling.
         let output = config.write_limit.saturating_mul(2);
+        let commands = config.command_queue_limit.saturating_mul(2 * size_of::<Command>());
         let slots = self.services.iter().map(|service| match service {
             // A table that grows by doubling may have twice the room.
             Service::Stream(_, endpoint) => (endpoint.slot_len() + Shared::CONNECTION_LEN)
@@ -30,6 +32,7 @@ impl Reactor {
         });
         slots
             .fold(own.saturating_add(output), usize::saturating_add)
+            .saturating_add(commands)
             .saturating_add(config.memory_budget)
     }
 

@@ -90,8 +90,8 @@ impl Reactor {
                     self.call_logged(network, key.token.endpoint_index(), Call::Timer(number));
                 }
                 (Service::Stream(..), Purpose::Deadline) => {}
-                (Service::Datagram(endpoint), _) => {
-                    endpoint.on_timer(&mut turn, &mut self.incoming);
+                (Service::Datagram(endpoint), purpose) => {
+                    endpoint.on_timer(&mut turn, &mut self.incoming, purpose);
                 }
             }
             self.keep_budget(network);

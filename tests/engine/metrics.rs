@@ -1,11 +1,15 @@
 //! What the loop counts, against what is known to have happened.
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use windlass::middleware::{ConnectionContext, Frame, Interest, Middleware, Refusal, Verdict};
 use windlass::network::{AcceptFailure, SimNetwork, SimPeer};
-use windlass::{AtLimit, CloseReason, Config, Error, Handler, Lines, Metrics, Server, Session};
+use windlass::{
+    AtLimit, CloseReason, Config, Error, Handler, Lines, Metrics, Scope, Server, Session,
+};
 
 use crate::fixture::{Call, World, address, at_most, echo, millis, panic_quietly, secs};
 
@@ -150,4 +154,40 @@ fn gauges_say_how_things_stand_now() {
     world.network.send_from(peer, b"\n");
     world.settle();
     assert_eq!(world.reactor.metrics().buffered_bytes, 0);
+}
+
+struct Other;
+
+impl Handler for Other {
+    type Codec = Lines;
+    type State = ();
+
+    fn on_frame(&mut self, _: &mut Session<'_, Self>, _: &str) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_callback_is_told_of_the_whole_loop() {
+    let mut network = SimNetwork::new(1);
+    let server = Server::with_config(at_most(7)).tcp(address(0), Silent);
+    let mut reactor = server.tcp(address(1), Other).build_on(&mut network).unwrap();
+    for index in [0, 1, 1] {
+        let peer = network.connect_to(address(index));
+        network.send_from(peer, b"an unfinished line");
+    }
+    while reactor.metrics().buffered_bytes < 3 * 18 {
+        reactor.turn(&mut network, None).unwrap();
+    }
+    let told = Rc::new(RefCell::new(Metrics::default()));
+    let teller = Rc::clone(&told);
+    let tell = move |_: &mut Silent, scope: &mut Scope<'_, Silent>| {
+        *teller.borrow_mut() = scope.metrics();
+        Ok(())
+    };
+    reactor.commands().defer(tell).unwrap();
+    reactor.turn(&mut network, None).unwrap();
+    let (told, asked) = (told.take(), reactor.metrics());
+    assert_eq!((told.connections, told.max_connections), (3, 7));
+    assert_eq!((told.accepted, told.buffered_bytes), (3, asked.buffered_bytes));
 }

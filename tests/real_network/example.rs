@@ -28,6 +28,9 @@ pub(crate) struct Example {
     said: Vec<String>,
 }
 
+/// The options after which there is a listener more.
+const LISTENING: [&str; 3] = ["--tcp", "--udp", "--metrics"];
+
 /// Runs the echo server with options with which it does not serve: the exit status, and the lines
 /// on standard error.
 pub(crate) fn run_echo(options: &str) -> (Option<i32>, Vec<String>) {
@@ -70,7 +73,7 @@ impl Example {
 
     /// Waits until it listens wherever its options say.
     fn listening(mut self, options: &str) -> Self {
-        for _ in options.matches("--tcp").chain(options.matches("--udp")) {
+        for _ in LISTENING.iter().flat_map(|option| options.matches(option)) {
             let line = self.stdout.recv_timeout(PATIENCE).expect("it listens");
             self.listening.push(listening(&line));
         }
@@ -89,6 +92,11 @@ impl Example {
     pub(crate) fn address(&self, protocol: &str) -> SocketAddr {
         let found = self.listening.iter().find(|(name, _)| name == protocol);
         found.expect("it was told to").1
+    }
+
+    /// Where it tells what it counts: after where it serves.
+    pub(crate) fn metrics_address(&self) -> SocketAddr {
+        self.listening.last().expect("it was told to").1
     }
 
     /// A TCP client that fails instead of waiting for ever.
@@ -161,7 +169,7 @@ fn listening(line: &str) -> (String, SocketAddr) {
 }
 
 /// The lines as they come, from a thread that reads them so that none has to wait.
-fn lines_of(output: Option<impl Read + Send + 'static>) -> Receiver<String> {
+pub(crate) fn lines_of(output: Option<impl Read + Send + 'static>) -> Receiver<String> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
         for line in output.into_iter().flat_map(|output| BufReader::new(output).lines()) {

@@ -1,12 +1,15 @@
 //! Who can be tied, and what happens if not both can.
 
+use std::cell::RefCell;
 use std::net::SocketAddr;
+use std::rc::Rc;
 
-use windlass::Config;
+use windlass::middleware::{ConnectionContext, Interest, Middleware, Verdict};
 use windlass::network::{ConnectFailure, PeerState, SimNetwork, SimPeer};
+use windlass::{Config, ConnectionId};
 
 use super::pairs::{Pairs, UPSTREAM};
-use crate::fixture::{KIB, MIB, pattern, secs, timeless};
+use crate::fixture::{KIB, MIB, address, pattern, secs, timeless};
 
 #[test]
 fn a_connection_cannot_be_tied_to_itself_or_to_nobody() {
@@ -41,6 +44,48 @@ fn who_is_to_be_tied_to_one_that_has_just_closed_is_closed() {
         assert_eq!(pairs.world.reason(left), Some("partner gone"));
         assert_eq!(pairs.world.network.state(left), PeerState::Finished);
         pairs.finish();
+    }
+}
+
+/// Keeps a connection from its handler, for ever.
+struct Doorkeeper(Rc<RefCell<Option<ConnectionId>>>);
+
+impl Middleware for Doorkeeper {
+    fn name(&self) -> &'static str {
+        "doorkeeper"
+    }
+
+    fn interest(&self) -> Interest {
+        Interest::Lengths
+    }
+
+    fn on_open(&mut self, connection: &mut ConnectionContext<'_>) -> Verdict {
+        connection.defer();
+        *self.0.borrow_mut() = Some(connection.id());
+        Verdict::Continue
+    }
+}
+
+#[test]
+fn who_was_not_let_in_by_layers_cannot_be_tied() {
+    for is_first in [true, false] {
+        let waiting = Rc::default();
+        let layer = Doorkeeper(Rc::clone(&waiting));
+        let mut pairs =
+            Pairs::of(SimNetwork::new(1), timeless(), |listener| listener.middleware(layer));
+        let stranger = pairs.world.connect();
+        let other = pairs.world.network.connect_to(address(1));
+        pairs.world.settle();
+        let waiting = waiting.borrow().expect("it has come");
+        let other_id = pairs.id(other);
+        let [one, another] = if is_first { [waiting, other_id] } else { [other_id, waiting] };
+        pairs.world.reactor.commands().tie(one, another).unwrap();
+        pairs.world.run_for(secs(2));
+        pairs.world.network.send_from(stranger, b"let me in");
+        pairs.world.settle();
+        assert_eq!(pairs.world.received(other), "");
+        assert_eq!(pairs.world.reason(other), Some("partner gone"));
+        assert_eq!(pairs.world.network.state(stranger), PeerState::Open);
     }
 }
 

@@ -1,0 +1,162 @@
+//! The options of the other examples, and what they do without any.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use windlass::middleware::Over;
+use windlass::{Config, Slow};
+
+use super::{address, words};
+
+#[path = "../../examples/chat.rs"]
+#[allow(dead_code, reason = "the options are tested here, the server elsewhere")]
+mod chat;
+#[path = "../../examples/embedded.rs"]
+#[allow(dead_code, reason = "the options are tested here, the server elsewhere")]
+mod embedded;
+#[path = "../../examples/middleware.rs"]
+#[allow(dead_code, reason = "the options are tested here, the server elsewhere")]
+mod middleware;
+
+/// What the example of this name makes of a command line.
+macro_rules! read {
+    ($example:ident, $line:expr) => {
+        $example::read(&mut $example::common::Options::new(words($line)))
+    };
+}
+
+/// Asserts that the example of this name complains of each command line in this way.
+macro_rules! assert_bad {
+    ($example:ident, $($line:expr => $complaint:expr),+ $(,)?) => {
+        $(match read!($example, $line) {
+            Err($example::common::Stop::BadUsage(said)) => assert_eq!(said, $complaint),
+            other => panic!("{}: {other:?}", $line),
+        })+
+    };
+}
+
+#[test]
+fn every_option_of_the_chat_is_understood() {
+    let settings = read!(
+        chat,
+        "--tcp [::1]:0 --slow close --high-watermark 4KiB --idle-timeout 5s --rate-limit 3/m \
+         --max-connections 9 --drain-timeout 1s"
+    )
+    .unwrap();
+    assert_eq!(settings.tcp, address("[::1]:0"));
+    assert_eq!((settings.slow, settings.idle_timeout), (Slow::Close, Duration::from_secs(5)));
+    let rate = chat::common::Rate { count: 3, period: Duration::from_secs(60) };
+    assert_eq!(settings.rate_limit, rate);
+    let config = Config {
+        max_connections: Some(9),
+        high_watermark: 4096,
+        low_watermark: 1024,
+        idle_timeout: None,
+        first_frame_timeout: None,
+        drain_timeout: Duration::from_secs(1),
+        ..Config::default()
+    };
+    assert_eq!(settings.config, config);
+    assert_bad!(chat,
+        "--slow count" => "--slow count: it takes skip or close",
+        "--udp 127.0.0.1:0" => "there is no option --udp",
+    );
+    assert_eq!(read!(chat, "--help"), Err(chat::common::Stop::Help));
+    assert_eq!(read!(chat, "").unwrap().tcp, address("127.0.0.1:7000"));
+}
+
+#[test]
+fn what_would_move_the_terminal_of_another_is_escaped() {
+    assert_eq!(chat::harmless("héllo, 世界 \u{1f600}"), "héllo, 世界 \u{1f600}");
+    assert_eq!(chat::harmless("\u{1b}[2J\r\t\u{9b}31m"), "\\u{1b}[2J\\r\\t\\u{9b}31m");
+    assert_eq!(chat::harmless("\u{202e}abc\u{2066}"), "\\u{202e}abc\\u{2066}");
+}
+
+#[test]
+fn every_option_of_the_embedded_server_is_understood() {
+    let line = "--tcp 127.0.0.1:1 --tcp [::1]:0 --tick 20ms --by-descriptor --drain-timeout 1s";
+    let settings = read!(embedded, line).unwrap();
+    assert_eq!(settings.tcp, [address("127.0.0.1:1"), address("[::1]:0")]);
+    assert_eq!((settings.tick, settings.by_descriptor), (Duration::from_millis(20), true));
+    // The program sees to its signals itself.
+    assert!(settings.config.signals.is_empty());
+    assert_eq!(settings.config.drain_timeout, Duration::from_secs(1));
+    assert!(!read!(embedded, "").unwrap().by_descriptor);
+    assert_bad!(embedded,
+        "--tick 0s" => "--tick 0s: it takes a duration above zero, such as 500ms, 30s, 2m or 1h",
+        "--descriptor" => "there is no option --descriptor",
+    );
+    assert_eq!(read!(embedded, "-h"), Err(embedded::common::Stop::Help));
+}
+
+#[test]
+fn every_option_of_the_layers_is_understood() {
+    use middleware::common::{Networks, Rate};
+
+    let settings = read!(
+        middleware,
+        "--tcp 127.0.0.1:0 --metrics [::1]:9 --log-rate 7 --allow 10.0.0.0/8 --deny 10.0.0.1 \
+         --max-per-address 2 --connection-rate 3/s --frame-rate 4/m --byte-rate 64KiB/s \
+         --over refuse --password-file a/b --tries 5 --login-timeout 2s --forbid spam \
+         --drain-timeout 1s"
+    )
+    .unwrap();
+    assert_eq!(
+        (settings.tcp, settings.metrics),
+        (vec![address("127.0.0.1:0")], address("[::1]:9"))
+    );
+    assert_eq!(settings.log_rate, 7);
+    assert_eq!(settings.config.drain_timeout, Duration::from_secs(1));
+    let rate = |count, secs| Some(Rate { count, period: Duration::from_secs(secs) });
+    let gate = middleware::Gate {
+        networks: Networks {
+            allowed: vec!["10.0.0.0/8".parse().unwrap()],
+            denied: vec!["10.0.0.1".parse().unwrap()],
+        },
+        max_per_address: Some(2),
+        connection_rate: rate(3, 1),
+        frame_rate: rate(4, 60),
+        byte_rate: rate(65_536, 1),
+        over: Over::Refuse,
+        password_file: Some(PathBuf::from("a/b")),
+        tries: 5,
+        login_timeout: Duration::from_secs(2),
+        forbidden: Some("spam".to_owned()),
+    };
+    assert_eq!(settings.gate, gate);
+}
+
+#[test]
+fn without_options_there_is_no_layer_but_the_log() {
+    let settings = read!(middleware, "").unwrap();
+    assert_eq!(settings.tcp, [address("127.0.0.1:7000")]);
+    assert_eq!((settings.metrics, settings.log_rate), (address("127.0.0.1:7001"), 100));
+    let gate = middleware::Gate {
+        networks: middleware::common::Networks::default(),
+        max_per_address: None,
+        connection_rate: None,
+        frame_rate: None,
+        byte_rate: None,
+        over: Over::Slow,
+        password_file: None,
+        tries: 3,
+        login_timeout: Duration::from_secs(10),
+        forbidden: None,
+    };
+    assert_eq!(settings.gate, gate);
+}
+
+#[test]
+fn what_is_wrong_with_a_layer_is_said_in_one_line() {
+    let bytes = "it takes bytes per time, above zero and below 4GiB, such as 1000/s or 64KiB/s";
+    assert_bad!(middleware,
+        "--over board" => "--over board: it takes slow or refuse or close",
+        "--byte-rate 4GiB/s" => format!("--byte-rate 4GiB/s: {bytes}"),
+        "--byte-rate 1KiB" => format!("--byte-rate 1KiB: {bytes}"),
+        "--forbid=" => "--forbid : it takes a word",
+        "--password-file" => "--password-file has no value: it takes a file",
+        "--tries 0" => "--tries 0: it takes a number from 1 to 4294967295",
+        "--udp 127.0.0.1:0" => "there is no option --udp",
+    );
+    assert_eq!(read!(middleware, "--help"), Err(middleware::common::Stop::Help));
+}
