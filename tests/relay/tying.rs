@@ -6,10 +6,10 @@ use std::rc::Rc;
 
 use windlass::middleware::{ConnectionContext, Interest, Middleware, Verdict};
 use windlass::network::{ConnectFailure, PeerState, SimNetwork, SimPeer};
-use windlass::{Config, ConnectionId};
+use windlass::{Config, ConnectionId, Lines, Listener};
 
 use super::pairs::{Pairs, UPSTREAM};
-use crate::fixture::{KIB, MIB, address, pattern, secs, timeless};
+use crate::fixture::{KIB, MIB, Scripted, World, address, ignore, pattern, secs, timeless};
 
 #[test]
 fn a_connection_cannot_be_tied_to_itself_or_to_nobody() {
@@ -69,23 +69,27 @@ impl Middleware for Doorkeeper {
 #[test]
 fn who_was_not_let_in_by_layers_cannot_be_tied() {
     for is_first in [true, false] {
-        let waiting = Rc::default();
+        let (waiting, let_in) = (Rc::default(), Rc::default());
         let layer = Doorkeeper(Rc::clone(&waiting));
-        let mut pairs =
-            Pairs::of(SimNetwork::new(1), timeless(), |listener| listener.middleware(layer));
-        let stranger = pairs.world.connect();
-        let other = pairs.world.network.connect_to(address(1));
-        pairs.world.settle();
-        let waiting = waiting.borrow().expect("it has come");
-        let other_id = pairs.id(other);
-        let [one, another] = if is_first { [waiting, other_id] } else { [other_id, waiting] };
-        pairs.world.reactor.commands().tie(one, another).unwrap();
-        pairs.world.run_for(secs(2));
-        pairs.world.network.send_from(stranger, b"let me in");
-        pairs.world.settle();
-        assert_eq!(pairs.world.received(other), "");
-        assert_eq!(pairs.world.reason(other), Some("partner gone"));
-        assert_eq!(pairs.world.network.state(stranger), PeerState::Open);
+        let noted = Rc::<RefCell<Option<ConnectionId>>>::clone(&let_in);
+        let handler = Scripted::<Lines>::new(move |session, call| {
+            *noted.borrow_mut() = Some(session.id());
+            ignore(session, call)
+        });
+        let mut world = World::of(SimNetwork::new(1), timeless(), None, |server| {
+            let guarded = Listener::tcp(address(0), handler.clone()).middleware(layer);
+            server.listen(guarded).tcp(address(1), handler)
+        });
+        let [stranger, other] = [0, 1].map(|at| world.network.connect_to(address(at)));
+        world.settle();
+        let ids = [waiting, let_in].map(|id| id.borrow().expect("it has come"));
+        let [one, another] = if is_first { ids } else { [ids[1], ids[0]] };
+        world.reactor.commands().tie(one, another).unwrap();
+        world.network.send_from(stranger, b"let me in");
+        world.settle();
+        assert_eq!(world.received(other), "");
+        assert_eq!(world.network.state(other), PeerState::Finished);
+        assert_eq!(world.network.state(stranger), PeerState::Open);
     }
 }
 
