@@ -129,7 +129,7 @@ impl ConnectionContext<'_> {
 
     /// Sends bytes as they are.
     pub fn send(&mut self, bytes: Bytes) {
-        if self.connection.is_open() {
+        if self.connection.may_send() {
             self.shared.output.put_bytes(bytes);
         }
     }

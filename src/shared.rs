@@ -81,8 +81,8 @@ pub(crate) enum Purpose {
 
 impl Shared {
     /// The memory that a connection takes outside its endpoint: a socket, a timer, a place on the
-    /// lists of those that have work and of those that closed.
-    pub(crate) const CONNECTION_LEN: usize = 64;
+    /// lists of those that have work and of those that closed, and two on that of the pairs.
+    pub(crate) const CONNECTION_LEN: usize = 64 + 2 * size_of::<Relay>();
 
     pub(crate) fn new(config: Config, capacity: usize, roster: Roster, now: Instant) -> Self {
         Self {

@@ -32,6 +32,8 @@ fn bytes_go_both_ways_as_they_are() {
     assert_eq!(pairs.counts(one), (300_001, 60_000, 0));
     assert_eq!(pairs.counts(other), (60_000, 300_001, 0));
     assert_eq!(pairs.reasons([one, other]), [Some("peer finished"); 2]);
+    let metrics = pairs.world.reactor.metrics();
+    assert_eq!((metrics.bytes_received, metrics.bytes_sent), (360_001, 360_001));
     assert_eq!(pairs.world.frames_len(), 0);
     pairs.finish();
 }

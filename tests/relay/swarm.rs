@@ -299,7 +299,9 @@ impl Couple {
             if is_lossless && self.is_honest() {
                 assert!(has_all, "bytes are missing: {}", how());
                 assert_eq!(state, PeerState::Finished, "{}", how());
-                assert!(self.is_upstream || reason == Some("peer finished"), "{}", how());
+                assert_eq!(reason, Some("peer finished"), "{}", how());
+                let lens = [to, from].map(|half| half.bytes.len() as u64);
+                assert_eq!(pairs.counts(peer), (lens[0], lens[1], 0), "{}", how());
             }
             // Who is closed by command after his end, is closed for that.
             let is_clean = reason == Some("peer finished") && state == PeerState::Finished;
