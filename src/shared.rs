@@ -39,8 +39,11 @@ pub(crate) struct Shared {
     pub(crate) has_commands: bool,
     /// The most that was asked of the loop itself.
     pub(crate) requested: Option<Request>,
-    /// Nothing is waited for any more, and nobody connected to.
+    /// Nothing is waited for any more.
     pub(crate) is_stopped: bool,
+    /// Whether connections to others may be needed: not when the loop ends and nobody is left who
+    /// was accepted, since a handler that tries again would hold that up.
+    pub(crate) may_connect: bool,
     pub(crate) roster: Roster,
     /// How many connections were made to others.
     pub(crate) outbound_len: usize,
@@ -100,6 +103,7 @@ impl Shared {
             has_commands: false,
             requested: None,
             is_stopped: false,
+            may_connect: true,
             roster,
             outbound_len: 0,
             held_len: 0,
