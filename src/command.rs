@@ -38,8 +38,8 @@ impl<Task> Command<Task> {
             Self::Send { to: token, .. }
             | Self::Close(token)
             | Self::Abort(token)
-            | Self::Tie(token, _)
-            | Self::CloseIdle(token) => *token,
+            | Self::CloseIdle(token)
+            | Self::Tie(token, _) => *token,
             Self::Broadcast(_) | Self::Report(_) => Token::SIGNALS,
             Self::Run { endpoint, .. } => Token::endpoint(*endpoint),
         }
@@ -129,7 +129,8 @@ pub enum Slow {
 }
 
 impl Broadcast {
-    /// For all connections of handlers of the type `H`, whichever listeners they are at.
+    /// For all connections of handlers of the type `H`, whichever listeners they are at; those left
+    /// out that a layer keeps from it.
     pub fn to_all_of<H: 'static>(bytes: impl Into<Bytes>) -> Self {
         Self::new(Audience::Handler(TypeId::of::<H>()), bytes.into())
     }

@@ -2,23 +2,25 @@
 //! towards the end is taken in `ending`.
 //!
 //! ```text
-//!            close(reason)            flushed              the peer finished,
-//!                                     and shut down        sent too much, or took too long
-//!   Open ───────────────► Flushing ───────────► Lingering ───────────► Closed
-//!     │                      │  │                                        ▲
-//!     │                      │  └── flushed, the peer had finished ──────┤
-//!     └── cut(reason) ───────┴──── cut(reason), or the network failed ───┘
+//!               made         close(reason)           flushed              the peer finished,
+//!                                                    and shut down        sent too much, or took
+//!                                                                         too long
+//!   Connecting ─────► Open ──────────────► Flushing ───────────► Lingering ───────────► Closed
+//!       │              │                     │  │                                         ▲
+//!       │              │                     │  └── flushed, the peer had finished ───────┤
+//!       └──────────────┴── cut(reason) ──────┴───── cut(reason), or the network failed ───┘
 //! ```
 //!
-//! *Open*: frames are read and run, unless output waits above the high watermark or the handler
-//! paused it; or the connection is tied to another, see `tie`. *Flushing*: nothing is read, output
+//! *Connecting*: it is made to another, who has not answered yet; output waits. *Open*, where an
+//! accepted one begins: frames are read and run, unless output waits above the high watermark or
+//! the handler paused it; or it is tied to another, see `tie`. *Flushing*: nothing is read, output
 //! leaves. *Lingering*: the peer has been told the end; what it still sends is discarded, so that
 //! no reset destroys what it has not read yet. *Closed*: the loop frees the slot at the end of the
 //! turn. The first reason given stays, unless what was owed then could not be delivered.
 
+mod connecting;
 mod deadlines;
 mod ending;
-mod connecting;
 mod holds;
 mod info;
 mod input;

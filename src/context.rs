@@ -164,7 +164,7 @@ impl ConnectionContext<'_> {
 
     /// Refuses frames of more bytes on the wire than this; `None`: as many as the codec allows.
     pub fn limit_frames(&mut self, wire_len: Option<usize>) {
-        self.connection.notes_mut().max_frame_len = wire_len;
+        self.connection.limit_frames(wire_len);
     }
 }
 

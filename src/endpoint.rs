@@ -241,12 +241,7 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
         });
         let Peer { mut connection, codec, state } = self.connections.remove(token)?;
         connection.release(turn.shared, turn.network);
-        // What the application and its layers keep may panic when it is dropped.
-        let kept = (codec, state, connection);
-        if catch(|| drop(kept)).is_none() {
-            turn.shared.metrics.panics += 1;
-            log::error!("the state of connection {token:?} panicked when it was dropped");
-        }
+        drop_kept(turn.shared, token, (codec, state, connection));
         Some(reason)
     }
 
@@ -349,6 +344,14 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
 
     fn max_frame_len(&self) -> usize {
         self.codec.max_frame_len()
+    }
+}
+
+/// Drops what the application and its layers kept for a connection, which may panic.
+fn drop_kept(shared: &mut Shared, token: Token, kept: impl Sized) {
+    if catch(|| drop(kept)).is_none() {
+        shared.metrics.panics += 1;
+        log::error!("the state of connection {token:?} panicked when it was dropped");
     }
 }
 

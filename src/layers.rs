@@ -44,8 +44,8 @@ pub(crate) enum Passage {
 }
 
 impl Layers {
-    /// More layers than this would not fit a connection's bits, of which one is needed for itself.
-    pub(crate) const MAX_CHAIN_LEN: usize = 31;
+    /// More layers than this would not fit a connection's bits, of which two are needed for itself.
+    pub(crate) const MAX_CHAIN_LEN: usize = 30;
 
     /// Adds the chain of the next endpoint: the first `common` layers, and those of its own.
     pub(crate) fn push_chain(&mut self, common: usize, own: Vec<Box<dyn Middleware>>) {

@@ -82,6 +82,9 @@ struct Shared {
 }
 
 impl<T: Send> Mailbox<T> {
+    /// The memory of one place: an item, and what the queue notes of it.
+    pub(crate) const PLACE_LEN: usize = size_of::<Option<T>>() + size_of::<usize>();
+
     /// A mailbox with room for `capacity` items, whose senders wake the loop by `waker`.
     ///
     /// # Panics

@@ -202,11 +202,12 @@ fn max_connections(
     network: &mut dyn Network,
 ) -> Result<usize, Error> {
     let wanted = config.max_connections.unwrap_or(DEFAULT_MAX_CONNECTIONS);
-    let needed = wanted.saturating_add(config.max_outbound + listeners + RESERVED_DESCRIPTORS);
+    let others = config.max_outbound.saturating_add(listeners);
+    let needed = wanted.saturating_add(others).saturating_add(RESERVED_DESCRIPTORS);
     let Some(limit) = network.socket_limit(needed) else {
         return Ok(wanted);
     };
-    let reserve = RESERVED_DESCRIPTORS.min(limit / 2) + listeners + config.max_outbound;
+    let reserve = RESERVED_DESCRIPTORS.min(limit / 2).saturating_add(others);
     let available = limit.saturating_sub(reserve);
     match config.max_connections {
         Some(wanted) if wanted > available => Err(Error::new(format!(

@@ -39,6 +39,8 @@ pub(crate) struct Shared {
     pub(crate) has_commands: bool,
     /// The most that was asked of the loop itself.
     pub(crate) requested: Option<Request>,
+    /// Nothing is waited for any more, and nobody connected to.
+    pub(crate) is_stopped: bool,
     pub(crate) roster: Roster,
     /// How many connections were made to others.
     pub(crate) outbound_len: usize,
@@ -97,6 +99,7 @@ impl Shared {
             commands: VecDeque::new(),
             has_commands: false,
             requested: None,
+            is_stopped: false,
             roster,
             outbound_len: 0,
             held_len: 0,

@@ -19,6 +19,7 @@ use shuttle::thread;
 use mailbox::{Closed, Mailbox, Refused, Request, Sender};
 use sync::Arc;
 
+#[allow(dead_code, reason = "the engine uses more of it")]
 #[path = "../src/mailbox.rs"]
 mod mailbox;
 

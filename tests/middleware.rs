@@ -16,5 +16,7 @@ mod logging;
 mod pairing;
 #[path = "middleware/per_address_limit.rs"]
 mod per_address_limit;
+#[path = "middleware/promises.rs"]
+mod promises;
 #[path = "middleware/rate_limit.rs"]
 mod rate_limit;

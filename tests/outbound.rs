@@ -6,10 +6,11 @@ use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use fixture::{World, address, at_most, for_each_seed, millis, secs, timeless};
+use fixture::{World, address, at_most, for_each_seed, millis, panic_quietly, secs, timeless};
 use windlass::network::{ConnectError, ConnectFailure, Faults, PeerState, SimNetwork, SimPeer};
 use windlass::{
-    CloseReason, Config, ConnectionId, Error, Handler, Lines, NotConnected, Scope, Session,
+    CloseReason, Codec, Config, ConnectionId, Decoded, Error, FrameError, Handler, Lines,
+    NotConnected, Output, Scope, Session,
 };
 
 /// Where the served peers are, and one where nobody is.
@@ -358,4 +359,180 @@ fn whatever_the_network_does_each_call_has_one_outcome_and_leaves_nothing() {
             assert_eq!(of("open"), of("closed"), "seed {seed}, {number}");
         }
     });
+}
+
+#[test]
+fn a_deadline_before_the_one_of_the_connect_is_kept_once_it_is_made() {
+    let config = Config { connect_timeout: secs(60), idle_timeout: Some(secs(1)), ..calling(1) };
+    let (mut world, notes) = world(config, Caller::to(&[upstream()]));
+    let called = reached(&mut world);
+    world.run_for(millis(1001));
+    assert_eq!(world.network.state(called), PeerState::Finished);
+    world.run_for(secs(1));
+    assert_eq!(told(&notes), ["0 open", "0 closed: idle timeout"]);
+}
+
+#[test]
+fn a_stop_ends_the_loop_though_a_handler_tries_again_for_ever() {
+    let mut network = SimNetwork::new(1);
+    network.ignore_connects(nowhere());
+    let mut world = World::of(network, calling(1), None, |server| server.tcp(address(0), Stubborn));
+    world.turn_at_once();
+    assert_eq!(world.reactor.outbound_len(), 1);
+    world.reactor.stop();
+    world.run_to_the_end(millis(10));
+}
+
+/// Connects again whenever that fails.
+struct Stubborn;
+
+impl Handler for Stubborn {
+    type Codec = Lines;
+    type State = ();
+
+    fn on_start(&mut self, scope: &mut Scope<'_, Self>) -> Result<(), Error> {
+        scope.connect(nowhere(), ()).map(|_| ()).map_err(|failed| Error::new(failed.to_string()))
+    }
+
+    fn on_connect_failed(
+        &mut self,
+        scope: &mut Scope<'_, Self>,
+        _: SocketAddr,
+        (): (),
+        _: &ConnectError,
+    ) -> Result<(), Error> {
+        self.on_start(scope)
+    }
+
+    fn on_frame(&mut self, _: &mut Session<'_, Self>, _: &str) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// Each of its connections is owed something; the first that goes has the others broken off.
+#[derive(Default)]
+struct Tied {
+    has_begun: bool,
+}
+
+impl Handler for Tied {
+    type Codec = Lines;
+    type State = ();
+
+    fn on_open(&mut self, session: &mut Session<'_, Self>) -> Result<(), Error> {
+        session.set_busy(true);
+        Ok(())
+    }
+
+    fn on_frame(&mut self, _: &mut Session<'_, Self>, _: &str) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn on_close(&mut self, session: &mut Session<'_, Self>, _: &CloseReason) {
+        if std::mem::replace(&mut self.has_begun, true) {
+            return;
+        }
+        let own = session.id();
+        let abort_others = move |_: &mut Self, scope: &mut Scope<'_, Self>| {
+            for other in scope.ids().into_iter().filter(|id| *id != own) {
+                scope.with(other, |session| {
+                    session.abort();
+                });
+            }
+            Ok(())
+        };
+        session.commands().defer::<Self>(abort_others).expect("there is room");
+    }
+}
+
+#[test]
+fn a_drain_is_over_at_once_when_a_close_has_the_last_connection_broken_off() {
+    let network = SimNetwork::new(1);
+    let mut world =
+        World::of(network, timeless(), None, |server| server.tcp(address(0), Tied::default()));
+    let peers = [world.join(), world.join()];
+    world.reactor.drain();
+    world.run_for(millis(100));
+    world.network.finish(peers[0]);
+    let report = world.run_to_the_end(secs(1));
+    assert!(report.took < millis(200), "{report}");
+}
+
+/// Lines by a codec that may panic when it is cloned, or whose clones do when they are dropped.
+struct Fragile {
+    lines: Lines,
+    when_cloned: bool,
+    is_clone: bool,
+}
+
+impl Clone for Fragile {
+    fn clone(&self) -> Self {
+        if self.when_cloned {
+            panic_quietly();
+        }
+        Self { lines: self.lines.clone(), is_clone: true, ..*self }
+    }
+}
+
+impl Drop for Fragile {
+    fn drop(&mut self) {
+        if self.is_clone {
+            panic_quietly();
+        }
+    }
+}
+
+impl Codec for Fragile {
+    type Frame<'a> = &'a str;
+    type Message = str;
+
+    fn decode<'a>(&mut self, input: &'a mut [u8]) -> Result<Decoded<&'a str>, FrameError> {
+        self.lines.decode(input)
+    }
+
+    fn encode(&mut self, message: &str, output: &mut Output) -> Result<(), FrameError> {
+        self.lines.encode(message, output)
+    }
+
+    fn max_frame_len(&self) -> usize {
+        self.lines.max_frame_len()
+    }
+}
+
+struct Careless;
+
+impl Handler for Careless {
+    type Codec = Fragile;
+    type State = ();
+
+    fn on_frame(&mut self, _: &mut Session<'_, Self>, _: &str) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// A loop whose codec panics, which is asked to connect where nobody is.
+fn connecting_carelessly(when_cloned: bool) -> World {
+    let mut network = SimNetwork::new(1);
+    network.refuse_connects(nowhere(), ConnectFailure::Refused);
+    let codec = Fragile { lines: Lines::default(), when_cloned, is_clone: false };
+    let mut world =
+        World::of(network, calling(1), None, |server| server.tcp_with(address(0), codec, Careless));
+    world.reactor.commands().connect::<Careless>(nowhere(), ()).expect("there is room");
+    world
+}
+
+#[test]
+fn a_codec_that_panics_when_it_is_cloned_leaves_no_socket() {
+    let mut world = connecting_carelessly(true);
+    world.settle();
+    assert_eq!(world.reactor.metrics().panics, 1);
+    assert_eq!(world.reactor.outbound_len(), 0);
+}
+
+#[test]
+fn a_codec_that_panics_when_its_connection_was_not_made_leaves_no_socket() {
+    let mut world = connecting_carelessly(false);
+    world.run_for(secs(1));
+    assert_eq!(world.reactor.metrics().panics, 1);
+    assert_eq!((world.reactor.outbound_len(), world.reactor.connections_len()), (0, 0));
 }

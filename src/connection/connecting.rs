@@ -4,8 +4,8 @@ use std::io;
 
 use super::{Connection, Holds, Phase};
 use crate::error::CloseReason;
-use crate::instant::Instant;
 use crate::network::{ConnectError, Network, Progress, Readiness};
+use crate::shared::Shared;
 
 impl Connection {
     /// Whether it was made to another, and not accepted.
@@ -14,14 +14,20 @@ impl Connection {
     }
 
     /// Something has happened while it was being made; says whether it is made now.
-    pub(crate) fn check_connected(&mut self, network: &mut dyn Network, now: Instant) -> bool {
+    pub(crate) fn check_connected(
+        &mut self,
+        shared: &mut Shared,
+        network: &mut dyn Network,
+    ) -> bool {
         match network.connected(self.token) {
             Ok(Progress::Done(())) => {
                 self.phase = Phase::Open;
                 self.holds.remove(Holds::CONNECTING);
-                (self.opened, self.last_active) = (now, now);
+                (self.opened, self.last_active) = (shared.now, shared.now);
                 // Whether it really takes anything, writing will tell.
                 self.note(Readiness::WRITABLE);
+                // What is due now may be due before the connect would have been.
+                self.arm(shared);
                 true
             }
             Ok(Progress::Blocked) => {

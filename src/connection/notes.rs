@@ -53,6 +53,8 @@ impl fmt::Debug for Notes {
 
 /// On the list of the layers that see a connection's frames: the handler was not told of it yet.
 const DEFERRED: u32 = 1 << 31;
+/// On the same list: there is a limit for the length of frames.
+const LIMITED: u32 = 1 << 30;
 
 /// What layers have to do with a connection.
 impl Connection {
@@ -73,6 +75,12 @@ impl Connection {
         self.notes()?.max_frame_len
     }
 
+    /// Lets no longer frame through than this, on the wire.
+    pub(crate) fn limit_frames(&mut self, len: Option<usize>) {
+        self.notes_mut().max_frame_len = len;
+        self.watchers = self.watchers & !LIMITED | if len.is_some() { LIMITED } else { 0 };
+    }
+
     /// It was opened, and these of the layers want to see its frames.
     pub(crate) const fn watch(&mut self, watchers: u32) {
         self.watchers = watchers;
@@ -84,10 +92,10 @@ impl Connection {
 
     /// The layers that want to see its frames.
     pub(crate) const fn watchers(&self) -> u32 {
-        self.watchers & !DEFERRED
+        self.watchers & !(DEFERRED | LIMITED)
     }
 
-    /// Whether frames must be shown to anybody before the handler.
+    /// Whether anything must be seen to with frames before the handler.
     #[inline]
     pub(crate) const fn is_watched(&self) -> bool {
         self.watchers != 0

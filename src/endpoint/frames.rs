@@ -67,8 +67,7 @@ fn serve_open<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, bench: 
 /// Something has happened to a connection that is being made. If it is made now, it is served when
 /// it is its turn.
 fn connect<H: Handler>(handler: &mut H, session: &mut Session<'_, H>) {
-    let now = session.shared.now;
-    if session.connection.check_connected(session.network, now) {
+    if session.connection.check_connected(session.shared, session.network) {
         session.shared.metrics.connects_succeeded += 1;
         announce(handler, session);
     }
@@ -352,5 +351,7 @@ fn is_let_through<H: Handler>(
         session.connection.admit();
     }
     announce(handler, session);
+    // Whatever becomes of the frame, what was sent for it up to now was sent.
+    session.shared.mark = session.shared.output.mark();
     passage == Passage::Passed && session.connection.is_open()
 }

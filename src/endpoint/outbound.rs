@@ -1,6 +1,6 @@
 //! What becomes of a connection to another that cannot be made.
 
-use super::StreamEndpoint;
+use super::{StreamEndpoint, drop_kept};
 use crate::command::Command;
 use crate::connections::Peer;
 use crate::error::CloseReason;
@@ -16,12 +16,13 @@ impl<H: Handler> StreamEndpoint<H> {
         token: Token,
         reason: &CloseReason,
     ) {
-        let Some(Peer { mut connection, state, .. }) = self.connections.remove(token) else {
+        let Some(Peer { mut connection, codec, state }) = self.connections.remove(token) else {
             return;
         };
         let error = connection.take_connect_error(reason);
         let address = connection.peer();
         connection.release(turn.shared, turn.network);
+        drop_kept(turn.shared, token, (codec, connection));
         turn.shared.metrics.connects_failed += 1;
         // Not at once: it may use all of the handler's connections, and those are lent.
         let task: Task<H> = Task(Box::new(move |handler, scope| {

@@ -111,13 +111,13 @@ impl<H: Handler> Scope<'_, H> {
         self.connections.iter().filter(|connection| connection.is_present())
     }
 
-    /// The names of this handler's connections.
+    /// The names of this handler's connections, those left out that a layer keeps from it.
     pub fn ids(&self) -> Vec<ConnectionId> {
         self.present().map(|connection| ConnectionId(connection.token())).collect()
     }
 
-    /// The names of those of this handler's connections for which `is_wanted` holds: for a
-    /// [`Broadcast`](crate::Broadcast).
+    /// The names of those [of this handler's connections](Self::ids) for which `is_wanted` holds:
+    /// for a [`Broadcast`](crate::Broadcast).
     pub fn select(
         &mut self,
         mut is_wanted: impl FnMut(ConnectionInfo<'_>, &mut H::State) -> bool,
@@ -172,18 +172,20 @@ impl<H: Handler> Scope<'_, H> {
     ///
     /// # Errors
     ///
-    /// There are [`max_outbound`](crate::Config::max_outbound) of them already, or the system
-    /// refuses at once. The state is given back, and `on_connect_failed` is not called.
+    /// There are [`max_outbound`](crate::Config::max_outbound) of them already, the loop has been
+    /// stopped, or the system refuses at once. The state is given back, and `on_connect_failed` is
+    /// not called.
     pub fn connect(
         &mut self,
         address: SocketAddr,
         state: H::State,
     ) -> Result<ConnectionId, NotConnected<H::State>> {
+        // It may panic: before there is anything that could be lost.
+        let codec = self.codec.clone();
         self.turn.shared.metrics.connects_begun += 1;
         match self.begin_to_connect(address) {
             Ok(token) => {
                 let connection = Connection::connecting(token, address, self.now());
-                let codec = self.codec.clone();
                 let peer = self.connections.insert(Peer { connection, codec, state });
                 self.turn.shared.outbound_len += 1;
                 lend::<H, _>(peer, &mut self.turn, |_, _| ());
@@ -200,6 +202,13 @@ impl<H: Handler> Scope<'_, H> {
         let Turn { network, shared, .. } = &mut self.turn;
         let most = shared.config.max_outbound;
         let used_up = |what: String| ConnectError::NoResources(io::Error::other(what));
+        if shared.is_stopped {
+            let what = "the loop ends: nobody is connected to any more";
+            return Err(ConnectError::Other(io::Error::new(
+                io::ErrorKind::ConnectionAborted,
+                what,
+            )));
+        }
         if shared.outbound_len >= most {
             return Err(used_up(format!("max_outbound is {most}: raise it to connect more often")));
         }

@@ -3,6 +3,7 @@
 use super::{Reactor, Service};
 use crate::error::{CloseReason, Error};
 use crate::mailbox::Request;
+use crate::metrics::Work;
 use crate::network::Network;
 
 impl Reactor {
@@ -32,9 +33,13 @@ impl Reactor {
         // What was asked for last: nobody may be left to ask again. A stop does what callbacks
         // asked for, and no more.
         if self.is_empty() {
-            let is_stopped = self.drain.deadline().is_none();
+            // Not that there is no deadline: a drain may have none.
+            let is_stopped = self.tools.shared.is_stopped;
             self.run_all_commands(network, if is_stopped { 0 } else { mailbox_len });
         }
+        // Whoever closed only now is freed after this: the next turn, which must not sleep, sees
+        // whether anybody is left.
+        self.tools.shared.has_commands |= !self.tools.shared.closed.is_empty();
         if self.is_empty() {
             self.drain.finish(self.tools.shared.now);
         }
@@ -89,6 +94,7 @@ impl Reactor {
                 endpoint.drain(&mut turn, token);
             }
             self.keep_budget(network);
+            self.measure(network, Work::Drain, token);
         }
     }
 
@@ -103,6 +109,7 @@ impl Reactor {
     /// Ends everything that is left.
     fn stop_all(&mut self, network: &mut dyn Network, reason: fn() -> CloseReason) {
         self.drain.stop();
+        self.tools.shared.is_stopped = true;
         let tokens: Vec<_> = self.streams().flat_map(|endpoint| endpoint.tokens()).collect();
         for token in tokens {
             self.cut(network, token, reason());

@@ -1,8 +1,9 @@
 //! How much memory the loop may take, and who pays when it is too much.
 
 use super::{Reactor, Service};
-use crate::command::Command;
+use crate::command::{Command, PostedTask};
 use crate::error::CloseReason;
+use crate::mailbox::Mailbox;
 use crate::network::Network;
 use crate::read_buffer::SpareBuffers;
 use crate::shared::Shared;
@@ -15,24 +16,28 @@ impl Reactor {
     }
 
     /// The most bytes of memory that the loop will ever take, by its configuration: the budget for
-    /// all connections' buffers, what every connection takes besides, and the loop's own buffers.
-    /// What handlers keep is theirs, and so are the bytes and tasks they give to commands.
+    /// all connections' buffers, what every connection takes besides, and the loop's own buffers
+    /// and queues. What handlers and layers keep is theirs, and so is what commands refer to.
     pub fn memory_bound(&self) -> usize {
         let config = &self.tools.shared.config;
         let own = config.read_buffer_len + self.incoming.held_len() + SpareBuffers::MAX_LEN;
         // The output of one event may come to the write limit, in a buffer that grows by doubling.
         let output = config.write_limit.saturating_mul(2);
-        let commands = config.command_queue_limit.saturating_mul(2 * size_of::<Command>());
+        let connections = self.max_connections.saturating_add(config.max_outbound);
+        // What waits in the queues; of connections that were not made, the handler is told so.
+        let waiting = config.command_queue_limit.saturating_add(config.max_outbound);
+        let commands = waiting.saturating_mul(2).saturating_mul(size_of::<Command>());
+        let mailbox = config.mailbox_len.saturating_mul(Mailbox::<Command<PostedTask>>::PLACE_LEN);
         let slots = self.services.iter().map(|service| match service {
             // A table that grows by doubling may have twice the room.
             Service::Stream(_, endpoint) => (endpoint.slot_len() + Shared::CONNECTION_LEN)
-                .saturating_mul(self.max_connections.saturating_mul(2)),
+                .saturating_mul(connections.saturating_mul(2)),
             // As much again may have been sent already, and the buffer grows by doubling too.
             Service::Datagram(_) => config.datagram_queue_limit.saturating_mul(4),
         });
         slots
-            .fold(own.saturating_add(output), usize::saturating_add)
-            .saturating_add(commands)
+            .chain([output, commands, mailbox])
+            .fold(own, usize::saturating_add)
             .saturating_add(config.memory_budget)
     }
 

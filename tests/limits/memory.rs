@@ -228,22 +228,33 @@ fn the_memory_bound_grows_with_what_may_be_held() {
     assert_eq!(bound(Config { memory_budget: 301 * KIB, ..scarce() }), least + KIB);
     let fewer = bound(Config { max_connections: Some(1), ..scarce() });
     assert!(fewer < least - 24_999 * 100, "each connection takes memory: {fewer} and {least}");
+    let more = bound(Config { max_outbound: 1000, ..scarce() });
+    assert!(more > least + 1000 * 100, "so does each that is made to others: {more}");
+    for queues in [
+        Config { mailbox_len: 100_000, ..scarce() },
+        Config { command_queue_limit: 200_000, ..scarce() },
+    ] {
+        assert!(bound(queues) > least + 90_000 * 32, "each place of a queue takes memory");
+    }
     let endless = Config { memory_budget: usize::MAX, ..timeless() };
     assert_eq!(bound(endless), usize::MAX, "it does not wrap");
 }
 
 #[test]
 fn a_limit_beyond_all_counting_is_as_good_as_none() {
-    let build = |limit, sockets| {
+    let build = |limit, outbound, sockets| {
         let mut net = SimNetwork::new(1);
         net.set_socket_limit(sockets);
-        let server_to_be = Server::new().max_connections(limit);
+        let server_to_be = Server::new().max_connections(limit).max_outbound(outbound);
         server_to_be.tcp(address(0), Scripted::<Raw>::new(echo)).build_on(&mut net)
     };
     for limit in [usize::MAX, usize::MAX / 2] {
-        let reactor = build(limit, None).expect("the simulation sets no limit");
+        let reactor = build(limit, 0, None).expect("the simulation sets no limit");
         assert_eq!((reactor.max_connections(), reactor.memory_bound()), (limit, usize::MAX));
-        build(limit, Some(100)).expect_err("so many descriptors there never are");
+        build(limit, 0, Some(100)).expect_err("so many descriptors there never are");
+        let reactor = build(10, limit, None).expect("the simulation sets no limit");
+        assert_eq!((reactor.max_connections(), reactor.memory_bound()), (10, usize::MAX));
+        build(10, limit, Some(100)).expect_err("so many descriptors there never are");
     }
 }
 

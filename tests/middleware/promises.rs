@@ -1,0 +1,99 @@
+//! What layers were promised, whichever they are.
+
+use bytes::Bytes;
+use windlass::middleware::{
+    Authenticate, ConnectionContext, Frame, Interest, Login, Middleware, Verdict,
+};
+use windlass::network::SimNetwork;
+use windlass::{Broadcast, Session};
+
+use crate::fixture::{Call, Scripted, echo, panic_quietly};
+use crate::gated::{Gated, quiet};
+
+/// Allows frames of ten bytes, and does not look at any.
+struct Narrow;
+
+impl Middleware for Narrow {
+    fn on_open(&mut self, connection: &mut ConnectionContext<'_>) -> Verdict {
+        connection.limit_frames(Some(10));
+        Verdict::Continue
+    }
+}
+
+#[test]
+fn a_limit_of_frames_holds_though_no_layer_looks_at_them() {
+    let mut gated = Gated::behind(|server| server.middleware(Narrow));
+    let peer = gated.join("198.51.100.1:4000");
+    gated.send(peer, "nine byte");
+    gated.send(peer, "\n");
+    assert_eq!(gated.answer(peer), "nine byte\n");
+    gated.send(peer, "ten bytes.\n");
+    assert_eq!((gated.is_open(peer), &gated.answer(peer)[..]), (false, ""));
+}
+
+#[test]
+fn a_broadcast_is_not_for_those_whom_the_handler_does_not_know() {
+    let mut gated = Gated::behind(|server| {
+        server.middleware(Authenticate::new(|_, line| match line {
+            b"sesame" => Login::Accepted("ali".into()),
+            _ => Login::Unfinished,
+        }))
+    });
+    let stranger = gated.join("198.51.100.1:4000");
+    let friend = gated.join("198.51.100.2:4000");
+    gated.send(friend, "sesame\n");
+    let secret = Broadcast::to_all_of::<Scripted>("a secret\n");
+    gated.world.reactor.commands().broadcast(secret).expect("there is room");
+    gated.world.settle();
+    assert_eq!((gated.answer(friend), gated.answer(stranger)), ("a secret\n".into(), "".into()));
+    gated
+        .world
+        .reactor
+        .commands()
+        .defer::<Scripted>(|_, scope| {
+            assert_eq!((scope.ids().len(), scope.select(|_, ()| true).len()), (1, 1));
+            Ok(())
+        })
+        .expect("there is room");
+    gated.world.settle();
+    assert_eq!(gated.world.reactor.metrics().panics, 0);
+}
+
+/// Has the handler told with the first frame.
+struct Late;
+
+impl Middleware for Late {
+    fn interest(&self) -> Interest {
+        Interest::Lengths
+    }
+
+    fn on_open(&mut self, connection: &mut ConnectionContext<'_>) -> Verdict {
+        connection.defer();
+        Verdict::Continue
+    }
+
+    fn on_frame(&mut self, connection: &mut ConnectionContext<'_>, _: Frame<'_>) -> Verdict {
+        connection.send(Bytes::from_static(b"passed\n"));
+        Verdict::Continue
+    }
+}
+
+#[test]
+fn what_was_said_before_a_frame_arrives_though_its_handler_panics() {
+    let script = |session: &mut Session<'_, Scripted>, call: Call<'_>| match call {
+        Call::Open => session.send("hello"),
+        Call::Frame(_) => {
+            session.send("half")?;
+            panic_quietly()
+        }
+        call => echo(session, call),
+    };
+    let handler = Scripted::new(script);
+    let mut gated =
+        Gated::with_handler(SimNetwork::new(1), quiet(), handler, |server, listener| {
+            server.listen(listener.middleware(Late))
+        });
+    let peer = gated.join("198.51.100.1:4000");
+    gated.send(peer, "panic\n");
+    assert_eq!(gated.answer(peer), "passed\nhello\n");
+}
