@@ -97,6 +97,7 @@ fn the_end_of_one_stream_leaves_the_other_open() {
         assert!(pairs.world.network.received(one) == pattern(MIB));
         assert_eq!(pairs.world.network.state(one), PeerState::Finished);
         assert_eq!(pairs.reasons(peers), [Some("peer finished"); 2]);
+        assert_eq!(pairs.world.network.calls().shutdowns, 2, "each is told the end once");
         pairs.finish();
     }
 }

@@ -14,7 +14,7 @@ use super::pairs::{Pairs, UPSTREAM};
 use crate::fixture::{Random, address, for_each_seed, millis, number, secs};
 
 /// What a debug build runs in about ten seconds.
-const SEEDS: u64 = 600;
+const SEEDS: u64 = 400;
 /// How long faults happen.
 const CHAOS: Duration = Duration::from_secs(2);
 /// How long the honest may take after that.
