@@ -285,12 +285,9 @@ pub(crate) fn read(options: &mut Options) -> Result<Settings, Stop> {
     if upstreams.is_empty() {
         return Err(Stop::BadUsage("there is no --upstream".to_owned()));
     }
-    if tcp.is_empty() {
-        tcp.push(SocketAddr::from(([127, 0, 0, 1], 7000)));
-    }
     // One for each client, and one to see whether each upstream is up.
     config.max_outbound = config.max_connections.map_or(0, |clients| clients + upstreams.len());
-    Ok(Settings { tcp, upstreams, retry, config })
+    Ok(Settings { tcp: common::or_port_7000(tcp), upstreams, retry, config })
 }
 
 fn serve(settings: Settings) -> Result<Ending, Error> {
@@ -303,7 +300,5 @@ fn serve(settings: Settings) -> Result<Ending, Error> {
     for address in engine.local_addrs() {
         common::print_listening("tcp", address);
     }
-    let report = engine.run()?;
-    log::info!("{report}");
-    Ok(if report.is_clean() { Ending::Finished } else { Ending::Cut })
+    Ok(common::ending(&engine.run()?))
 }

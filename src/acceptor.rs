@@ -50,6 +50,10 @@ impl Acceptor {
         Self { token, address: None, is_ready: false, backoff, is_closed: true }
     }
 
+    pub(crate) const fn token(&self) -> Token {
+        self.token
+    }
+
     pub(crate) const fn address(&self) -> Option<SocketAddr> {
         self.address
     }

@@ -113,7 +113,7 @@ pub struct Config {
     /// more is told so.
     pub command_queue_limit: usize,
     /// How many commands of other threads can wait at a time. Default: 4,096, about what a turn
-    /// or four can do.
+    /// or four can do; the most are 1,048,576, since their places are made at once.
     pub mailbox_len: usize,
 
     /// The longest datagram that is received whole, in bytes. Default: 65,507, the longest there is
@@ -182,6 +182,9 @@ impl Default for Config {
     }
 }
 
+/// So many places can be made at once wherever the loop runs.
+const MAX_MAILBOX_LEN: usize = 1 << 20;
+
 impl Config {
     /// Whether the settings fit together.
     ///
@@ -208,6 +211,12 @@ impl Config {
             return Err(Error::new(format!(
                 "write_limit ({}) must be 2 GiB less one byte at most: lower it",
                 self.write_limit
+            )));
+        }
+        if self.mailbox_len > MAX_MAILBOX_LEN {
+            return Err(Error::new(format!(
+                "mailbox_len ({}) must be {MAX_MAILBOX_LEN} at most: lower it",
+                self.mailbox_len
             )));
         }
         if self.max_datagram_len > 65_535 {
@@ -344,6 +353,12 @@ mod tests {
     fn a_write_limit_that_cannot_be_counted_is_refused() {
         let config = Config { write_limit: 1 << 31, ..Config::default() };
         assert!(refusal(&config).contains("write_limit (2147483648)"));
+    }
+
+    #[test]
+    fn a_mailbox_that_could_not_be_made_is_refused() {
+        let config = Config { mailbox_len: usize::MAX, ..Config::default() };
+        assert!(refusal(&config).contains("must be 1048576 at most"));
     }
 
     #[test]

@@ -214,6 +214,11 @@ impl Connection {
         self.is_announced
     }
 
+    /// Whether layers have let it in, if there are any before it.
+    pub(crate) const fn is_let_in(&self) -> bool {
+        self.is_announced || self.is_outbound
+    }
+
     /// The handler is about to be told of its opening.
     pub(crate) const fn announce(&mut self) {
         self.is_announced = true;

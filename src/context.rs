@@ -130,7 +130,7 @@ impl ConnectionContext<'_> {
     /// Sends `bytes`, as they are, after what the callbacks of this event have sent. A connection
     /// that is closing is sent nothing.
     pub fn send(&mut self, bytes: Bytes) {
-        if self.connection.is_open() {
+        if self.connection.may_send() {
             self.shared.output.put_bytes(bytes);
         }
     }

@@ -51,4 +51,9 @@ impl Instant {
     pub const fn nanos_since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0)
     }
+
+    /// As [`nanos_since`](Self::nanos_since), from a moment that is known to be earlier.
+    pub(crate) const fn nanos_from(self, earlier: Self) -> u64 {
+        self.0.wrapping_sub(earlier.0)
+    }
 }

@@ -11,12 +11,24 @@ use crate::shared::Shared;
 /// All layers of a loop. Those of the server stand in the chain of each endpoint, those of a
 /// listener in its own only.
 pub(crate) struct Layers {
-    all: Vec<Box<dyn Middleware>>,
+    all: Vec<Layer>,
     /// By endpoint.
     chains: Vec<Chain>,
     /// Input as it came, for those who want to see bytes, since a codec may change it in place and
     /// its frame borrows it; empty if nobody does.
     pub(crate) seen: Vec<u8>,
+}
+
+/// A layer, and what it called itself when the server was built.
+struct Layer {
+    name: &'static str,
+    middleware: Box<dyn Middleware>,
+}
+
+impl From<Box<dyn Middleware>> for Layer {
+    fn from(middleware: Box<dyn Middleware>) -> Self {
+        Self { name: middleware.name(), middleware }
+    }
 }
 
 /// The layers an endpoint's peers pass, in order.
@@ -52,17 +64,18 @@ impl Layers {
 
     /// The layers that all endpoints have in common, and no chain yet.
     pub(crate) fn with_common(common: Vec<Box<dyn Middleware>>) -> Self {
-        Self { all: common, chains: Vec::new(), seen: Vec::new() }
+        let all = common.into_iter().map(Layer::from).collect();
+        Self { all, chains: Vec::new(), seen: Vec::new() }
     }
 
     /// Adds the chain of the next endpoint: the first `common` layers, and those of its own.
     pub(crate) fn push_chain(&mut self, common: usize, own: Vec<Box<dyn Middleware>>) {
         let mut chain = Chain::default();
         let first_own = self.all.len();
-        self.all.extend(own);
+        self.all.extend(own.into_iter().map(Layer::from));
         for place in (0..common).chain(first_own..self.all.len()) {
             let bit = 1 << chain.places.len();
-            let interest = self.all[place].interest();
+            let interest = self.all[place].middleware.interest();
             chain.watchers |= if interest >= Interest::Lengths { bit } else { 0 };
             chain.readers |= if interest >= Interest::Bytes { bit } else { 0 };
             chain.places.push(place);
@@ -88,10 +101,10 @@ impl Layers {
         arrival: &Arrival,
     ) -> Admission {
         for at in 0..self.chains[endpoint].places.len() {
-            let layer = &mut self.all[self.chains[endpoint].places[at]];
-            let verdict = guard(shared, || layer.on_accept(arrival));
+            let Layer { name, middleware } = &mut self.all[self.chains[endpoint].places[at]];
+            let verdict = guard(shared, name, || middleware.on_accept(arrival));
             if let Verdict::Refuse(refusal) = verdict {
-                let by = layer.name();
+                let by = *name;
                 self.tell_refused(shared, endpoint, at, arrival, by, &refusal.why);
                 return Admission::Refused(refusal);
             }
@@ -123,9 +136,9 @@ impl Layers {
         why: &str,
     ) {
         for place in &self.chains[endpoint].places[..len] {
-            let layer = &mut self.all[*place];
-            guard(shared, || {
-                layer.on_refused(arrival, by, why);
+            let Layer { name, middleware } = &mut self.all[*place];
+            guard(shared, name, || {
+                middleware.on_refused(arrival, by, why);
                 Verdict::Continue
             });
         }
@@ -202,8 +215,8 @@ impl Layers {
     ) -> bool {
         let now = shared.now;
         self.chains[endpoint].places.iter().all(|place| {
-            let layer = &mut self.all[*place];
-            guard(shared, || layer.on_datagram(datagram, now)) == Verdict::Continue
+            let Layer { name, middleware } = &mut self.all[*place];
+            guard(shared, name, || middleware.on_datagram(datagram, now)) == Verdict::Continue
         })
     }
 
@@ -215,16 +228,16 @@ impl Layers {
         at: usize,
         call: impl FnOnce(&mut dyn Middleware, &mut ConnectionContext<'_>) -> Verdict,
     ) -> Verdict {
-        let layer = &mut *self.all[self.chains[endpoint].places[at]];
-        context.borrower = Borrower { bit: 1 << at, name: layer.name() };
-        let verdict = catch(|| call(layer, context));
+        let Layer { name, middleware } = &mut self.all[self.chains[endpoint].places[at]];
+        context.borrower = Borrower { bit: 1 << at, name };
+        let verdict = catch(|| call(&mut **middleware, context));
         verdict.unwrap_or_else(|| panicked(context.shared, context.borrower.name))
     }
 }
 
 /// Runs a layer's callback for which there is no connection.
-fn guard(shared: &mut Shared, call: impl FnOnce() -> Verdict) -> Verdict {
-    catch(call).unwrap_or_else(|| panicked(shared, "a layer"))
+fn guard(shared: &mut Shared, name: &'static str, call: impl FnOnce() -> Verdict) -> Verdict {
+    catch(call).unwrap_or_else(|| panicked(shared, name))
 }
 
 /// A layer panicked: what it was asked about is refused.

@@ -72,7 +72,7 @@ use crate::instant::Instant;
 /// it is taken for a refusal, and is counted and logged.
 pub trait Middleware: 'static {
     /// What it is called in logs and [close reasons](CloseReason::Refused): the name of its type,
-    /// unless told otherwise.
+    /// unless told otherwise. Asked once, when the server is built.
     fn name(&self) -> &'static str {
         short_name::<Self>()
     }

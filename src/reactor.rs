@@ -311,7 +311,7 @@ impl Reactor {
         if self.may_accept {
             self.accept(network)?;
         }
-        let took = self.clock_read.nanos_since(self.tools.shared.now);
+        let took = self.clock_read.nanos_from(self.tools.shared.now);
         self.tools.shared.metrics.turn_time.record(took);
         Ok(self.drain.is_over())
     }

@@ -39,8 +39,11 @@ pub(crate) struct Shared {
     pub(crate) has_commands: bool,
     /// The most that was asked of the loop itself.
     pub(crate) requested: Option<Request>,
-    /// Nothing is waited for any more, and nobody connected to.
+    /// Nothing is waited for any more.
     pub(crate) is_stopped: bool,
+    /// Whether connections to others may be needed: not when the loop ends and nobody is left who
+    /// was accepted, since a handler that tries again would hold that up.
+    pub(crate) may_connect: bool,
     pub(crate) roster: Roster,
     /// How many connections were made to others.
     pub(crate) outbound_len: usize,
@@ -81,8 +84,8 @@ pub(crate) enum Purpose {
 
 impl Shared {
     /// The memory that a connection takes outside its endpoint: a socket, a timer, a place on the
-    /// lists of those that have work and of those that closed.
-    pub(crate) const CONNECTION_LEN: usize = 64;
+    /// lists of those that have work and of those that closed, and two on that of the pairs.
+    pub(crate) const CONNECTION_LEN: usize = 64 + 2 * size_of::<Relay>();
 
     pub(crate) fn new(config: Config, capacity: usize, roster: Roster, now: Instant) -> Self {
         Self {
@@ -100,6 +103,7 @@ impl Shared {
             has_commands: false,
             requested: None,
             is_stopped: false,
+            may_connect: true,
             roster,
             outbound_len: 0,
             held_len: 0,

@@ -10,8 +10,8 @@ use allocation_counter::measure;
 use uncounted::Uncounted;
 use windlass::network::{SimNetwork, SimPeer};
 use windlass::{
-    Broadcast, Codec, Config, DatagramHandler, DatagramSession, Error, Handler, LengthPrefixed,
-    Lines, Metrics, Raw, Reactor, Server, Session, SocketOptions,
+    Broadcast, Codec, Config, ConnectionId, DatagramHandler, DatagramSession, Error, Handler,
+    LengthPrefixed, Lines, Metrics, Raw, Reactor, Server, Session, SocketOptions,
 };
 
 /// Each does in one round what the steady state does again and again.
@@ -33,6 +33,29 @@ impl Handler for EchoBytes {
 
     fn on_frame(&mut self, session: &mut Session<'_, Self>, bytes: &mut [u8]) -> Result<(), Error> {
         session.send(bytes)
+    }
+}
+
+/// Ties each connection to the one before it, if that is still alone.
+struct Pairing(Option<ConnectionId>);
+
+impl Handler for Pairing {
+    type Codec = Raw;
+    type State = ();
+
+    fn on_open(&mut self, session: &mut Session<'_, Self>) -> Result<(), Error> {
+        let id = session.id();
+        match self.0.take() {
+            Some(other) => session.commands().tie(id, other),
+            None => {
+                self.0 = Some(id);
+                Ok(())
+            }
+        }
+    }
+
+    fn on_frame(&mut self, _: &mut Session<'_, Self>, _: &mut [u8]) -> Result<(), Error> {
+        Err(Error::new("all of them are tied"))
     }
 }
 
@@ -133,6 +156,13 @@ fn message<C: Codec>(mut codec: C, message: &C::Message) -> Vec<u8> {
     let mut output = windlass::Output::new();
     codec.encode(message, &mut output).expect("it is a message");
     output.to_vec()
+}
+
+#[test]
+fn what_tied_connections_pass_on_allocates_nothing() {
+    let mut world = tcp(Pairing(None));
+    assert_eq!(world.count(|_| vec![b'x'; 64]), 0);
+    assert_eq!(world.received_len(), PEERS * (WARM_UP + ROUNDS) * 64);
 }
 
 #[test]

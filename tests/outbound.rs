@@ -392,6 +392,42 @@ fn a_deadline_before_the_one_of_the_connect_is_kept_once_it_is_made() {
 }
 
 #[test]
+fn a_drain_ends_though_a_handler_connects_again_whenever_it_is_closed() {
+    /// Keeps one connection to the upstream.
+    struct Keeper;
+
+    impl Handler for Keeper {
+        type Codec = Lines;
+        type State = ();
+
+        fn on_start(&mut self, scope: &mut Scope<'_, Self>) -> Result<(), Error> {
+            scope.commands().connect::<Self>(upstream(), ())
+        }
+
+        fn on_frame(&mut self, _: &mut Session<'_, Self>, _: &str) -> Result<(), Error> {
+            Ok(())
+        }
+
+        fn on_close(&mut self, session: &mut Session<'_, Self>, _: &CloseReason) {
+            // It fails only if too much is asked for.
+            let _ = session.commands().connect::<Self>(upstream(), ());
+        }
+    }
+
+    let mut network = SimNetwork::new(1);
+    network.serve(upstream());
+    let mut world = World::of(network, calling(1), None, |server| server.tcp(address(0), Keeper));
+    world.settle();
+    let peer = world.network.accepted(upstream()).expect("it has connected");
+    world.reactor.drain();
+    world.run_for(millis(1));
+    world.network.finish(peer);
+    world.run_to_the_end(secs(2));
+    assert_eq!(world.network.accepted(upstream()), None, "not again");
+    assert!(world.report.as_ref().unwrap().is_clean());
+}
+
+#[test]
 fn a_stop_ends_the_loop_though_a_handler_tries_again_for_ever() {
     let mut network = SimNetwork::new(1);
     network.ignore_connects(nowhere());

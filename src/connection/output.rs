@@ -97,7 +97,7 @@ impl Connection {
         slow: Slow,
     ) -> Delivery {
         // Nobody is sent anything whom layers have not let in yet.
-        if !self.may_send() || !(self.is_announced() || self.is_outbound()) {
+        if !self.may_send() || !self.is_let_in() {
             return Delivery::Gone;
         }
         let is_slow = self.queued_len() >= shared.config.high_watermark;

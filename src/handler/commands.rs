@@ -136,11 +136,15 @@ impl<'a> Commands<'a> {
     ///
     /// What else a tied connection does stays as it is: handlers' timers run, and
     /// [`on_drain`](Handler::on_drain) and [`on_close`](Handler::on_close) are called. No deadline
-    /// for frames applies, and it is neither evicted nor closed by a drain before its deadline. If
-    /// one of the two is closed, the other is closed as well, after what it is owed; if one is
-    /// cut, the other is reset. Their reason is [`PartnerGone`](crate::CloseReason::PartnerGone).
-    /// The same happens to one whose partner has closed when the two come to be tied. One that is
-    /// tied already stays as it is, and so does whom it was to be tied to, which is logged.
+    /// for frames applies, and the two are idle only when nothing has come or gone on either. They
+    /// are not evicted, and a drain leaves them all the time there is.
+    ///
+    /// If one of the two is closed, the other is closed as well, after what it is owed; if one is
+    /// cut, the other is reset. The reason is [`PartnerGone`](crate::CloseReason::PartnerGone). One
+    /// that is still being made can be tied: what comes for it waits, and if it cannot be made, the
+    /// other is closed. So is one whose partner has closed before the two come to be tied, or was
+    /// not let in by layers yet. One that was tied before stays as it is, and so does whom it was
+    /// to be tied to, which is logged.
     ///
     /// # Errors
     ///

@@ -202,7 +202,7 @@ impl<H: Handler> Scope<'_, H> {
         let Turn { network, shared, .. } = &mut self.turn;
         let most = shared.config.max_outbound;
         let used_up = |what: String| ConnectError::NoResources(io::Error::other(what));
-        if shared.is_stopped {
+        if !shared.may_connect {
             let what = "the loop ends: nobody is connected to any more";
             return Err(ConnectError::Other(io::Error::new(
                 io::ErrorKind::ConnectionAborted,

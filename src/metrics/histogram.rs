@@ -4,8 +4,8 @@ use std::time::Duration;
 
 /// How often something took how long.
 ///
-/// There are 28 buckets. The first is for up to 1,024 ns, each of the next for up to twice as much,
-/// up to 2^36 ns, which is 68.7 s, and the last for everything beyond. What takes a microsecond is
+/// There are 28 buckets. The first is for less than 1,024 ns, each of the next for less than twice
+/// as much, up to 2^36 ns, which is 68.7 s, and the last for everything beyond. What takes a microsecond is
 /// a few system calls, and anything less is not worth telling apart in a loop; what takes a minute
 /// is an accident, however long it takes. Powers of two, since the bucket is then found by counting
 /// zeros: to [`record`](Self::record) is a dozen instructions, without a division.
@@ -97,8 +97,8 @@ impl Histogram {
         reached.map_or(Duration::ZERO, |(bound, _)| bound.min(self.max()))
     }
 
-    /// The buckets from the shortest: the most that what is in it took, and how many are. What took
-    /// as long as a bound is in its bucket. The last has no bound: it says [`Duration::MAX`].
+    /// The buckets from the shortest: what everything in it took less than, and how many are. The
+    /// last has no bound: it says [`Duration::MAX`].
     pub fn buckets(&self) -> impl Iterator<Item = (Duration, u64)> {
         let (within, beyond) = self.counts.split_at(LAST as usize);
         let (short, others) = within.split_at(FIRST as usize);
@@ -113,8 +113,7 @@ impl Histogram {
 /// that there is one for everything, and leaves out the checks. They are added up when asked for.
 #[inline]
 const fn place(nanos: u64) -> usize {
-    // One less, so that what is a bound has one bit less than what exceeds it.
-    (nanos.saturating_sub(1) | 1).ilog2() as usize
+    (nanos | 1).ilog2() as usize
 }
 
 #[cfg(test)]
@@ -139,14 +138,13 @@ mod tests {
     }
 
     #[test]
-    fn each_bound_is_the_last_of_its_bucket() {
+    fn each_bound_is_the_first_of_the_next_bucket() {
         assert_eq!(bound_of(0), Duration::from_nanos(1 << FIRST));
         for power in FIRST..=LAST {
             let bound = 1 << power;
             assert_eq!(bound_of(bound - 1), Duration::from_nanos(bound), "{power}");
-            assert_eq!(bound_of(bound), Duration::from_nanos(bound), "{power}");
             let next = if power < LAST { Duration::from_nanos(2 * bound) } else { Duration::MAX };
-            assert_eq!(bound_of(bound + 1), next, "{power}");
+            assert_eq!(bound_of(bound), next, "{power}");
         }
         assert_eq!(bound_of(u64::MAX), Duration::MAX);
     }

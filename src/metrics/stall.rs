@@ -38,7 +38,7 @@ pub enum Work {
     Event,
     /// A timer or a deadline came due.
     Timer,
-    /// A peer was let in.
+    /// A peer was let in, or refused.
     Accept,
     /// A connection closed.
     Close,

@@ -57,6 +57,7 @@ impl Reactor {
             Taken::Gone => return Ok(true),
             Taken::Nobody => return Ok(false),
         };
+        let door = acceptor.token();
         let listener = acceptor.address().expect("a peer has come to a listener");
         let arrival = Arrival { peer, listener, now: turn.shared.now };
         if let Admission::Refused(refusal) =
@@ -64,6 +65,7 @@ impl Reactor {
         {
             turn.shared.metrics.refused_by_layers += 1;
             network.refuse(&refusal.farewell);
+            self.measure(network, Work::Accept, door);
             return Ok(true);
         }
         match victim {
@@ -73,6 +75,7 @@ impl Reactor {
             }
             None if is_full => {
                 self.refuse(network, index, &arrival);
+                self.measure(network, Work::Accept, door);
                 return Ok(true);
             }
             None => {}

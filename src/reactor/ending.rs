@@ -3,6 +3,7 @@
 use super::{Reactor, Service};
 use crate::error::{CloseReason, Error};
 use crate::mailbox::Request;
+use crate::metrics::Work;
 use crate::network::Network;
 
 impl Reactor {
@@ -32,7 +33,8 @@ impl Reactor {
         // What was asked for last: nobody may be left to ask again. A stop does what callbacks
         // asked for, and no more.
         if self.is_empty() {
-            let is_stopped = self.drain.deadline().is_none();
+            // Not that there is no deadline: a drain may have none.
+            let is_stopped = self.tools.shared.is_stopped;
             self.run_all_commands(network, if is_stopped { 0 } else { mailbox_len });
         }
         // Whoever closed only now is freed after this: the next turn, which must not sleep, sees
@@ -92,11 +94,13 @@ impl Reactor {
                 endpoint.drain(&mut turn, token);
             }
             self.keep_budget(network);
+            self.measure(network, Work::Drain, token);
         }
     }
 
     /// Nobody is left for whom connections to others may be needed: they may close.
     fn drain_outbound(&mut self, network: &mut dyn Network) {
+        self.tools.shared.may_connect = false;
         let tokens: Vec<_> = self.endpoints().flat_map(|endpoint| endpoint.tokens()).collect();
         for token in tokens {
             self.with_endpoint(network, token, |endpoint, turn| endpoint.release(turn, token));
@@ -107,6 +111,7 @@ impl Reactor {
     fn stop_all(&mut self, network: &mut dyn Network, reason: fn() -> CloseReason) {
         self.drain.stop();
         self.tools.shared.is_stopped = true;
+        self.tools.shared.may_connect = false;
         let tokens: Vec<_> = self.endpoints().flat_map(|endpoint| endpoint.tokens()).collect();
         for token in tokens {
             self.cut(network, token, reason());

@@ -14,7 +14,8 @@ impl Reactor {
     pub(super) fn tie(&mut self, network: &mut dyn Network, one: Token, other: Token) {
         let [one_is_tied, other_is_tied] = [one, other].map(|token| {
             let connection = find(&mut self.services, token)?;
-            connection.is_open().then_some(connection.is_tied())
+            let may_be_tied = connection.is_open() && connection.is_let_in();
+            may_be_tied.then_some(connection.is_tied())
         });
         match (one_is_tied, other_is_tied) {
             (Some(true), _) | (_, Some(true)) => {
@@ -131,8 +132,12 @@ impl Reactor {
         let shared = &mut self.tools.shared;
         if let Some(connection) = find(&mut self.services, token) {
             change(connection, shared);
-            shared.write_left = shared.config.write_budget;
+            let budget = shared.config.write_budget;
+            shared.write_left = budget;
             connection.settle(shared, network);
+            let sent = budget - shared.write_left;
+            connection.count_sent(sent);
+            shared.metrics.bytes_sent += sent as u64;
         }
     }
 }

@@ -13,9 +13,9 @@ impl Reactor {
     #[inline]
     pub(super) fn measure(&mut self, network: &mut dyn Network, work: Work, token: Token) {
         let began = std::mem::replace(&mut self.clock_read, network.now());
-        let nanos = self.clock_read.nanos_since(began);
-        let is_longest = self.tools.shared.metrics.event_time.record(nanos);
-        if is_longest || nanos >= self.stall_nanos {
+        // The network's clock never goes back.
+        let nanos = self.clock_read.nanos_from(began);
+        if self.tools.shared.metrics.event_time.record(nanos) | (nanos >= self.stall_nanos) {
             self.note_stall(Stall {
                 took: self.clock_read.since(began),
                 at: self.clock_read,

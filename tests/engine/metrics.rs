@@ -5,13 +5,15 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use windlass::middleware::{ConnectionContext, Frame, Interest, Middleware, Refusal, Verdict};
+use windlass::middleware::{
+    Arrival, ConnectionContext, Frame, Interest, Middleware, Refusal, Verdict,
+};
 use windlass::network::{AcceptFailure, SimNetwork, SimPeer};
 use windlass::{
     AtLimit, CloseReason, Config, Error, Handler, Lines, Metrics, Scope, Server, Session,
 };
 
-use crate::fixture::{Call, World, address, at_most, echo, millis, panic_quietly, secs};
+use crate::fixture::{Call, Scripted, World, address, at_most, echo, millis, panic_quietly, secs};
 
 /// The reasons for which connections closed, and how many did.
 fn closes(metrics: &Metrics) -> Vec<(&'static str, u64)> {
@@ -190,4 +192,50 @@ fn a_callback_is_told_of_the_whole_loop() {
     let (told, asked) = (told.take(), reactor.metrics());
     assert_eq!((told.connections, told.max_connections), (3, 7));
     assert_eq!((told.accepted, told.buffered_bytes), (3, asked.buffered_bytes));
+}
+
+/// Whatever calls the application is measured, so that it is known who holds the loop up, and how
+/// late it is.
+#[test]
+fn what_is_done_at_the_door_and_for_a_drain_is_measured() {
+    struct Nobody;
+
+    impl Middleware for Nobody {
+        fn on_accept(&mut self, arrival: &Arrival) -> Verdict {
+            match arrival.listener == address(1) {
+                true => Verdict::Refuse(Refusal::new("nobody comes in here")),
+                false => Verdict::Continue,
+            }
+        }
+    }
+
+    let at_limit = AtLimit::Refuse(Bytes::new());
+    let config = Config { at_limit, ..at_most(2) };
+    let mut world = World::of(SimNetwork::new(1), config, None, |server: Server| {
+        let handler = Scripted::<Lines>::new(echo);
+        let server = server.middleware(Nobody).tcp(address(0), handler.clone());
+        server.tcp(address(1), handler)
+    });
+    let measured = |world: &World| world.reactor.metrics().event_time.count();
+    type Step = fn(&mut World);
+    let steps: [(&str, Step); 3] = [
+        ("a layer refuses", |world| _ = world.network.connect_to(address(1))),
+        ("two are let in", |world| _ = [world.connect(), world.connect()]),
+        ("there is no room", |world| _ = world.connect()),
+    ];
+    for (what, step) in steps {
+        let before = (measured(&world), world.reactor.metrics());
+        step(&mut world);
+        world.settle();
+        let metrics = world.reactor.metrics();
+        let come =
+            |metrics: &Metrics| metrics.accepted + metrics.refused + metrics.refused_by_layers;
+        // Each listener has an event besides.
+        let least = before.0 + come(&metrics) - come(&before.1) + 1;
+        assert!(measured(&world) >= least, "{what}: {} of {least}", measured(&world));
+    }
+    let before = measured(&world);
+    world.reactor.drain();
+    world.turn_at_once();
+    assert_eq!(measured(&world), before + 2, "each was told of the drain");
 }

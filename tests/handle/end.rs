@@ -114,6 +114,24 @@ fn what_was_asked_for_before_a_drain_is_done_before_it() {
 }
 
 #[test]
+fn a_drain_without_a_deadline_does_what_is_asked_last_like_any_other() {
+    for drain_timeout in [secs(30), Duration::MAX] {
+        let mut bench = Bench::new(Config { command_budget: 8, drain_timeout, ..timeless() });
+        let (asking, _) = bench.join();
+        bench.world.network.send_from(asking, b"ask\n");
+        bench.world.settle();
+        bench.handle.drain();
+        bench.world.run_for(secs(1));
+        for number in 0..20 {
+            bench.post(&number.to_string());
+        }
+        bench.world.network.finish(asking);
+        bench.world.run_to_the_end(secs(2));
+        assert_eq!(bench.messages().len(), 20, "{drain_timeout:?}");
+    }
+}
+
+#[test]
 fn what_is_left_at_the_end_is_dropped_and_counted() {
     let mut bench = Bench::new(Config { command_budget: 8, ..timeless() });
     for number in 0..20 {

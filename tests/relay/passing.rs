@@ -32,6 +32,8 @@ fn bytes_go_both_ways_as_they_are() {
     assert_eq!(pairs.counts(one), (300_001, 60_000, 0));
     assert_eq!(pairs.counts(other), (60_000, 300_001, 0));
     assert_eq!(pairs.reasons([one, other]), [Some("peer finished"); 2]);
+    let metrics = pairs.world.reactor.metrics();
+    assert_eq!((metrics.bytes_received, metrics.bytes_sent), (360_001, 360_001));
     assert_eq!(pairs.world.frames_len(), 0);
     pairs.finish();
 }
@@ -95,6 +97,7 @@ fn the_end_of_one_stream_leaves_the_other_open() {
         assert!(pairs.world.network.received(one) == pattern(MIB));
         assert_eq!(pairs.world.network.state(one), PeerState::Finished);
         assert_eq!(pairs.reasons(peers), [Some("peer finished"); 2]);
+        assert_eq!(pairs.world.network.calls().shutdowns, 2, "each is told the end once");
         pairs.finish();
     }
 }

@@ -14,7 +14,7 @@ use super::pairs::{Pairs, UPSTREAM};
 use crate::fixture::{Random, address, for_each_seed, millis, number, secs};
 
 /// What a debug build runs in about ten seconds.
-const SEEDS: u64 = 600;
+const SEEDS: u64 = 400;
 /// How long faults happen.
 const CHAOS: Duration = Duration::from_secs(2);
 /// How long the honest may take after that.
@@ -299,7 +299,9 @@ impl Couple {
             if is_lossless && self.is_honest() {
                 assert!(has_all, "bytes are missing: {}", how());
                 assert_eq!(state, PeerState::Finished, "{}", how());
-                assert!(self.is_upstream || reason == Some("peer finished"), "{}", how());
+                assert_eq!(reason, Some("peer finished"), "{}", how());
+                let lens = [to, from].map(|half| half.bytes.len() as u64);
+                assert_eq!(pairs.counts(peer), (lens[0], lens[1], 0), "{}", how());
             }
             // Who is closed by command after his end, is closed for that.
             let is_clean = reason == Some("peer finished") && state == PeerState::Finished;

@@ -1,12 +1,15 @@
 //! Who can be tied, and what happens if not both can.
 
+use std::cell::RefCell;
 use std::net::SocketAddr;
+use std::rc::Rc;
 
-use windlass::Config;
+use windlass::middleware::{ConnectionContext, Interest, Middleware, Verdict};
 use windlass::network::{ConnectFailure, PeerState, SimNetwork, SimPeer};
+use windlass::{Config, ConnectionId, Lines, Listener};
 
 use super::pairs::{Pairs, UPSTREAM};
-use crate::fixture::{KIB, MIB, pattern, secs, timeless};
+use crate::fixture::{KIB, MIB, Scripted, World, address, ignore, pattern, secs, timeless};
 
 #[test]
 fn a_connection_cannot_be_tied_to_itself_or_to_nobody() {
@@ -41,6 +44,52 @@ fn who_is_to_be_tied_to_one_that_has_just_closed_is_closed() {
         assert_eq!(pairs.world.reason(left), Some("partner gone"));
         assert_eq!(pairs.world.network.state(left), PeerState::Finished);
         pairs.finish();
+    }
+}
+
+/// Keeps a connection from its handler, for ever.
+struct Doorkeeper(Rc<RefCell<Option<ConnectionId>>>);
+
+impl Middleware for Doorkeeper {
+    fn name(&self) -> &'static str {
+        "doorkeeper"
+    }
+
+    fn interest(&self) -> Interest {
+        Interest::Lengths
+    }
+
+    fn on_open(&mut self, connection: &mut ConnectionContext<'_>) -> Verdict {
+        connection.withhold();
+        *self.0.borrow_mut() = Some(connection.id());
+        Verdict::Continue
+    }
+}
+
+#[test]
+fn who_was_not_let_in_by_layers_cannot_be_tied() {
+    for is_first in [true, false] {
+        let (waiting, let_in) = (Rc::default(), Rc::default());
+        let layer = Doorkeeper(Rc::clone(&waiting));
+        let noted = Rc::<RefCell<Option<ConnectionId>>>::clone(&let_in);
+        let handler = Scripted::<Lines>::new(move |session, call| {
+            *noted.borrow_mut() = Some(session.id());
+            ignore(session, call)
+        });
+        let mut world = World::of(SimNetwork::new(1), timeless(), None, |server| {
+            let guarded = Listener::tcp(address(0), handler.clone()).middleware(layer);
+            server.listen(guarded).tcp(address(1), handler)
+        });
+        let [stranger, other] = [0, 1].map(|at| world.network.connect_to(address(at)));
+        world.settle();
+        let ids = [waiting, let_in].map(|id| id.borrow().expect("it has come"));
+        let [one, another] = if is_first { ids } else { [ids[1], ids[0]] };
+        world.reactor.commands().tie(one, another).unwrap();
+        world.network.send_from(stranger, b"let me in");
+        world.settle();
+        assert_eq!(world.received(other), "");
+        assert_eq!(world.network.state(other), PeerState::Finished);
+        assert_eq!(world.network.state(stranger), PeerState::Open);
     }
 }
 
