@@ -5,10 +5,10 @@ use std::time::Duration;
 /// How often something took how long.
 ///
 /// There are 28 buckets. The first is for less than 1,024 ns, each of the next for less than twice
-/// as much, up to 2^36 ns, which is 68.7 s, and the last for everything beyond. What takes a microsecond is
-/// a few system calls, and anything less is not worth telling apart in a loop; what takes a minute
-/// is an accident, however long it takes. Powers of two, since the bucket is then found by counting
-/// zeros: to [`record`](Self::record) is a dozen instructions, without a division.
+/// as much, up to 2^36 ns, which is 68.7 s, and the last for everything beyond. What takes a
+/// microsecond is a few system calls, and anything less is not worth telling apart in a loop; what
+/// takes a minute is an accident, however long it takes. Powers of two, since the bucket is then
+/// found by counting zeros: to [`record`](Self::record) is a dozen instructions, without a division.
 ///
 /// ```
 /// use std::time::Duration;
@@ -33,6 +33,7 @@ pub struct Histogram {
 const FIRST: u32 = 10;
 /// The upper bound of the last bucket that has one, in the same way.
 const LAST: u32 = 36;
+
 impl Default for Histogram {
     fn default() -> Self {
         Self { counts: [0; u64::BITS as usize], sum: 0, max: 0 }
