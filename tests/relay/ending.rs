@@ -80,6 +80,23 @@ fn when_one_is_closed_the_other_is_after_what_it_is_owed() {
 }
 
 #[test]
+fn what_leaves_after_the_partner_was_closed_is_counted() {
+    let config = Config { write_budget: KIB, ..timeless() };
+    let mut pairs = Pairs::with(config);
+    let [one, other] = pairs.pair();
+    pairs.world.network.send_from(one, &pattern(50 * KIB));
+    for _ in 0..5 {
+        pairs.world.turn_at_once();
+    }
+    let id = pairs.id(one);
+    pairs.world.reactor.commands().close(id).unwrap();
+    pairs.world.run_for(secs(2));
+    assert!(pairs.world.network.received(other) == pattern(50 * KIB));
+    assert_eq!(pairs.counts(other), (0, 50 * KIB as u64, 0));
+    assert_eq!(pairs.world.reactor.metrics().bytes_sent, 50 * KIB as u64);
+}
+
+#[test]
 fn when_one_is_aborted_the_other_is_reset() {
     let mut pairs = Pairs::new();
     let peers = pairs.pair();

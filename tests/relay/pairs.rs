@@ -12,6 +12,11 @@ use crate::fixture::{
     Call, Framing, Journal, Scripted, World, address, ignore, panic_quietly, secs, timeless,
 };
 
+/// What timers of the handlers are for.
+const SEND: u32 = 1;
+const PAUSE: u32 = 2;
+const RESUME: u32 = 3;
+
 /// Where those are that the loop connects to.
 pub(crate) const UPSTREAM: ([u8; 4], u16) = ([198, 51, 100, 1], 80);
 
@@ -150,7 +155,8 @@ impl Pairs {
 }
 
 /// Does what frames say: `tie …` ties the connection to that of the other peer named, as does
-/// `tie-and-panic …`, which panics then; `timer` has something sent in a second.
+/// `tie-and-panic …`, which panics then; `timer` has something sent in a second, and
+/// `rest` has the connection paused from then on for four.
 fn script<C: Framing>(
     known: &Rc<RefCell<Known>>,
     late: &'static C::Message,
@@ -181,10 +187,16 @@ fn script<C: Framing>(
                         drop(known);
                         panic_quietly();
                     }
-                    ("timer", _) => session.set_timer(1, secs(1)),
+                    ("timer", _) => session.set_timer(SEND, secs(1)),
+                    ("rest", _) => {
+                        session.set_timer(PAUSE, secs(1));
+                        session.set_timer(RESUME, secs(5));
+                    }
                     _ => {}
                 }
             }
+            Call::Timer(PAUSE) => session.pause(),
+            Call::Timer(RESUME) => session.resume(),
             Call::Timer(_) => known.sent.push(session.send(late).is_ok()),
             Call::Close(_) => {
                 let context = session.context();

@@ -208,6 +208,22 @@ fn who_was_slowed_by_a_layer_is_read_when_the_time_is_over() {
 }
 
 #[test]
+fn a_handler_can_pause_a_tied_connection() {
+    let mut pairs = Pairs::new();
+    let [one, other] = pairs.strangers();
+    pairs.world.network.send_from(one, b"rest\n");
+    pairs.world.settle();
+    pairs.tie([one, other]);
+    pairs.world.run_for(secs(2));
+    pairs.world.network.send_from(one, b"later");
+    pairs.world.network.send_from(other, b"now");
+    pairs.world.run_for(secs(2));
+    assert_eq!([one, other].map(|peer| pairs.world.received(peer)), ["now", ""]);
+    pairs.world.run_for(secs(2));
+    assert_eq!(pairs.world.received(other), "later");
+}
+
+#[test]
 fn what_waits_stays_bounded_while_a_peer_takes_little() {
     let mut pairs = narrow();
     let [one, other] = pairs.pair();
