@@ -19,10 +19,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use common::{Ending, Options, Stop};
-use windlass::network::ConnectError;
 use windlass::{
-    CloseReason, Config, ConnectionId, Error, Handler, MessageHandler, NotConnected, Raw, Scope,
-    Server, Session,
+    CloseReason, Config, ConnectError, ConnectionId, Error, Handler, MessageHandler, NotConnected,
+    Raw, Scope, Server, Session,
 };
 
 const HELP: &str = "

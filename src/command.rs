@@ -9,10 +9,15 @@ use crate::metrics::Metrics;
 use crate::sync::mpsc::SyncSender;
 use crate::token::{ConnectionId, Token};
 
-/// One thing to be done. `Task` is what is run with an endpoint's handler; only the endpoint knows
-/// its type.
+/// What is run with an endpoint's handler; only the endpoint knows its type.
+pub(crate) type AnyTask = Box<dyn Any>;
+
+/// The same, from another thread.
+pub(crate) type AnyPostedTask = Box<dyn Any + Send>;
+
+/// One thing to be done, with a task of the type `T`.
 #[derive(Debug)]
-pub(crate) enum Command<Task = Box<dyn Any>> {
+pub(crate) enum Command<T = AnyTask> {
     Send {
         to: Token,
         bytes: Bytes,
@@ -23,7 +28,7 @@ pub(crate) enum Command<Task = Box<dyn Any>> {
     Broadcast(Broadcast),
     Run {
         endpoint: u8,
-        task: Task,
+        task: T,
     },
     /// The loop drains: closes a connection that had nothing left to do when this was asked.
     CloseIdle(Token),
@@ -31,7 +36,7 @@ pub(crate) enum Command<Task = Box<dyn Any>> {
     Report(SyncSender<Box<Metrics>>),
 }
 
-impl<Task> Command<Task> {
+impl<T> Command<T> {
     /// For whom it is: a connection, an endpoint, or the loop.
     pub(crate) const fn token(&self) -> Token {
         match self {
@@ -46,11 +51,8 @@ impl<Task> Command<Task> {
     }
 }
 
-/// A task that comes from another thread.
-pub(crate) type PostedTask = Box<dyn Any + Send>;
-
-impl From<Command<PostedTask>> for Command {
-    fn from(posted: Command<PostedTask>) -> Self {
+impl From<Command<AnyPostedTask>> for Command {
+    fn from(posted: Command<AnyPostedTask>) -> Self {
         match posted {
             Command::Send { to, bytes } => Self::Send { to, bytes },
             Command::Close(token) => Self::Close(token),

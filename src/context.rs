@@ -99,7 +99,7 @@ impl ConnectionContext<'_> {
 
     /// Notes who was authenticated.
     pub fn set_identity(&mut self, identity: Identity) {
-        self.connection.notes_mut().identity = Some(identity);
+        self.connection.notes_or_new().identity = Some(identity);
     }
 
     /// The value of this type that a layer has noted.
@@ -109,7 +109,7 @@ impl ConnectionContext<'_> {
 
     /// As [`value`](Self::value), to be changed.
     pub fn value_mut<T: Any>(&mut self) -> Option<&mut T> {
-        self.connection.noted_mut()?.values.iter_mut().find_map(|value| value.downcast_mut())
+        self.connection.notes_mut()?.values.iter_mut().find_map(|value| value.downcast_mut())
     }
 
     /// Notes a value for later stages, for the layers after this one and for the handler, in place
@@ -117,7 +117,7 @@ impl ConnectionContext<'_> {
     pub fn set_value<T: Any>(&mut self, value: T) {
         match self.value_mut() {
             Some(place) => *place = value,
-            None => self.connection.notes_mut().values.push(Box::new(value)),
+            None => self.connection.notes_or_new().values.push(Box::new(value)),
         }
     }
 
@@ -127,7 +127,8 @@ impl ConnectionContext<'_> {
         self.connection.unwatch(self.borrower.bit);
     }
 
-    /// Sends bytes as they are.
+    /// Sends `bytes`, as they are, after what the callbacks of this event have sent. A connection
+    /// that is closing is sent nothing.
     pub fn send(&mut self, bytes: Bytes) {
         if self.connection.may_send() {
             self.shared.output.put_bytes(bytes);
@@ -142,11 +143,11 @@ impl ConnectionContext<'_> {
 
     /// Keeps the handler from being told of the connection, until [`admit`](Self::admit), or until
     /// a frame has passed all layers.
-    pub const fn defer(&mut self) {
-        self.connection.defer();
+    pub const fn withhold(&mut self) {
+        self.connection.withhold();
     }
 
-    /// Lets the handler be told of a connection that was [deferred](Self::defer).
+    /// Lets the handler be told of a connection that was [withheld](Self::withhold).
     pub const fn admit(&mut self) {
         self.connection.admit();
     }

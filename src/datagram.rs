@@ -248,7 +248,7 @@ impl DatagramEndpoint {
             let Self { handler, outgoing, timers, token, .. } = self;
             let (token, shared) = (*token, &mut *turn.shared);
             let mut session = DatagramSession { outgoing, timers, shared, token, address };
-            let layers = &mut turn.bench.judges.layers;
+            let layers = &mut turn.bench.layers;
             let endpoint = token.endpoint_index();
             let handled = catch(|| {
                 datagrams.by_ref().try_for_each(|datagram| {

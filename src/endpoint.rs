@@ -16,7 +16,7 @@ use crate::command::Slow;
 use crate::connection::{Connection, ConnectionInfo, Delivery};
 use crate::connections::{Connections, Peer};
 use crate::error::{CloseReason, Error};
-use crate::handler::{ConnectionsOf, Handler, Others, Session, guard, lend};
+use crate::handler::{ConnectionsOf, Handler, OtherConnections, Session, guard, lend};
 use crate::handler_timers::HandlerTimers;
 use crate::instant::Instant;
 use crate::network::Readiness;
@@ -53,7 +53,7 @@ pub(crate) trait Endpoint {
     fn call<'a>(
         &'a mut self,
         turn: Turn<'a>,
-        others: &'a dyn Others,
+        others: &'a dyn OtherConnections,
         call: Call,
     ) -> Result<(), Error>;
 
@@ -189,7 +189,7 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
         let peer = Peer { connection, codec, state };
         let peer = self.connections.insert(peer);
         lend(peer, turn, |session, bench| {
-            bench.judges.layers.on_open(&mut session.context());
+            bench.layers.on_open(&mut session.context());
             announce(&mut self.handler, session);
         });
     }
@@ -237,7 +237,7 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
                     Ok(())
                 });
             }
-            bench.judges.layers.on_close(&mut session.context(), &reason);
+            bench.layers.on_close(&mut session.context(), &reason);
         });
         let Peer { mut connection, codec, state } = self.connections.remove(token)?;
         connection.release(turn.shared, turn.network);
@@ -256,7 +256,7 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
     fn call<'a>(
         &'a mut self,
         turn: Turn<'a>,
-        others: &'a dyn Others,
+        others: &'a dyn OtherConnections,
         call: Call,
     ) -> Result<(), Error> {
         self.run_with_all(turn, others, call)
@@ -358,7 +358,7 @@ fn drop_kept(shared: &mut Shared, token: Token, kept: impl Sized) {
 /// Tells the handler of a connection, unless it was told before or is not to know yet.
 pub(super) fn announce<H: Handler>(handler: &mut H, session: &mut Session<'_, H>) {
     let connection = &mut *session.connection;
-    if !connection.is_announced() && !connection.is_deferred() && connection.is_open() {
+    if !connection.is_announced() && !connection.is_withheld() && connection.is_open() {
         connection.announce();
         guard(session, |session| handler.on_open(session));
     }

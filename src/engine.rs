@@ -108,7 +108,7 @@ impl Engine {
         self.reactor.drain();
     }
 
-    /// Ends with the next turn: every connection is cut.
+    /// Ends with the next turn. See [`Reactor::stop`].
     pub fn stop(&mut self) {
         self.reactor.stop();
     }
@@ -118,12 +118,12 @@ impl Engine {
         self.reactor.local_addrs()
     }
 
-    /// How many connections there are.
+    /// How many connections there are, accepted or made to others.
     pub fn connections_len(&self) -> usize {
         self.reactor.connections_len()
     }
 
-    /// How many connections there can be.
+    /// How many connections can be accepted. See [`Reactor::max_connections`].
     pub const fn max_connections(&self) -> usize {
         self.reactor.max_connections()
     }
@@ -133,7 +133,7 @@ impl Engine {
         self.reactor.memory_bound()
     }
 
-    /// What has happened so far, and how things stand now.
+    /// What has happened so far, and how things stand now. See [`Metrics`].
     pub fn metrics(&self) -> Metrics {
         self.reactor.metrics()
     }

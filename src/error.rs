@@ -198,7 +198,8 @@ pub enum CloseReason {
     PartnerGone,
     /// More output was waiting than the write limit allows.
     WriteLimit,
-    /// It was to be made to another, and that failed.
+    /// It was to be made to another, and that failed. No `on_close` is given this: the handler is
+    /// told by [`on_connect_failed`](crate::Handler::on_connect_failed).
     NotConnected,
     /// It was slow to take what was sent to many, and such are to be [closed](crate::Slow::Close).
     TooSlow,

@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 pub use self::error::{PostError, PostFault};
 use self::putting::IfFull;
-use crate::command::{self, Broadcast, Command};
+use crate::command::{AnyPostedTask, Broadcast, Command};
 use crate::error::Error;
 use crate::handler::{Handler, MessageHandler, Scope};
 use crate::mailbox::{Request, Sender};
@@ -78,7 +78,7 @@ use crate::token::ConnectionId;
 /// ```
 #[derive(Clone)]
 pub struct Handle {
-    sender: Sender<Command<command::PostedTask>>,
+    sender: Sender<Command<AnyPostedTask>>,
     roster: Roster,
 }
 
@@ -181,7 +181,7 @@ impl Handle {
         H: MessageHandler<M>,
         M: Send + 'static,
     {
-        self.put_message::<H, M>(self.first_with::<H>(), message, IfFull::Wait)
+        self.put_message::<H, M>(self.roster.first_with::<H>(), message, IfFull::Wait)
     }
 
     /// As [`post`](Self::post), without waiting.
@@ -194,7 +194,7 @@ impl Handle {
         H: MessageHandler<M>,
         M: Send + 'static,
     {
-        self.put_message::<H, M>(self.first_with::<H>(), message, IfFull::Fail)
+        self.put_message::<H, M>(self.roster.first_with::<H>(), message, IfFull::Fail)
     }
 
     /// Has a message given to the handler `H` that serves a connection, or has served it: it gets
@@ -208,7 +208,7 @@ impl Handle {
         H: MessageHandler<M>,
         M: Send + 'static,
     {
-        self.put_message::<H, M>(self.server_of::<H>(id), message, IfFull::Wait)
+        self.put_message::<H, M>(self.roster.endpoint_with::<H>(id.0), message, IfFull::Wait)
     }
 
     /// As [`post_to`](Self::post_to), without waiting.
@@ -221,7 +221,7 @@ impl Handle {
         H: MessageHandler<M>,
         M: Send + 'static,
     {
-        self.put_message::<H, M>(self.server_of::<H>(id), message, IfFull::Fail)
+        self.put_message::<H, M>(self.roster.endpoint_with::<H>(id.0), message, IfFull::Fail)
     }
 
     /// Has `task` run on the loop's thread with the handler `H`, where it may look at and use all
@@ -255,7 +255,7 @@ impl Handle {
 
 /// For the loop itself.
 impl Handle {
-    pub(crate) const fn new(sender: Sender<Command<command::PostedTask>>, roster: Roster) -> Self {
+    pub(crate) const fn new(sender: Sender<Command<AnyPostedTask>>, roster: Roster) -> Self {
         Self { sender, roster }
     }
 

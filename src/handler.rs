@@ -1,4 +1,4 @@
-//! The application's side of a connection: what it does with frames, and what it is lent for that.
+//! The application's side: what it does with its connections, and what it is lent for that.
 
 mod commands;
 mod lending;
@@ -12,7 +12,7 @@ pub use self::commands::Commands;
 pub(crate) use self::lending::{guard, lend, panicked};
 pub(crate) use self::posted::PostedTask;
 pub use self::scope::{NotConnected, Scope};
-pub(crate) use self::scope::{Others, Task};
+pub(crate) use self::scope::{OtherConnections, Task};
 pub use self::session::Session;
 use crate::codec::Codec;
 use crate::connections::{Connections, Peer};
@@ -29,7 +29,8 @@ pub(crate) type ConnectionsOf<H> = Connections<<H as Handler>::Codec, <H as Hand
 ///
 /// One value serves all connections of a listener; what belongs to one of them is its `State`. The
 /// callbacks of one connection come in this order: `on_open`, then any of the others, then
-/// `on_close`, exactly once each for the first and the last.
+/// `on_close`, exactly once each for the first and the last. A connection that a layer keeps from
+/// the handler, or that could not be made, has none of them.
 ///
 /// A callback that returns an error closes its connection, after what was already sent. So does one
 /// that panics, unless the program is built to abort: the panic ends here, is counted and logged,
@@ -62,7 +63,7 @@ pub trait Handler: Sized + 'static {
     ///
     /// # Errors
     ///
-    /// Are those of [`Server::build`](crate::Server::build), which a panic fails too.
+    /// Fail [`Server::build`](crate::Server::build), and so does a panic.
     fn on_start(&mut self, scope: &mut Scope<'_, Self>) -> Result<(), Error> {
         let _ = scope;
         Ok(())
@@ -141,7 +142,8 @@ pub trait Handler: Sized + 'static {
     }
 
     /// The loop has begun to drain: the moment to say goodbye. Afterwards the connection is closed
-    /// as soon as it has nothing left to do.
+    /// as soon as it has nothing left to do; one that was made to another, not before all that were
+    /// accepted have gone.
     ///
     /// # Errors
     ///

@@ -26,7 +26,7 @@ impl HandlerTimers {
     /// beyond the clock is never.
     pub(crate) fn set(&mut self, shared: &mut Shared, token: Token, key: u32, wait: Duration) {
         self.cancel(shared, key);
-        self.arm(shared, token, key, shared.now.after(at_least(wait)), None);
+        self.arm(shared, token, key, shared.now.after(in_future(wait)), None);
     }
 
     /// As [`set`](Self::set), again and again.
@@ -38,7 +38,7 @@ impl HandlerTimers {
         period: Duration,
     ) {
         self.cancel(shared, key);
-        let period = at_least(period);
+        let period = in_future(period);
         self.arm(shared, token, key, shared.now.after(period), Some(period));
     }
 
@@ -85,6 +85,7 @@ impl HandlerTimers {
     }
 }
 
-fn at_least(wait: Duration) -> Duration {
+/// No less than the clock can tell from now.
+fn in_future(wait: Duration) -> Duration {
     wait.max(Duration::from_nanos(1))
 }

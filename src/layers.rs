@@ -1,6 +1,7 @@
-//! The layers of a loop, and how each endpoint's chain of them is asked.
+//! The layers of a loop, how each endpoint's chain of them is asked, and what it is shown.
 
 use crate::batch::Datagram;
+use crate::connection::Connection;
 use crate::context::{Borrower, ConnectionContext};
 use crate::error::{CloseReason, Refusal};
 use crate::middleware::{Arrival, Frame, Interest, Middleware, Verdict};
@@ -9,11 +10,13 @@ use crate::shared::Shared;
 
 /// All layers of a loop. Those of the server stand in the chain of each endpoint, those of a
 /// listener in its own only.
-#[derive(Default)]
 pub(crate) struct Layers {
     all: Vec<Layer>,
     /// By endpoint.
     chains: Vec<Chain>,
+    /// Input as it came, for those who want to see bytes, since a codec may change it in place and
+    /// its frame borrows it; empty if nobody does.
+    pub(crate) seen: Vec<u8>,
 }
 
 /// A layer, and what it called itself when the server was built.
@@ -59,6 +62,12 @@ impl Layers {
     /// More layers than this would not fit a connection's bits, of which two are needed for itself.
     pub(crate) const MAX_CHAIN_LEN: usize = 30;
 
+    /// The layers that all endpoints have in common, and no chain yet.
+    pub(crate) fn with_common(common: Vec<Box<dyn Middleware>>) -> Self {
+        let all = common.into_iter().map(Layer::from).collect();
+        Self { all, chains: Vec::new(), seen: Vec::new() }
+    }
+
     /// Adds the chain of the next endpoint: the first `common` layers, and those of its own.
     pub(crate) fn push_chain(&mut self, common: usize, own: Vec<Box<dyn Middleware>>) {
         let mut chain = Chain::default();
@@ -74,15 +83,14 @@ impl Layers {
         self.chains.push(chain);
     }
 
-    /// The layers that all endpoints have in common; before the first chain is pushed.
-    pub(crate) fn with_common(common: Vec<Box<dyn Middleware>>) -> Self {
-        Self { all: common.into_iter().map(Layer::from).collect(), chains: Vec::new() }
-    }
-
-    /// Which layers may still want to see bytes of frames, of those that a connection is watched
-    /// by.
-    pub(crate) fn wants_bytes(&self, endpoint: usize, watchers: u32) -> bool {
-        self.chains[endpoint].readers & watchers != 0
+    /// Frames of a connection that layers watch are about to be made of `input`.
+    #[cold]
+    pub(crate) fn look_at(&mut self, connection: &Connection, input: &[u8]) {
+        let readers = self.chains[connection.token().endpoint_index()].readers;
+        self.seen.clear();
+        if readers & connection.watchers() != 0 {
+            self.seen.extend_from_slice(input);
+        }
     }
 
     /// Asks about a peer at the door.
@@ -136,7 +144,7 @@ impl Layers {
         }
     }
 
-    /// Asks about a connection that was opened; whether the handler may be told of it.
+    /// Asks about a connection that was opened.
     pub(crate) fn on_open(&mut self, context: &mut ConnectionContext<'_>) {
         let endpoint = context.connection.token().endpoint_index();
         context.connection.watch(self.chains[endpoint].watchers);

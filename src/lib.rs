@@ -8,7 +8,7 @@ mod instant; // a point on the loop's own clock
 mod token; // names of sockets
 mod sync; // the few types that threads have in common
 mod error; // what went wrong, sorted by whose fault it is
-mod panics; // where those of the application end
+mod panics; // where panics of the application end
 mod config; // every limit and timeout, with its default
 
 // The outside world, lent to the loop for each turn.
@@ -23,22 +23,22 @@ mod write_queue; // what the kernel did not take yet of it
 
 // What all endpoints share.
 mod timers; // which deadline is next
-mod mailbox; // how other threads reach the loop
-mod tenants; // which connection ids are current
+mod metrics; // what the loop knows about itself
+mod tenants; // which connection ids are current, for other threads to see
 mod roster; // who serves what, and who is there
 mod command; // what is asked of the loop, to be done between callbacks
+mod mailbox; // how other threads reach the loop: a queue, and one wake for a burst
+mod shared; // the time, the buffers, the timers, and who is to be served
 mod handler_timers; // the timers that handlers set, by key
-mod metrics; // what the loop knows about itself
-mod shared; // time, buffers, timers, and who is to be served
 mod backoff; // pauses before something that failed is tried again
 
 // The machines.
 mod turn; // what the loop lends them
 mod connection; // one TCP peer: the only place where its state changes
-mod handler; // the application's side of a connection
 mod context; // a connection as layers see it
 pub mod middleware; // layers before the handler; below it a file for each built-in one
 mod layers; // all layers of a loop, in chains
+mod handler; // the application's side: Handler, and what it is lent
 mod handle; // what other threads ask of the loop
 mod connections; // all connections of a listener, in slots
 mod endpoint; // a listener's protocol: from bytes to frames to the handler
@@ -67,6 +67,7 @@ pub use handler::{Commands, Handler, MessageHandler, NotConnected, Scope, Sessio
 pub use instant::Instant;
 pub use listener::Listener;
 pub use metrics::{Closes, Histogram, Metrics, Stall, Work};
+pub use network::ConnectError;
 pub use output::Output;
 pub use reactor::Reactor;
 pub use server::Server;

@@ -75,7 +75,7 @@ impl Listener {
     }
 
     /// Listens nowhere: its connections are those that are [made](crate::Scope::connect) to others.
-    /// Layers do not stand before them.
+    /// Layers stand before none of these, and those that it is given are never asked.
     pub fn outbound<H: Handler>(codec: H::Codec, handler: H) -> Self {
         Self { address: None, layers: Vec::new(), kind: Kind::Stream(make(codec, handler)) }
     }

@@ -124,15 +124,15 @@ pub struct Metrics {
     pub connections: u64,
     /// A gauge: those of them that were begun on this side.
     pub outbound_connections: u64,
-    /// A gauge: how many connections there can be.
+    /// A gauge: how many connections can be accepted.
     pub max_connections: u64,
     /// A gauge: the connections whose peer is not read, since it does not take its output.
-    pub paused: u64,
+    pub held_back: u64,
     /// A gauge: the memory that the buffers of all connections hold.
     pub buffered_bytes: u64,
     /// A gauge: the timers and deadlines that are set.
     pub timers_armed: u64,
-    /// A gauge: the commands that wait to be run.
+    /// A gauge: the commands of callbacks that wait to be run.
     pub commands_waiting: u64,
 
     /// How long turns took, without the sleep.

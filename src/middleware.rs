@@ -60,7 +60,7 @@ pub use logging::Logging;
 pub use per_address_limit::PerAddressLimit;
 pub use rate_limit::{Over, RateLimit};
 
-use crate::batch::Datagram;
+pub use crate::batch::Datagram;
 pub use crate::context::{ConnectionContext, Identity};
 use crate::error::CloseReason;
 pub use crate::error::Refusal;

@@ -65,7 +65,7 @@ impl Output {
         self.len() == 0
     }
 
-    /// Everything that was put, in one piece: for tests.
+    /// A copy of everything that was put, in one piece.
     pub fn to_vec(&self) -> Vec<u8> {
         let mut all = Vec::with_capacity(self.len());
         self.pieces().for_each(|piece| all.extend_from_slice(piece.as_slice()));

@@ -23,7 +23,6 @@ mod commands;
 mod ending;
 mod handles;
 mod memory;
-mod metrics;
 mod relay;
 mod service;
 mod serving;
@@ -35,15 +34,17 @@ use std::time::Duration;
 
 pub(crate) use self::service::Service;
 use crate::batch::Incoming;
-use crate::command::{Command, PostedTask};
+use crate::command::{AnyPostedTask, Command};
 use crate::config::{AtLimit, Config};
 use crate::connections::capacity;
 use crate::drain::{Drain, DrainReport};
+use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::handler::Commands;
 use crate::instant::Instant;
 use crate::layers::Layers;
 use crate::mailbox::{Mailbox, Request};
+use crate::metrics::Metrics;
 use crate::network::{Event, Network};
 use crate::roster::Roster;
 use crate::shared::Shared;
@@ -91,7 +92,7 @@ pub struct Reactor {
     tools: Tools,
     drain: Drain,
     /// By which other threads reach the loop, once there is a handle.
-    mailbox: Option<Mailbox<Command<PostedTask>>>,
+    mailbox: Option<Mailbox<Command<AnyPostedTask>>>,
     /// Whether the last command that was run was due to other threads, and not to callbacks.
     is_posts_turn: bool,
     /// No handle reaches the loop any more.
@@ -233,13 +234,7 @@ impl Reactor {
 
     /// How many connections there are, accepted or made to others.
     pub fn connections_len(&self) -> usize {
-        self.services
-            .iter()
-            .map(|service| match service {
-                Service::Stream(_, endpoint) => endpoint.len(),
-                Service::Datagram(_) => 0,
-            })
-            .sum()
+        self.services.iter().filter_map(Service::endpoint).map(Endpoint::len).sum()
     }
 
     /// How many of them were made to others.
@@ -250,6 +245,11 @@ impl Reactor {
     /// How many of them were accepted: those that the limit is for.
     fn accepted_len(&self) -> usize {
         self.connections_len() - self.outbound_len()
+    }
+
+    /// What has happened so far, and how things stand now.
+    pub fn metrics(&self) -> Metrics {
+        self.tools.shared.snapshot(self.connections_len())
     }
 
     /// How many connections can be accepted: as configured, or as the network allows.

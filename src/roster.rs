@@ -3,7 +3,6 @@
 
 use std::any::TypeId;
 
-use crate::error::Error;
 use crate::sync::Arc;
 use crate::tenants::TenantsView;
 use crate::token::Token;
@@ -33,11 +32,14 @@ impl Roster {
     }
 
     /// The first endpoint with the handler `H`.
-    pub(crate) fn find<H: 'static>(&self) -> Result<u8, Error> {
-        self.endpoints_of(TypeId::of::<H>()).next().ok_or_else(|| {
-            let name = std::any::type_name::<H>();
-            Error::new(format!("no listener of this server has the handler {name}"))
-        })
+    pub(crate) fn first_with<H: 'static>(&self) -> Option<u8> {
+        self.endpoints_of(TypeId::of::<H>()).next()
+    }
+
+    /// The endpoint of a connection, if that has the handler `H`.
+    pub(crate) fn endpoint_with<H: 'static>(&self, connection: Token) -> Option<u8> {
+        let is_its = |number: &u8| usize::from(*number) == connection.endpoint_index();
+        self.endpoints_of(TypeId::of::<H>()).find(is_its)
     }
 
     /// Whether the connection of this name is there, as far as is known here.

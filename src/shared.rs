@@ -49,8 +49,8 @@ pub(crate) struct Shared {
     pub(crate) outbound_len: usize,
     /// How many bytes the buffers of all connections hold together.
     pub(crate) held_len: usize,
-    /// How many connections are held by output that waits.
-    pub(crate) paused_len: usize,
+    /// How many connections are held back by output that waits.
+    pub(crate) held_back_len: usize,
     /// The counters, and what never changes; how things stand is filled in when somebody asks.
     pub(crate) metrics: Metrics,
 }
@@ -107,7 +107,7 @@ impl Shared {
             roster,
             outbound_len: 0,
             held_len: 0,
-            paused_len: 0,
+            held_back_len: 0,
             metrics: Metrics::default(),
         }
     }
@@ -118,7 +118,7 @@ impl Shared {
             connections: connections_len as u64,
             outbound_connections: self.outbound_len as u64,
             commands_waiting: self.commands.len() as u64,
-            paused: self.paused_len as u64,
+            held_back: self.held_back_len as u64,
             buffered_bytes: self.held_len as u64,
             timers_armed: self.timers.len() as u64,
             ..self.metrics.clone()

@@ -285,6 +285,25 @@ fn what_is_sent_before_it_is_made_arrives_first() {
 }
 
 #[test]
+fn one_that_is_being_made_is_counted_for_whoever_asks() {
+    let mut network = SimNetwork::new(1);
+    network.ignore_connects(nowhere());
+    let (mut world, _) = world_on(network, calling(1), Caller::to(&[nowhere()]));
+    let counted = Rc::new(RefCell::new(0));
+    let told = Rc::clone(&counted);
+    world
+        .reactor
+        .commands()
+        .defer::<Caller>(move |_, scope| {
+            *told.borrow_mut() = scope.metrics().connections;
+            Ok(())
+        })
+        .unwrap();
+    world.turn_at_once();
+    assert_eq!((*counted.borrow(), world.reactor.metrics().connections), (1, 1));
+}
+
+#[test]
 fn one_that_is_closed_before_it_is_made_has_failed() {
     let mut network = SimNetwork::new(1);
     network.ignore_connects(nowhere());

@@ -43,7 +43,7 @@ impl Connection {
 
     /// It cannot be made.
     pub(crate) fn fail_to_connect(&mut self, error: ConnectError) {
-        self.notes_mut().connect_error = Some(error);
+        self.notes_or_new().connect_error = Some(error);
         self.cut(CloseReason::NotConnected);
     }
 
@@ -54,7 +54,7 @@ impl Connection {
 
     /// Why it was never made, given the reason it was closed for.
     pub(crate) fn take_connect_error(&mut self, reason: &CloseReason) -> ConnectError {
-        let noted = self.noted_mut().and_then(|notes| notes.connect_error.take());
+        let noted = self.notes_mut().and_then(|notes| notes.connect_error.take());
         noted.unwrap_or_else(|| {
             let text = format!("it was closed before it was made: {reason}");
             ConnectError::Other(io::Error::new(io::ErrorKind::ConnectionAborted, text))

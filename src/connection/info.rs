@@ -16,7 +16,7 @@ pub struct ConnectionInfo<'a> {
     pub peer: SocketAddr,
     /// Where it is on its way to the end.
     pub phase: Phase,
-    /// When it was opened.
+    /// When it was opened; of one that is still being made, when that began.
     pub opened: Instant,
     /// When bytes last came or went.
     pub last_active: Instant,

@@ -1,4 +1,4 @@
-//! What few connections need: what layers noted about them, and what holds them up.
+//! What layers have to do with a connection, and the place for what only few connections need.
 
 use std::any::Any;
 use std::fmt;
@@ -11,7 +11,7 @@ use crate::instant::Instant;
 use crate::network::ConnectError;
 use crate::shared::Shared;
 
-/// Kept apart from the connection, so that whoever needs none of it only pays for a pointer.
+/// What few connections need: whoever needs none of it only pays for a pointer.
 #[derive(Default)]
 pub(crate) struct Notes {
     pub(crate) identity: Option<Identity>,
@@ -52,7 +52,7 @@ impl fmt::Debug for Notes {
 }
 
 /// On the list of the layers that see a connection's frames: the handler was not told of it yet.
-const DEFERRED: u32 = 1 << 31;
+const WITHHELD: u32 = 1 << 31;
 /// On the same list: there is a limit for the length of frames.
 const LIMITED: u32 = 1 << 30;
 
@@ -62,11 +62,11 @@ impl Connection {
         self.notes.as_deref()
     }
 
-    pub(crate) fn noted_mut(&mut self) -> Option<&mut Notes> {
+    pub(crate) fn notes_mut(&mut self) -> Option<&mut Notes> {
         self.notes.as_deref_mut()
     }
 
-    pub(crate) fn notes_mut(&mut self) -> &mut Notes {
+    pub(crate) fn notes_or_new(&mut self) -> &mut Notes {
         self.notes.get_or_insert_default()
     }
 
@@ -77,7 +77,7 @@ impl Connection {
 
     /// Lets no longer frame through than this, on the wire.
     pub(crate) fn limit_frames(&mut self, len: Option<usize>) {
-        self.notes_mut().max_frame_len = len;
+        self.notes_or_new().max_frame_len = len;
         self.watchers = self.watchers & !LIMITED | if len.is_some() { LIMITED } else { 0 };
     }
 
@@ -92,7 +92,7 @@ impl Connection {
 
     /// The layers that want to see its frames.
     pub(crate) const fn watchers(&self) -> u32 {
-        self.watchers & !(DEFERRED | LIMITED)
+        self.watchers & !(WITHHELD | LIMITED)
     }
 
     /// Whether anything must be seen to with frames before the handler.
@@ -101,16 +101,16 @@ impl Connection {
         self.watchers != 0
     }
 
-    pub(crate) const fn defer(&mut self) {
-        self.watchers |= DEFERRED;
+    pub(crate) const fn withhold(&mut self) {
+        self.watchers |= WITHHELD;
     }
 
     pub(crate) const fn admit(&mut self) {
-        self.watchers &= !DEFERRED;
+        self.watchers &= !WITHHELD;
     }
 
-    pub(crate) const fn is_deferred(&self) -> bool {
-        self.watchers & DEFERRED != 0
+    pub(crate) const fn is_withheld(&self) -> bool {
+        self.watchers & WITHHELD != 0
     }
 
     /// One more layer was told of its opening.
@@ -136,7 +136,7 @@ impl Connection {
     /// Runs no frame for `wait`, if that is later than what was said before.
     pub(crate) fn slow(&mut self, shared: &mut Shared, wait: Duration) {
         let until = shared.now.after(wait).unwrap_or(Instant::END);
-        let slowed_until = &mut self.notes_mut().slowed_until;
+        let slowed_until = &mut self.notes_or_new().slowed_until;
         *slowed_until = (*slowed_until).max(Some(until));
         self.holds.insert(Holds::SLOWED);
         self.arm(shared);
@@ -144,7 +144,7 @@ impl Connection {
 
     /// Reads on after having been slowed.
     pub(super) fn quicken(&mut self, now: Instant) {
-        self.notes_mut().slowed_until = None;
+        self.notes_or_new().slowed_until = None;
         self.holds.remove(Holds::SLOWED);
         self.begin_again(now);
     }
@@ -158,19 +158,19 @@ impl Connection {
         refusal: Refusal,
     ) {
         let at = shared.now.after(wait).unwrap_or(Instant::END);
-        self.notes_mut().notice = Some(Notice { at, by, refusal });
+        self.notes_or_new().notice = Some(Notice { at, by, refusal });
         self.arm(shared);
     }
 
     pub(crate) fn cancel_notice(&mut self) {
-        if let Some(notes) = self.noted_mut() {
+        if let Some(notes) = self.notes_mut() {
             notes.notice = None;
         }
     }
 
     /// The time that a layer gave has passed.
     pub(super) fn act_on_notice(&mut self, shared: &mut Shared) {
-        if let Some(Notice { by, refusal, .. }) = self.notes_mut().notice.take() {
+        if let Some(Notice { by, refusal, .. }) = self.notes_or_new().notice.take() {
             self.refuse(shared, by, refusal);
         }
     }

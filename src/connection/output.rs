@@ -87,8 +87,8 @@ impl Connection {
         }
     }
 
-    /// Sends bytes that others are sent too, without a copy: what the kernel does not take at once
-    /// waits as a part of them.
+    /// Sends bytes that others may be sent too, without a copy: what the kernel does not take at
+    /// once waits as a part of them.
     pub(crate) fn deliver(
         &mut self,
         shared: &mut Shared,
@@ -173,7 +173,7 @@ impl Connection {
     /// Gives up what waits, which then holds nobody back any more.
     pub(super) fn drop_queue(&mut self, shared: &mut Shared) {
         self.queue = None;
-        shared.paused_len -= usize::from(self.holds.contains(Holds::OUTPUT));
+        shared.held_back_len -= usize::from(self.holds.contains(Holds::OUTPUT));
         self.holds.remove(Holds::OUTPUT);
     }
 
@@ -187,11 +187,11 @@ impl Connection {
         if len > config.write_limit {
             self.cut(CloseReason::WriteLimit);
         } else if len >= config.high_watermark {
-            shared.paused_len += usize::from(!self.holds.contains(Holds::OUTPUT));
+            shared.held_back_len += usize::from(!self.holds.contains(Holds::OUTPUT));
             self.holds.insert(Holds::OUTPUT);
         } else if len <= config.low_watermark && self.holds.contains(Holds::OUTPUT) {
             self.holds.remove(Holds::OUTPUT);
-            shared.paused_len -= 1;
+            shared.held_back_len -= 1;
             self.begin_again(shared.now);
         }
     }

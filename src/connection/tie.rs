@@ -50,7 +50,8 @@ impl Connection {
         self.holds.insert(Holds::TIED);
         self.holds.remove(Holds::PAUSED);
         let write_left = config.write_budget;
-        self.notes_mut().tie = Some(Tie { partner, is_listed: false, is_cut: false, write_left });
+        self.notes_or_new().tie =
+            Some(Tie { partner, is_listed: false, is_cut: false, write_left });
     }
 
     /// Its pair is looked at: says who the partner is, unless that was done meanwhile.
@@ -135,7 +136,7 @@ impl Connection {
 
     fn untie(&mut self) -> Option<Tie> {
         self.holds.remove(Holds::TIED);
-        self.noted_mut()?.tie.take()
+        self.notes_mut()?.tie.take()
     }
 
     fn tie_ref(&self) -> Option<&Tie> {
@@ -143,7 +144,7 @@ impl Connection {
     }
 
     fn tie_mut(&mut self) -> Option<&mut Tie> {
-        self.noted_mut()?.tie.as_mut()
+        self.notes_mut()?.tie.as_mut()
     }
 }
 

@@ -32,7 +32,7 @@ pub trait DatagramHandler: 'static {
     ///
     /// # Errors
     ///
-    /// Are those of [`Server::build`](crate::Server::build), which a panic fails too.
+    /// Fail [`Server::build`](crate::Server::build), and so does a panic.
     fn on_start(&mut self, session: &mut DatagramSession<'_>) -> Result<(), Error> {
         let _ = session;
         Ok(())

@@ -55,7 +55,8 @@ impl DatagramSession<'_> {
     }
 
     /// As [`set_timer`](Self::set_timer), again and again: each time from when it was due, so that
-    /// it does not drift. Times that pass while the loop is held up are left out.
+    /// it does not drift. Times that pass while the loop is held up are left out. With a period of
+    /// zero it comes due in every turn, and the loop never sleeps.
     pub fn set_interval(&mut self, key: u32, period: Duration) {
         self.timers.set_periodic(self.shared, self.token, key, period);
     }

@@ -7,11 +7,11 @@ use crate::codec::{Codec, Decoded};
 use crate::connection::Phase;
 use crate::error::{CloseReason, FrameError, FrameFault};
 use crate::handler::{Handler, Session, guard, panicked};
-use crate::layers::Passage;
+use crate::layers::{Layers, Passage};
 use crate::middleware::Frame;
 use crate::panics::catch;
 use crate::read_buffer::ReadBuffer;
-use crate::turn::{Bench, Judges};
+use crate::turn::Bench;
 
 /// A short beginning of a frame is put before what is read next, in the shared buffer; a longer one
 /// is read on where it is.
@@ -87,7 +87,7 @@ fn run<H: Handler>(
     bench: &mut Bench<'_>,
     budget: &mut Budget,
 ) {
-    let Bench { buffer, judges } = bench;
+    let Bench { buffer, layers } = bench;
     let buffer = &mut **buffer;
     loop {
         let (mut kept, len) = match session.connection.input.take() {
@@ -103,7 +103,7 @@ fn run<H: Handler>(
         };
         let in_place = kept.as_mut().filter(|_| len == 0);
         let input = in_place.map_or(&mut buffer[..len], |kept| kept.filled());
-        let ran = run_frames(handler, session, input, budget, judges);
+        let ran = run_frames(handler, session, input, budget, layers);
         if ran.consumed < input.len() || kept.is_some() {
             keep(session, buffer, kept, len, ran);
         } else if !session.connection.may_read() {
@@ -111,7 +111,7 @@ fn run<H: Handler>(
         }
     }
     if session.connection.is_end_due() && session.connection.may_run() {
-        run_end(handler, session, judges);
+        run_end(handler, session, layers);
     }
 }
 
@@ -193,11 +193,11 @@ fn run_frames<H: Handler>(
     session: &mut Session<'_, H>,
     input: &mut [u8],
     budget: &mut Budget,
-    judges: &mut Judges,
+    layers: &mut Layers,
 ) -> Ran {
     let is_watched = session.connection.is_watched();
     if is_watched {
-        judges.look_at(session.connection, input);
+        layers.look_at(session.connection, input);
     }
     let mut room = session.output_room();
     let input_len = input.len();
@@ -209,7 +209,7 @@ fn run_frames<H: Handler>(
             Ok(Decoded::Frame { frame, consumed: len }) => {
                 budget.frames -= 1;
                 let range = consumed..consumed + len;
-                if (!is_watched || is_let_through(handler, session, judges, range))
+                if (!is_watched || is_let_through(handler, session, layers, range))
                     && let Err(error) = handler.on_frame(session, frame)
                 {
                     session.connection.close(CloseReason::Failed(error));
@@ -288,12 +288,12 @@ fn keep<H: Handler>(
 /// The peer has finished, and all its whole frames have been run: is there a last one, and what
 /// does the handler make of it?
 #[inline(never)]
-fn run_end<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, judges: &mut Judges) {
+fn run_end<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, layers: &mut Layers) {
     if session.connection.has_frames_waiting() {
         return;
     }
     if !session.connection.has_run_last() {
-        run_last(handler, session, judges);
+        run_last(handler, session, layers);
     }
     // The last frame may have paused it: the end is then told after the pause.
     if session.connection.may_run() {
@@ -307,20 +307,20 @@ fn run_end<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, judges: &m
 }
 
 /// Runs the frame that only the end of the stream made whole, if there is one.
-fn run_last<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, judges: &mut Judges) {
+fn run_last<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, layers: &mut Layers) {
     session.connection.note_last_run();
     session.shared.mark = session.shared.output.mark();
     let mut input = session.connection.input.take().unwrap_or_default();
     let len = input.len();
     let is_watched = session.connection.is_watched();
     if is_watched {
-        judges.look_at(session.connection, input.filled());
+        layers.look_at(session.connection, input.filled());
     }
     match session.codec.decode_end(input.filled()) {
         Ok(Some(frame)) => {
             session.shared.metrics.frames += 1;
             session.connection.ran_frames(1);
-            if !is_watched || is_let_through(handler, session, judges, 0..len) {
+            if !is_watched || is_let_through(handler, session, layers, 0..len) {
                 guard(session, |session| handler.on_frame(session, frame));
             }
         }
@@ -335,7 +335,7 @@ fn run_last<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, judges: &
 fn is_let_through<H: Handler>(
     handler: &mut H,
     session: &mut Session<'_, H>,
-    judges: &mut Judges,
+    layers: &mut Layers,
     range: Range<usize>,
 ) -> bool {
     let len = range.len();
@@ -343,9 +343,11 @@ fn is_let_through<H: Handler>(
     if !session.connection.is_open() {
         return false;
     }
-    let wire = judges.bytes.get(range).unwrap_or_default();
+    let seen = std::mem::take(&mut layers.seen);
+    let wire = seen.get(range).unwrap_or_default();
     let frame = Frame { wire_len: len, body: session.codec.body(wire) };
-    let passage = judges.layers.on_frame(&mut session.context(), frame);
+    let passage = layers.on_frame(&mut session.context(), frame);
+    layers.seen = seen;
     if passage == Passage::Passed {
         // No frame before the opening.
         session.connection.admit();

@@ -1,10 +1,9 @@
 //! What is run with a handler and all of its connections, when none of them is at hand.
 
-use std::any::Any;
-
 use super::StreamEndpoint;
+use crate::command::AnyTask;
 use crate::error::Error;
-use crate::handler::{Handler, Others, PostedTask, Scope, Task};
+use crate::handler::{Handler, OtherConnections, PostedTask, Scope, Task};
 use crate::panics::catch;
 use crate::token::Token;
 use crate::turn::Turn;
@@ -16,14 +15,14 @@ pub(crate) enum Call {
     /// The timer under this key has come due.
     Timer(u32),
     /// A [`Task`] or [`PostedTask`], made for this handler.
-    Task(Box<dyn Any>),
+    Task(AnyTask),
 }
 
 impl<H: Handler> StreamEndpoint<H> {
     pub(super) fn run_with_all<'a>(
         &'a mut self,
         turn: Turn<'a>,
-        others: &'a dyn Others,
+        others: &'a dyn OtherConnections,
         call: Call,
     ) -> Result<(), Error> {
         let Self { handler, codec, connections, timers, number, .. } = self;
@@ -46,7 +45,7 @@ impl<H: Handler> StreamEndpoint<H> {
 
 /// Runs the task that was made for this handler, here or in another thread.
 fn run_task<H: Handler>(
-    task: Box<dyn Any>,
+    task: AnyTask,
     handler: &mut H,
     scope: &mut Scope<'_, H>,
 ) -> Result<(), Error> {

@@ -1,11 +1,9 @@
 //! Putting things into the loop's queue, and taking them back if it does not accept them.
 
-use std::any::TypeId;
-
 use bytes::Bytes;
 
 use super::{Handle, PostError, PostFault};
-use crate::command::{self, Broadcast, Command};
+use crate::command::{AnyPostedTask, Broadcast, Command};
 use crate::error::Error;
 use crate::handler::{Handler, MessageHandler, PostedTask, Scope};
 use crate::mailbox::{Closed, Refused};
@@ -40,7 +38,7 @@ impl Handle {
     pub(super) fn put_for(
         &self,
         id: ConnectionId,
-        command: Command<command::PostedTask>,
+        command: Command<AnyPostedTask>,
         if_full: IfFull,
     ) -> Result<(), PostError<ConnectionId>> {
         self.check(id).map_err(|fault| PostError::new(fault, id))?;
@@ -88,7 +86,7 @@ impl Handle {
         H: Handler,
         F: FnOnce(&mut H, &mut Scope<'_, H>) -> Result<(), Error> + Send + 'static,
     {
-        match self.first_with::<H>() {
+        match self.roster.first_with::<H>() {
             Some(endpoint) => {
                 let task = PostedTask::<H>::function(function);
                 self.put_task::<H, F>(Command::Run { endpoint, task }, if_full)
@@ -100,7 +98,7 @@ impl Handle {
     /// Puts a task into the queue that was made of a `T`.
     fn put_task<H: Handler, T: 'static>(
         &self,
-        command: Command<command::PostedTask>,
+        command: Command<AnyPostedTask>,
         if_full: IfFull,
     ) -> Result<(), PostError<T>> {
         self.put(command, if_full).map_err(|error| {
@@ -113,9 +111,9 @@ impl Handle {
 
     pub(super) fn put(
         &self,
-        command: Command<command::PostedTask>,
+        command: Command<AnyPostedTask>,
         if_full: IfFull,
-    ) -> Result<(), PostError<Command<command::PostedTask>>> {
+    ) -> Result<(), PostError<Command<AnyPostedTask>>> {
         match if_full {
             IfFull::Wait => self
                 .sender
@@ -134,17 +132,6 @@ impl Handle {
             return Err(PostFault::Stopped);
         }
         if self.roster.is_current(id.0) { Ok(()) } else { Err(PostFault::Closed) }
-    }
-
-    /// The first endpoint with the handler `H`.
-    pub(super) fn first_with<H: Handler>(&self) -> Option<u8> {
-        self.roster.endpoints_of(TypeId::of::<H>()).next()
-    }
-
-    /// The endpoint of a connection, if that has the handler `H`.
-    pub(super) fn server_of<H: Handler>(&self, id: ConnectionId) -> Option<u8> {
-        let of_connection = |number: &u8| usize::from(*number) == id.0.endpoint_index();
-        self.roster.endpoints_of(TypeId::of::<H>()).find(of_connection)
     }
 }
 

@@ -182,7 +182,10 @@ impl<'a> Commands<'a> {
         &mut self,
         task: impl FnOnce(&mut H, &mut Scope<'_, H>) -> Result<(), Error> + 'static,
     ) -> Result<(), Error> {
-        let endpoint = self.shared.roster.find::<H>()?;
+        let Some(endpoint) = self.shared.roster.first_with::<H>() else {
+            let name = std::any::type_name::<H>();
+            return Err(Error::new(format!("no listener of this server has the handler {name}")));
+        };
         self.defer_to(endpoint, task)
     }
 

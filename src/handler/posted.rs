@@ -3,7 +3,7 @@
 use std::any::Any;
 
 use super::{Handler, MessageHandler, Scope};
-use crate::command;
+use crate::command::AnyPostedTask;
 use crate::error::Error;
 
 /// As [`Task`](super::Task), from another thread: what that gave, and how the handler takes it.
@@ -18,7 +18,7 @@ type RunFn<H> = fn(Box<dyn Any + Send>, &mut H, &mut Scope<'_, H>) -> Result<(),
 
 impl<H: Handler> PostedTask<H> {
     /// A message for the handler.
-    pub(crate) fn message<M: Send + 'static>(message: M) -> command::PostedTask
+    pub(crate) fn message<M: Send + 'static>(message: M) -> AnyPostedTask
     where
         H: MessageHandler<M>,
     {
@@ -27,7 +27,7 @@ impl<H: Handler> PostedTask<H> {
     }
 
     /// A function to be called with the handler.
-    pub(crate) fn function<F>(function: F) -> command::PostedTask
+    pub(crate) fn function<F>(function: F) -> AnyPostedTask
     where
         F: FnOnce(&mut H, &mut Scope<'_, H>) -> Result<(), Error> + Send + 'static,
     {
@@ -41,7 +41,7 @@ impl<H: Handler> PostedTask<H> {
     }
 
     /// What `task`, which is one of this handler's, was made of.
-    pub(crate) fn into_item<T: 'static>(task: command::PostedTask) -> T {
+    pub(crate) fn into_item<T: 'static>(task: AnyPostedTask) -> T {
         let task: Box<Self> = task.downcast().unwrap_or_else(|_| unreachable!("{OWN}"));
         unpacked(task.item)
     }

@@ -60,7 +60,7 @@ pub struct Scope<'a, H: Handler> {
     pub(crate) timers: &'a mut HandlerTimers,
     pub(crate) token: Token,
     pub(crate) turn: Turn<'a>,
-    pub(crate) others: &'a dyn Others,
+    pub(crate) others: &'a dyn OtherConnections,
 }
 
 /// A connection that could not even be begun, with what the handler wanted to keep for it.
@@ -88,7 +88,7 @@ pub(crate) struct Task<H: Handler>(pub(crate) Box<TaskFn<H>>);
 type TaskFn<H> = dyn FnOnce(&mut H, &mut Scope<'_, H>) -> Result<(), Error>;
 
 /// The connections of all other endpoints.
-pub(crate) trait Others {
+pub(crate) trait OtherConnections {
     /// Shows them one after the other.
     fn for_each(&self, visit: &mut dyn FnMut(&ConnectionInfo<'_>));
 
@@ -220,7 +220,7 @@ impl<H: Handler> Scope<'_, H> {
 
     /// What has happened in the loop so far, and how things stand now.
     pub fn metrics(&self) -> Metrics {
-        self.turn.shared.snapshot(self.len() + self.others.len())
+        self.turn.shared.snapshot(self.connections.len() + self.others.len())
     }
 
     /// For what is done between callbacks.
@@ -236,7 +236,8 @@ impl<H: Handler> Scope<'_, H> {
     }
 
     /// As [`set_timer`](Self::set_timer), again and again: each time from when it was due, so that
-    /// it does not drift. Times that pass while the loop is held up are left out.
+    /// it does not drift. Times that pass while the loop is held up are left out. With a period of
+    /// zero it comes due in every turn, and the loop never sleeps.
     pub fn set_interval(&mut self, key: u32, period: Duration) {
         self.timers.set_periodic(self.turn.shared, self.token, key, period);
     }

@@ -148,7 +148,8 @@ impl<H: Handler> Session<'_, H> {
     }
 
     /// As [`set_timer`](Self::set_timer), again and again: each time from when it was due, so that
-    /// it does not drift. Times that pass while the loop is held up are left out.
+    /// it does not drift. Times that pass while the loop is held up are left out. With a period of
+    /// zero it comes due in every turn, and the loop never sleeps.
     pub fn set_interval(&mut self, key: u32, period: Duration) {
         self.connection.set_interval(self.shared, key, period);
     }
@@ -200,7 +201,7 @@ impl<H: Handler> Session<'_, H> {
         self.shared.now
     }
 
-    /// When the peer was let in.
+    /// When the peer was let in, or the connection to it made.
     pub const fn opened(&self) -> Instant {
         self.connection.opened()
     }

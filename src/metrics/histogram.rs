@@ -8,7 +8,7 @@ use std::time::Duration;
 /// as much, up to 2^36 ns, which is 68.7 s, and the last for everything beyond. What takes a
 /// microsecond is a few system calls, and anything less is not worth telling apart in a loop; what
 /// takes a minute is an accident, however long it takes. Powers of two, since the bucket is then
-/// found by counting zeros: to [`record`](Self::record) is a dozen instructions, without a division.
+/// found by counting zeros: to [`record`](Self::record) is a dozen instructions, and no division.
 ///
 /// ```
 /// use std::time::Duration;

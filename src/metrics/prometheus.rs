@@ -128,11 +128,11 @@ const fn gauges(metrics: &Metrics) -> [Row; 7] {
     [
         ("connections", "Connections there are", m.connections),
         ("outbound_connections", "Connections begun on this side", m.outbound_connections),
-        ("max_connections", "Connections there can be", m.max_connections),
-        ("paused_connections", "Connections not read, held by their output", m.paused),
+        ("max_connections", "Connections that can be accepted", m.max_connections),
+        ("held_back_connections", "Connections not read, held back by output", m.held_back),
         ("buffered_bytes", "Memory in the buffers of all connections", m.buffered_bytes),
         ("timers_armed", "Timers and deadlines set", m.timers_armed),
-        ("commands_waiting", "Commands that wait to be run", m.commands_waiting),
+        ("commands_waiting", "Commands of callbacks that wait", m.commands_waiting),
     ]
 }
 
@@ -235,7 +235,7 @@ mod tests {
             connections: next(),
             outbound_connections: next(),
             max_connections: next(),
-            paused: next(),
+            held_back: next(),
             buffered_bytes: next(),
             timers_armed: next(),
             commands_waiting: next(),

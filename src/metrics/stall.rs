@@ -44,12 +44,10 @@ pub enum Work {
     Close,
     /// Bytes were passed on between tied connections.
     Relay,
-    /// A command was run that a callback or another thread had left.
+    /// A command was run that a callback had left.
     Command,
-    /// A message from another thread was handled.
-    Message,
-    /// A task was run that had been put off.
-    Task,
+    /// A command was run that another thread had left.
+    PostedCommand,
     /// Somebody was told that the loop drains.
     Drain,
 }
@@ -63,8 +61,7 @@ impl fmt::Display for Work {
             Self::Close => "a close",
             Self::Relay => "a relay",
             Self::Command => "a command",
-            Self::Message => "a message",
-            Self::Task => "a task",
+            Self::PostedCommand => "a posted command",
             Self::Drain => "a drain",
         })
     }
@@ -107,7 +104,10 @@ mod tests {
             stall.to_string(),
             "an accept of listener or UDP socket 3 took 12.3ms, until 4.5s after the start"
         );
-        let stall = Stall { work: Work::Task, token: Token::SIGNALS, ..stall };
-        assert_eq!(stall.to_string(), "a task of the loop took 12.3ms, until 4.5s after the start");
+        let stall = Stall { work: Work::Drain, token: Token::SIGNALS, ..stall };
+        assert_eq!(
+            stall.to_string(),
+            "a drain of the loop took 12.3ms, until 4.5s after the start"
+        );
     }
 }

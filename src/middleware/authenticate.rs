@@ -204,7 +204,7 @@ impl Middleware for Authenticate {
     }
 
     fn on_open(&mut self, connection: &mut ConnectionContext<'_>) -> Verdict {
-        connection.defer();
+        connection.withhold();
         connection.limit_frames(Some(self.max_frame_len));
         connection.close_after(self.deadline, Refusal::new("it did not authenticate in time"));
         Verdict::Continue

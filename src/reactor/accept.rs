@@ -3,6 +3,7 @@
 use super::{Reactor, Service};
 use crate::acceptor::Taken;
 use crate::config::AtLimit;
+use crate::endpoint::Endpoint;
 use crate::error::{CloseReason, Error};
 use crate::layers::Admission;
 use crate::metrics::Work;
@@ -60,7 +61,7 @@ impl Reactor {
         let listener = acceptor.address().expect("a peer has come to a listener");
         let arrival = Arrival { peer, listener, now: turn.shared.now };
         if let Admission::Refused(refusal) =
-            turn.bench.judges.layers.on_accept(turn.shared, index, &arrival)
+            turn.bench.layers.on_accept(turn.shared, index, &arrival)
         {
             turn.shared.metrics.refused_by_layers += 1;
             network.refuse(&refusal.farewell);
@@ -83,7 +84,7 @@ impl Reactor {
     }
 
     fn longest_idle(&mut self) -> Option<Token> {
-        let idle = self.streams().filter_map(|endpoint| endpoint.longest_idle());
+        let idle = self.endpoints().filter_map(Endpoint::longest_idle);
         idle.min().map(|(_, token)| token)
     }
 
@@ -92,7 +93,7 @@ impl Reactor {
         let turn = self.tools.turn(network);
         turn.shared.metrics.refused += 1;
         log::debug!("{} was refused: there are {} connections", arrival.peer, self.max_connections);
-        turn.bench.judges.layers.on_refused(
+        turn.bench.layers.on_refused(
             turn.shared,
             index,
             arrival,

@@ -7,7 +7,7 @@ use crate::command::{Audience, Broadcast, Command, Slow};
 use crate::connection::{ConnectionInfo, Delivery};
 use crate::endpoint::{Call, Endpoint};
 use crate::error::Error;
-use crate::handler::Others;
+use crate::handler::OtherConnections;
 use crate::mailbox::Mailbox;
 use crate::metrics::Work;
 use crate::network::Network;
@@ -21,18 +21,18 @@ struct Left {
 }
 
 /// All services but the one that is lent.
-struct Neighbours<'a> {
+struct OtherServices<'a> {
     before: &'a [Service],
     after: &'a [Service],
 }
 
-impl Neighbours<'_> {
+impl OtherServices<'_> {
     fn endpoints(&self) -> impl Iterator<Item = &dyn Endpoint> {
         self.before.iter().chain(self.after).filter_map(Service::endpoint)
     }
 }
 
-impl Others for Neighbours<'_> {
+impl OtherConnections for OtherServices<'_> {
     fn for_each(&self, visit: &mut dyn FnMut(&ConnectionInfo<'_>)) {
         self.endpoints().for_each(|endpoint| endpoint.for_each(visit));
     }
@@ -118,7 +118,7 @@ impl Reactor {
         left.posted = left.posted.checked_sub(1)?;
         let posted = self.mailbox.as_mut().filter(|mailbox| mailbox.may_have_more())?.next()?;
         self.tools.shared.metrics.commands_posted += 1;
-        Some((Work::Message, posted.into()))
+        Some((Work::PostedCommand, posted.into()))
     }
 
     /// Runs a command; says whom it was for, and gives back what is left of it to be done.
@@ -232,7 +232,7 @@ impl Reactor {
         let (before, rest) = self.services.split_at_mut(index);
         let Some((this, after)) = rest.split_first_mut() else { return Ok(()) };
         let Some(endpoint) = this.endpoint_mut() else { return Ok(()) };
-        endpoint.call(self.tools.turn(network), &Neighbours { before, after }, call)
+        endpoint.call(self.tools.turn(network), &OtherServices { before, after }, call)
     }
 
     /// As [`call`](Self::call), where an error ends nothing.

@@ -101,7 +101,7 @@ impl Reactor {
     /// Nobody is left for whom connections to others may be needed: they may close.
     fn drain_outbound(&mut self, network: &mut dyn Network) {
         self.tools.shared.may_connect = false;
-        let tokens: Vec<_> = self.streams().flat_map(|endpoint| endpoint.tokens()).collect();
+        let tokens: Vec<_> = self.endpoints().flat_map(|endpoint| endpoint.tokens()).collect();
         for token in tokens {
             self.with_endpoint(network, token, |endpoint, turn| endpoint.release(turn, token));
         }
@@ -112,7 +112,7 @@ impl Reactor {
         self.drain.stop();
         self.tools.shared.is_stopped = true;
         self.tools.shared.may_connect = false;
-        let tokens: Vec<_> = self.streams().flat_map(|endpoint| endpoint.tokens()).collect();
+        let tokens: Vec<_> = self.endpoints().flat_map(|endpoint| endpoint.tokens()).collect();
         for token in tokens {
             self.cut(network, token, reason());
         }

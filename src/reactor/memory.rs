@@ -1,7 +1,7 @@
 //! How much memory the loop may take, and who pays when it is too much.
 
 use super::{Reactor, Service};
-use crate::command::{Command, PostedTask};
+use crate::command::{AnyPostedTask, Command};
 use crate::error::CloseReason;
 use crate::mailbox::Mailbox;
 use crate::network::Network;
@@ -27,7 +27,8 @@ impl Reactor {
         // What waits in the queues; of connections that were not made, the handler is told so.
         let waiting = config.command_queue_limit.saturating_add(config.max_outbound);
         let commands = waiting.saturating_mul(2).saturating_mul(size_of::<Command>());
-        let mailbox = config.mailbox_len.saturating_mul(Mailbox::<Command<PostedTask>>::PLACE_LEN);
+        let mailbox =
+            config.mailbox_len.saturating_mul(Mailbox::<Command<AnyPostedTask>>::PLACE_LEN);
         let slots = self.services.iter().map(|service| match service {
             // A table that grows by doubling may have twice the room.
             Service::Stream(_, endpoint) => (endpoint.slot_len() + Shared::CONNECTION_LEN)
@@ -52,7 +53,7 @@ impl Reactor {
     #[cold]
     fn close_largest(&mut self, network: &mut dyn Network) {
         while self.tools.shared.held_len > self.tools.shared.config.memory_budget {
-            let largest = self.streams().filter_map(|endpoint| endpoint.largest()).max();
+            let largest = self.endpoints().filter_map(|endpoint| endpoint.largest()).max();
             let Some((held_len, token)) = largest.filter(|(held_len, _)| *held_len > 0) else {
                 return;
             };

@@ -99,18 +99,12 @@ impl Reactor {
         }
     }
 
-    pub(super) fn streams(&mut self) -> impl Iterator<Item = &mut Box<dyn Endpoint>> {
-        self.services.iter_mut().filter_map(|service| match service {
-            Service::Stream(_, endpoint) => Some(endpoint),
-            Service::Datagram(_) => None,
-        })
+    pub(super) fn endpoints(&mut self) -> impl Iterator<Item = &mut dyn Endpoint> {
+        self.services.iter_mut().filter_map(Service::endpoint_mut)
     }
 
     pub(super) fn cut(&mut self, network: &mut dyn Network, token: Token, reason: CloseReason) {
-        let mut turn = self.tools.turn(network);
-        if let Service::Stream(_, endpoint) = &mut self.services[token.endpoint_index()] {
-            endpoint.cut(&mut turn, token, reason);
-        }
+        self.with_endpoint(network, token, |endpoint, turn| endpoint.cut(turn, token, reason));
     }
 
     /// Frees the slots of what closed, and lets those try again that failed for want of something.

@@ -79,21 +79,21 @@ fn a_slow_peer_is_served_again_when_it_has_taken_its_answers() {
 #[test]
 fn who_is_held_back_is_counted_until_he_goes_on_or_ends() {
     let mut world = talkative();
-    let paused = |world: &World| world.reactor.metrics().paused;
+    let held_back = |world: &World| world.reactor.metrics().held_back;
     let peers = [(); 3].map(|()| stalled_with(&mut world, 20));
     let idle = world.connect();
     world.settle();
-    assert_eq!(paused(&world), 3);
+    assert_eq!(held_back(&world), 3);
     world.network.resume(peers[0]);
     world.settle();
-    assert_eq!(paused(&world), 2, "one goes on");
+    assert_eq!(held_back(&world), 2, "one goes on");
     world.network.reset(peers[1]);
     world.settle();
-    assert_eq!(paused(&world), 1, "one has gone");
+    assert_eq!(held_back(&world), 1, "one has gone");
     world.network.reset(idle);
     world.reactor.stop();
     world.run_until_empty();
-    assert_eq!(paused(&world), 0);
+    assert_eq!(held_back(&world), 0);
 }
 
 #[test]

@@ -81,7 +81,7 @@ impl Whim {
 
     fn meddle(&mut self, connection: &mut ConnectionContext<'_>) {
         match self.random.below(20) {
-            0 => connection.defer(),
+            0 => connection.withhold(),
             1 => connection.admit(),
             2 => connection.ignore_frames(),
             3 => connection.slow(self.random.micros_below(5_000)),

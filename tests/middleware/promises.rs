@@ -68,7 +68,7 @@ impl Middleware for Late {
     }
 
     fn on_open(&mut self, connection: &mut ConnectionContext<'_>) -> Verdict {
-        connection.defer();
+        connection.withhold();
         Verdict::Continue
     }
 

@@ -148,7 +148,7 @@ impl Pairs {
         self.world.run_for(secs(600));
         assert_eq!(self.world.open_len(), 0, "somebody is left");
         assert_eq!(self.world.reactor.held_len(), 0);
-        assert_eq!(self.world.reactor.metrics().paused, 0);
+        assert_eq!(self.world.reactor.metrics().held_back, 0);
         self.world.reactor.drain();
         self.world.run_to_the_end(secs(1));
     }

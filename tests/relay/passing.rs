@@ -141,7 +141,7 @@ fn a_peer_that_takes_nothing_holds_the_other_back() {
     // A pipe of 4 KiB is full, and one read went beyond the watermark at most.
     assert!(MIB - left <= (4 + 8 + 4) * KIB, "{} bytes were read", MIB - left);
     assert!(pairs.world.reactor.held_len() <= 2 * (8 + 4) * KIB);
-    assert_eq!(pairs.world.reactor.metrics().paused, 1);
+    assert_eq!(pairs.world.reactor.metrics().held_back, 1);
     let reads = pairs.world.network.calls().reads;
     pairs.world.run_for(secs(10));
     assert_eq!(pairs.world.network.calls().reads, reads, "it is not even tried");
@@ -153,7 +153,7 @@ fn a_peer_that_takes_nothing_holds_the_other_back() {
     pairs.world.settle();
     assert!(pairs.world.network.received(other) == pattern(MIB));
     assert_eq!(pairs.world.reactor.held_len(), 0);
-    assert_eq!(pairs.world.reactor.metrics().paused, 0);
+    assert_eq!(pairs.world.reactor.metrics().held_back, 0);
 }
 
 #[test]

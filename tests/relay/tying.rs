@@ -60,7 +60,7 @@ impl Middleware for Doorkeeper {
     }
 
     fn on_open(&mut self, connection: &mut ConnectionContext<'_>) -> Verdict {
-        connection.defer();
+        connection.withhold();
         *self.0.borrow_mut() = Some(connection.id());
         Verdict::Continue
     }
