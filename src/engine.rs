@@ -123,6 +123,11 @@ impl Engine {
         self.reactor.connections_len()
     }
 
+    /// How many of them were made to others.
+    pub const fn outbound_len(&self) -> usize {
+        self.reactor.outbound_len()
+    }
+
     /// How many connections can be accepted. See [`Reactor::max_connections`].
     pub const fn max_connections(&self) -> usize {
         self.reactor.max_connections()

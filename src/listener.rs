@@ -74,9 +74,8 @@ impl Listener {
         Self::new(address, Kind::Datagram(Box::new(handler)))
     }
 
-    /// Listens nowhere: its connections are those that are [made](crate::Scope::connect) to others.
-    /// Layers stand before none of these, and those that it is given are never asked.
-    pub fn outbound<H: Handler>(codec: H::Codec, handler: H) -> Self {
+    /// Listens nowhere: its connections are those that are made to others.
+    pub(crate) fn outbound<H: Handler>(codec: H::Codec, handler: H) -> Self {
         Self { address: None, layers: Vec::new(), kind: Kind::Stream(make(codec, handler)) }
     }
 

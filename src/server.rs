@@ -112,9 +112,15 @@ impl Server {
     }
 
     /// Adds a handler for connections that are [made](crate::Scope::connect) to others, which
-    /// listens nowhere. The codec begins as its default.
+    /// listens nowhere. Layers do not stand before them. The codec begins as its default.
     pub fn outbound<H: Handler<Codec: Default>>(self, handler: H) -> Self {
-        self.listen(Listener::outbound(H::Codec::default(), handler))
+        self.outbound_with(H::Codec::default(), handler)
+    }
+
+    /// As [`outbound`](Self::outbound), with the settings of `codec`, of which each connection gets
+    /// a clone.
+    pub fn outbound_with<H: Handler>(self, codec: H::Codec, handler: H) -> Self {
+        self.listen(Listener::outbound(codec, handler))
     }
 
     /// Adds a listener, which may have layers of its own.
