@@ -17,6 +17,8 @@ pub(crate) struct Drain {
     is_under_way: bool,
     began: Option<Instant>,
     deadline: Option<Instant>,
+    /// Whether nothing is waited for any more. A drain may have no deadline either.
+    is_stopped: bool,
     report: DrainReport,
     is_over: bool,
 }
@@ -52,6 +54,12 @@ impl Drain {
     /// From now on nothing is waited for.
     pub(crate) const fn stop(&mut self) {
         self.deadline = None;
+        self.is_stopped = true;
+    }
+
+    /// Whether nothing is waited for any more.
+    pub(crate) const fn is_stopped(&self) -> bool {
+        self.is_stopped
     }
 
     /// Whether there are steps to take.

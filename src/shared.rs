@@ -39,8 +39,6 @@ pub(crate) struct Shared {
     pub(crate) has_commands: bool,
     /// The most that was asked of the loop itself.
     pub(crate) requested: Option<Request>,
-    /// Nothing is waited for any more.
-    pub(crate) is_stopped: bool,
     /// Whether connections to others may be needed: not when the loop ends and nobody is left who
     /// was accepted, since a handler that tries again would hold that up.
     pub(crate) may_connect: bool,
@@ -102,7 +100,6 @@ impl Shared {
             commands: VecDeque::new(),
             has_commands: false,
             requested: None,
-            is_stopped: false,
             may_connect: true,
             roster,
             outbound_len: 0,

@@ -114,18 +114,23 @@ fn every_limit_is_in_the_table_with_its_default() {
     assert_eq!(limits.len(), defaults.len(), "the table has limits that are none");
 }
 
+/// The names of the source files right in a folder, in order.
+fn sources(folder: &str) -> Vec<String> {
+    let entries = fs::read_dir(top().join(folder)).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut sources: Vec<String> =
+        names.filter_map(|name| Some(name.strip_suffix(".rs")?.to_owned())).collect();
+    sources.sort_unstable();
+    sources
+}
+
 #[test]
 fn every_example_is_in_the_table_with_a_command_of_its_own_header() {
     let readme = read("README.md");
     let section = section(&readme, "Examples");
     let mut named: Vec<&str> = table(section).iter().map(|row| row.0.trim_matches('`')).collect();
-    let entries = fs::read_dir(top().join("examples")).unwrap();
-    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let mut files: Vec<String> =
-        names.filter_map(|name| Some(name.strip_suffix(".rs")?.to_owned())).collect();
     named.sort_unstable();
-    files.sort_unstable();
-    assert_eq!(named, files);
+    assert_eq!(named, sources("examples"));
     for row in section.lines().filter(|line| line.starts_with("| `")) {
         let (row, command) = row.strip_suffix("` |").unwrap().rsplit_once(" | `").unwrap();
         let command = command.replace("\\|", "|");
@@ -143,13 +148,8 @@ fn every_file_of_the_engine_is_in_the_map() {
     let blocks = blocks(section(&readme, "The files"));
     let rows = blocks[0].1.lines().filter_map(|line| line.get(16..)?.split(' ').next());
     let mut named: Vec<&str> = rows.filter(|name| !name.is_empty()).collect();
-    let entries = fs::read_dir(top().join("src")).unwrap();
-    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let mut files: Vec<String> =
-        names.filter_map(|name| Some(name.strip_suffix(".rs")?.to_owned())).collect();
     named.sort_unstable();
-    files.sort_unstable();
-    assert_eq!(named, files);
+    assert_eq!(named, sources("src"));
 }
 
 #[test]

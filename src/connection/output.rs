@@ -109,24 +109,40 @@ impl Connection {
             }
             _ => {}
         }
-        let portion = &bytes[..bytes.len().min(shared.write_left)];
-        let has_queue = self.queue.is_some();
-        let sent = if has_queue { 0 } else { self.write_now(network, portion, shared.now) };
-        shared.write_left -= sent;
-        if self.is_closed() {
+        let queue_rest = |queue: &mut WriteQueue, sent| queue.append_shared(bytes.slice(sent..));
+        if self.write_or_queue(shared, network, bytes, queue_rest).is_none() {
             return Delivery::Gone;
-        }
-        if sent < bytes.len() {
-            let now = shared.now;
-            let queue = self.queue.get_or_insert_with(|| Box::new(WriteQueue::new(now)));
-            queue.append_shared(bytes.slice(sent..));
-            self.check_watermarks(shared);
         }
         match (self.is_closed(), is_slow) {
             (true, _) => Delivery::Closed,
             (false, true) => Delivery::SentThoughSlow,
             (false, false) => Delivery::Sent,
         }
+    }
+
+    /// Writes `bytes`, which are not in the output, and has what the kernel refuses or the budget
+    /// forbids queued behind the first so many. Says how many were written; `None` if the
+    /// connection has broken.
+    pub(super) fn write_or_queue(
+        &mut self,
+        shared: &mut Shared,
+        network: &mut dyn Network,
+        bytes: &[u8],
+        queue_rest: impl FnOnce(&mut WriteQueue, usize),
+    ) -> Option<usize> {
+        let portion = &bytes[..bytes.len().min(shared.write_left)];
+        let has_queue = self.queue.is_some();
+        let sent = if has_queue { 0 } else { self.write_now(network, portion, shared.now) };
+        shared.write_left -= sent;
+        if self.is_closed() {
+            return None;
+        }
+        if sent < bytes.len() {
+            let now = shared.now;
+            queue_rest(self.queue.get_or_insert_with(|| Box::new(WriteQueue::new(now))), sent);
+            self.check_watermarks(shared);
+        }
+        Some(sent)
     }
 
     /// Queues the output but its first `sent` bytes, which the kernel took.

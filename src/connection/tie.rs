@@ -206,17 +206,10 @@ impl Connection {
 
     /// Writes what the partner brought, and queues what the kernel refuses or the budget forbids.
     pub(crate) fn pass_on(&mut self, shared: &mut Shared, network: &mut dyn Network, bytes: &[u8]) {
-        let portion = &bytes[..bytes.len().min(shared.write_left)];
-        let has_queue = self.queue.is_some();
-        let sent = if has_queue { 0 } else { self.write_now(network, portion, shared.now) };
-        shared.write_left -= sent;
-        self.count_sent(sent);
-        shared.metrics.bytes_sent += sent as u64;
-        if sent < bytes.len() && !self.is_closed() {
-            let now = shared.now;
-            let queue = self.queue.get_or_insert_with(|| Box::new(WriteQueue::new(now)));
-            queue.append_copy(&bytes[sent..]);
-            self.check_watermarks(shared);
+        let queue_rest = |queue: &mut WriteQueue, sent| queue.append_copy(&bytes[sent..]);
+        if let Some(sent) = self.write_or_queue(shared, network, bytes, queue_rest) {
+            self.count_sent(sent);
+            shared.metrics.bytes_sent += sent as u64;
         }
     }
 

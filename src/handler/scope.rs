@@ -172,9 +172,9 @@ impl<H: Handler> Scope<'_, H> {
     ///
     /// # Errors
     ///
-    /// There are [`max_outbound`](crate::Config::max_outbound) of them already, the loop has been
-    /// stopped, or the system refuses at once. The state is given back, and `on_connect_failed` is
-    /// not called.
+    /// There are [`max_outbound`](crate::Config::max_outbound) of them already, the system refuses
+    /// at once, or the loop ends: it has been stopped, or drains and nobody is left who was
+    /// accepted. The state is given back, and `on_connect_failed` is not called.
     pub fn connect(
         &mut self,
         address: SocketAddr,

@@ -33,9 +33,8 @@ impl Reactor {
         // What was asked for last: nobody may be left to ask again. A stop does what callbacks
         // asked for, and no more.
         if self.is_empty() {
-            // Not that there is no deadline: a drain may have none.
-            let is_stopped = self.tools.shared.is_stopped;
-            self.run_all_commands(network, if is_stopped { 0 } else { mailbox_len });
+            let posted = if self.drain.is_stopped() { 0 } else { mailbox_len };
+            self.run_all_commands(network, posted);
         }
         // Whoever closed only now is freed after this: the next turn, which must not sleep, sees
         // whether anybody is left.
@@ -89,10 +88,7 @@ impl Reactor {
             Service::Datagram(endpoint) => return endpoint.drain(&mut turn, &mut self.incoming),
         };
         for token in tokens {
-            let mut turn = self.tools.turn(network);
-            if let Service::Stream(_, endpoint) = &mut self.services[index] {
-                endpoint.drain(&mut turn, token);
-            }
+            self.with_endpoint(network, token, |endpoint, turn| endpoint.drain(turn, token));
             self.keep_budget(network);
             self.measure(network, Work::Drain, token);
         }
@@ -110,7 +106,6 @@ impl Reactor {
     /// Ends everything that is left.
     fn stop_all(&mut self, network: &mut dyn Network, reason: fn() -> CloseReason) {
         self.drain.stop();
-        self.tools.shared.is_stopped = true;
         self.tools.shared.may_connect = false;
         let tokens: Vec<_> = self.endpoints().flat_map(|endpoint| endpoint.tokens()).collect();
         for token in tokens {

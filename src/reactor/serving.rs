@@ -111,10 +111,9 @@ impl Reactor {
     pub(super) fn free_closed(&mut self, network: &mut dyn Network) {
         let mut closed = std::mem::take(&mut self.tools.shared.closed);
         for token in closed.drain(..) {
-            let mut turn = self.tools.turn(network);
-            if let Service::Stream(_, endpoint) = &mut self.services[token.endpoint_index()]
-                && let Some(reason) = endpoint.free(&mut turn, token)
-            {
+            let freed =
+                self.with_endpoint(network, token, |endpoint, turn| endpoint.free(turn, token));
+            if let Some(reason) = freed.flatten() {
                 log::debug!("connection {token:?} closed: {reason}");
                 self.tools.shared.metrics.closed.add(&reason);
                 self.drain.count(&reason);

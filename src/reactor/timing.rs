@@ -1,5 +1,7 @@
 //! How long the loop takes over what it does, and who holds it up.
 
+use std::time::Duration;
+
 use super::Reactor;
 use crate::metrics::{Stall, Work};
 use crate::network::Network;
@@ -31,9 +33,7 @@ impl Reactor {
     fn note_stall(&mut self, mut stall: Stall) {
         let endpoint = self.services.get(stall.token.endpoint_index()).and_then(|s| s.endpoint());
         stall.peer = endpoint.and_then(|endpoint| endpoint.peer(stall.token));
-        let is_warned_of =
-            u64::try_from(stall.took.as_nanos()).unwrap_or(u64::MAX) >= self.stall_nanos;
-        if is_warned_of {
+        if stall.took >= Duration::from_nanos(self.stall_nanos) {
             log::warn!("{stall}: everybody else had to wait");
         }
         let longest = &mut self.tools.shared.metrics.longest_stall;
