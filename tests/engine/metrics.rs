@@ -2,15 +2,17 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Once;
 use std::time::Duration;
 
 use bytes::Bytes;
+use log::{LevelFilter, Log, Metadata, Record};
 use windlass::middleware::{
     Arrival, ConnectionContext, Frame, Interest, Middleware, Refusal, Verdict,
 };
 use windlass::network::{AcceptFailure, SimNetwork, SimPeer};
 use windlass::{
-    AtLimit, CloseReason, Config, Error, Handler, Lines, Metrics, Scope, Server, Session,
+    AtLimit, CloseReason, Config, Error, Handler, Lines, Metrics, Scope, Server, Session, Work,
 };
 
 use crate::fixture::{Call, Scripted, World, address, at_most, echo, millis, panic_quietly, secs};
@@ -238,4 +240,80 @@ fn what_is_done_at_the_door_and_for_a_drain_is_measured() {
     world.reactor.drain();
     world.turn_at_once();
     assert_eq!(measured(&world), before + 2, "each was told of the drain");
+}
+
+thread_local! {
+    /// What was said of stalls by this thread, which is to say, by this test.
+    static WARNINGS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Keeps what the loop says of stalls.
+struct Keep;
+
+impl Log for Keep {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target() == "windlass::reactor::timing"
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if self.enabled(record.metadata()) {
+            WARNINGS.with_borrow_mut(|warnings| warnings.push(record.args().to_string()));
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+/// What is said of stalls while a peer is answered, if each call to the network takes so long.
+fn warnings(stall_warning: Option<Duration>, call_cost: Duration) -> (Vec<String>, World, SimPeer) {
+    static INSTALL: Once = Once::new();
+    INSTALL.call_once(|| {
+        log::set_logger(&Keep).expect("there is no other");
+        log::set_max_level(LevelFilter::Warn);
+    });
+    let mut world = World::new(Config { stall_warning, ..at_most(2) }, echo);
+    let _quick = world.join();
+    let peer = world.join();
+    WARNINGS.take();
+    answer_slowly(&mut world, peer, call_cost);
+    (WARNINGS.take(), world, peer)
+}
+
+fn answer_slowly(world: &mut World, peer: SimPeer, call_cost: Duration) {
+    world.network.set_call_cost(call_cost);
+    world.network.send_from(peer, b"slow\n");
+    world.turn_at_once();
+    world.network.set_call_cost(Duration::ZERO);
+}
+
+#[test]
+fn what_holds_the_loop_up_longest_is_known_with_its_connection() {
+    let (_, world, peer) = warnings(None, millis(30));
+    let stall = world.reactor.metrics().longest_stall.expect("something was measured");
+    assert_eq!((stall.work, stall.peer), (Work::Event, Some(world.network.address(peer))));
+    assert_eq!(Some(stall.token), world.network.token(peer));
+    // A read, a write, and the look at the clock.
+    assert_eq!((stall.took, stall.at), (millis(90), world.network.clock()));
+    assert_eq!(world.reactor.metrics().event_time.max(), stall.took);
+}
+
+#[test]
+fn a_stall_is_warned_of_from_the_time_set_on_and_names_the_connection() {
+    let (said, mut world, peer) = warnings(Some(millis(90)), millis(30));
+    assert_eq!(said.len(), 1, "{said:?}");
+    answer_slowly(&mut world, peer, millis(30));
+    assert_eq!(WARNINGS.take().len(), 1, "also of one that is not longer than the last");
+    let token = world.network.token(peer).expect("it is open");
+    let whose = format!("connection {token:?} of {}", world.network.address(peer));
+    assert!(said[0].contains(&whose), "{said:?}");
+    assert_eq!(warnings(Some(millis(91)), millis(30)).0, [""; 0]);
+    assert_eq!(warnings(None, millis(30)).0, [""; 0]);
+}
+
+#[test]
+fn every_turn_is_measured_and_takes_as_long_as_all_that_is_done_in_it() {
+    let (_, world, _) = warnings(None, millis(30));
+    let metrics = world.reactor.metrics();
+    assert_eq!(metrics.turn_time.count(), metrics.turns);
+    assert_eq!(metrics.turn_time.max(), metrics.event_time.max());
 }
