@@ -1,4 +1,5 @@
 #![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
 
 // The files in the order in which bytes go through them. Each is named after the one thing it
 // introduces, and opens with its role. tests/tidy.rs says who may import whom.
