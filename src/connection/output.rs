@@ -4,11 +4,11 @@ use std::io::IoSlice;
 
 use bytes::Bytes;
 
-use super::{Connection, Holds};
+use super::{Connection, Flags};
 use crate::command::Slow;
 use crate::error::CloseReason;
 use crate::instant::Instant;
-use crate::network::{Network, Progress, Readiness};
+use crate::network::{Network, Progress};
 use crate::shared::Shared;
 use crate::write_queue::{MAX_PARTS, WriteQueue};
 
@@ -65,19 +65,19 @@ impl Connection {
         portion: &[u8],
         now: Instant,
     ) -> usize {
-        if portion.is_empty() || !self.readiness.contains(Readiness::WRITABLE) {
+        if portion.is_empty() || !self.flags.contains(Flags::WRITABLE) {
             return 0;
         }
         match network.write(self.token, portion) {
             Ok(Progress::Done(len)) => {
                 self.last_active = now;
                 if len < portion.len() {
-                    self.readiness = self.readiness.without(Readiness::WRITABLE);
+                    self.flags.remove(Flags::WRITABLE);
                 }
                 len
             }
             Ok(Progress::Blocked) => {
-                self.readiness = self.readiness.without(Readiness::WRITABLE);
+                self.flags.remove(Flags::WRITABLE);
                 0
             }
             Err(error) => {
@@ -161,8 +161,8 @@ impl Connection {
         if !shared.output.is_empty() {
             queue.append(&mut shared.output, 0);
         }
-        let can_write = |readiness: Readiness| readiness.contains(Readiness::WRITABLE);
-        while shared.write_left > 0 && queue.len() > 0 && can_write(self.readiness) {
+        let can_write = |flags: Flags| flags.contains(Flags::WRITABLE);
+        while shared.write_left > 0 && queue.len() > 0 && can_write(self.flags) {
             let mut slices = [IoSlice::new(&[]); MAX_PARTS];
             let count = queue.fill_slices(&mut slices, shared.write_left);
             let offered: usize = slices[..count].iter().map(|slice| slice.len()).sum();
@@ -175,7 +175,7 @@ impl Connection {
                 }
             };
             if sent < offered {
-                self.readiness = self.readiness.without(Readiness::WRITABLE);
+                self.flags.remove(Flags::WRITABLE);
             }
             if sent > 0 {
                 queue.consume(sent, shared.now);
@@ -189,11 +189,11 @@ impl Connection {
     /// Gives up what waits, which then holds nobody back any more.
     pub(super) fn drop_queue(&mut self, shared: &mut Shared) {
         self.queue = None;
-        shared.held_back_len -= usize::from(self.holds.contains(Holds::OUTPUT));
-        self.holds.remove(Holds::OUTPUT);
+        shared.held_back_len -= usize::from(self.flags.contains(Flags::OUTPUT));
+        self.flags.remove(Flags::OUTPUT);
     }
 
-    /// Holds the peer back or lets it go on, by the length of its queue.
+    /// Flags the peer back or lets it go on, by the length of its queue.
     pub(super) fn check_watermarks(&mut self, shared: &mut Shared) {
         let config = &shared.config;
         let len = self.queued_len();
@@ -203,10 +203,10 @@ impl Connection {
         if len > config.write_limit {
             self.cut(CloseReason::WriteLimit);
         } else if len >= config.high_watermark {
-            shared.held_back_len += usize::from(!self.holds.contains(Holds::OUTPUT));
-            self.holds.insert(Holds::OUTPUT);
-        } else if len <= config.low_watermark && self.holds.contains(Holds::OUTPUT) {
-            self.holds.remove(Holds::OUTPUT);
+            shared.held_back_len += usize::from(!self.flags.contains(Flags::OUTPUT));
+            self.flags.insert(Flags::OUTPUT);
+        } else if len <= config.low_watermark && self.flags.contains(Flags::OUTPUT) {
+            self.flags.remove(Flags::OUTPUT);
             shared.held_back_len -= 1;
             self.begin_again(shared.now);
         }
