@@ -57,7 +57,7 @@ pub(crate) struct Connection {
     /// Why it ends, once it does: far from here, since few of those that are open need it.
     reason: Option<Box<CloseReason>>,
     /// Input that could not be used up at once.
-    pub(crate) input: Option<Box<ReadBuffer>>,
+    input: Option<Box<ReadBuffer>>,
     /// Output the kernel did not take yet.
     queue: Option<Box<WriteQueue>>,
     /// Timers the handler set: far from here, since few have any.
@@ -239,20 +239,22 @@ impl Connection {
         self.is_idle() && !self.flags.contains(active)
     }
 
-    /// After each event: steps towards the end, and sees to it that it is served again, looked at
-    /// again, or freed.
-    #[inline(always)]
-    pub(crate) fn settle(&mut self, shared: &mut Shared, network: &mut dyn Network) {
-        if self.queue.is_none() && !shared.output.is_empty() && !self.is_closed() {
-            self.flush_output(shared, network);
-        }
-        if !self.is_plain() {
-            self.settle_fully(shared, network);
-        }
+    /// Whether it is open, with nothing held, nothing waiting and no drain, and has something to
+    /// read: as it is at the beginning of nearly every event.
+    #[inline]
+    pub(crate) const fn is_poised(&self) -> bool {
+        self.flags.are_only(Flags::READABLE.with(Flags::WRITABLE))
     }
 
-    #[inline(never)]
-    fn settle_fully(&mut self, shared: &mut Shared, network: &mut dyn Network) {
+    /// Whether it is all that, and has nothing left to read: as it is after nearly every event.
+    #[inline]
+    pub(crate) const fn is_plain(&self) -> bool {
+        self.flags.are_only(Flags::WRITABLE)
+    }
+
+    /// After each event: steps towards the end, and sees to it that it is served again, looked at
+    /// again, or freed.
+    pub(crate) fn settle(&mut self, shared: &mut Shared, network: &mut dyn Network) {
         self.flush(shared, network);
         self.advance(shared, network);
         if self.is_tied() {
@@ -274,16 +276,6 @@ impl Connection {
         self.arm(shared);
     }
 
-    /// Whether it is open, with nothing held, nothing left to read and no drain, as it is after
-    /// nearly every event.
-    #[inline]
-    const fn is_plain(&self) -> bool {
-        self.flags.are_only(Flags::WRITABLE)
-            && self.input.is_none()
-            && self.queue.is_none()
-            && self.counted_len == 0
-    }
-
     fn count_memory(&mut self, shared: &mut Shared) {
         if self.is_closed() {
             // Its slot is freed at the end of the turn, its memory at once.
@@ -292,6 +284,7 @@ impl Connection {
                 shared.spares.give_back(input);
             }
         }
+        self.flags.set(Flags::BUFFERED, self.input.is_some() || self.queue.is_some());
         let held_len = self.held_len();
         // No connection holds more: the configuration sees to that.
         let held_len = u32::try_from(held_len).unwrap_or(u32::MAX);

@@ -52,6 +52,8 @@ impl Flags {
     pub(super) const DRAINING: Self = Self(7 << 17);
     /// On the loop's list of those that have work left.
     pub(super) const LISTED_READY: Self = Self(1 << 20);
+    /// Input or output waits, or did when it was last settled.
+    pub(super) const BUFFERED: Self = Self(1 << 22);
     /// Something about it has changed that the next settling sees to, such as its deadlines.
     pub(super) const UNSETTLED: Self = Self(1 << 21);
 }

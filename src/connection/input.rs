@@ -4,6 +4,7 @@ use super::{Connection, Flags};
 use crate::error::CloseReason;
 use crate::instant::Instant;
 use crate::network::{Network, Progress, Readiness};
+use crate::read_buffer::ReadBuffer;
 use crate::shared::Shared;
 
 impl Connection {
@@ -39,6 +40,17 @@ impl Connection {
                 None
             }
         }
+    }
+
+    /// Keeps input that could not be used up at once.
+    pub(crate) fn keep_input(&mut self, input: Box<ReadBuffer>) {
+        self.input = Some(input);
+        self.flags.insert(Flags::BUFFERED);
+    }
+
+    /// What was kept.
+    pub(crate) const fn take_input(&mut self) -> Option<Box<ReadBuffer>> {
+        self.input.take()
     }
 
     /// So many bytes were read.

@@ -1,6 +1,6 @@
 //! What a connection writes, and what waits to be written.
 
-use std::io::IoSlice;
+use std::io::{self, IoSlice};
 
 use bytes::Bytes;
 
@@ -41,8 +41,7 @@ impl Connection {
     }
 
     /// Writes the output at once, and queues what the kernel refuses or the budget forbids.
-    #[inline(always)]
-    pub(super) fn flush_output(&mut self, shared: &mut Shared, network: &mut dyn Network) {
+    fn flush_output(&mut self, shared: &mut Shared, network: &mut dyn Network) {
         let mut sent = 0;
         if let Some(bytes) = shared.output.as_single() {
             let portion = &bytes[..bytes.len().min(shared.write_left)];
@@ -54,6 +53,43 @@ impl Connection {
             }
         }
         self.queue_output(shared, network, sent);
+    }
+
+    /// Writes the output of a connection that is writable and has nothing queued. Unless all of it
+    /// can be written at once, which this says, what could not is queued, or the connection broke.
+    #[inline(always)]
+    pub(crate) fn write_output(&mut self, shared: &mut Shared, network: &mut dyn Network) -> bool {
+        let Some(bytes) = shared.output.as_single().filter(|b| b.len() <= shared.write_left) else {
+            return false;
+        };
+        match network.write(self.token, bytes) {
+            Ok(Progress::Done(len)) if len == bytes.len() => {
+                self.last_active = shared.now;
+                shared.write_left -= len;
+                shared.output.clear();
+                true
+            }
+            outcome => {
+                self.keep_output(shared, network, outcome);
+                false
+            }
+        }
+    }
+
+    /// Not all of the output was written in one go: queues the rest, unless the connection broke.
+    #[cold]
+    fn keep_output(
+        &mut self,
+        shared: &mut Shared,
+        network: &mut dyn Network,
+        outcome: io::Result<Progress<usize>>,
+    ) {
+        let sent = self.note_written(outcome, shared.output.len(), shared.now);
+        if self.is_closed() {
+            shared.output.clear();
+        } else {
+            self.queue_output(shared, network, sent);
+        }
     }
 
     /// Writes as much of `portion` as the kernel takes, with nothing queued before it; says how
@@ -68,23 +104,33 @@ impl Connection {
         if portion.is_empty() || !self.flags.contains(Flags::WRITABLE) {
             return 0;
         }
-        match network.write(self.token, portion) {
-            Ok(Progress::Done(len)) => {
-                self.last_active = now;
-                if len < portion.len() {
-                    self.flags.remove(Flags::WRITABLE);
-                }
-                len
-            }
-            Ok(Progress::Blocked) => {
-                self.flags.remove(Flags::WRITABLE);
-                0
-            }
+        let outcome = network.write(self.token, portion);
+        self.note_written(outcome, portion.len(), now)
+    }
+
+    /// So much of `offered` bytes was written; says how much that is.
+    #[inline]
+    fn note_written(
+        &mut self,
+        outcome: io::Result<Progress<usize>>,
+        offered: usize,
+        now: Instant,
+    ) -> usize {
+        let sent = match outcome {
+            Ok(Progress::Done(len)) => len,
+            Ok(Progress::Blocked) => 0,
             Err(error) => {
                 self.cut(CloseReason::Reset(error.kind()));
-                0
+                return 0;
             }
+        };
+        if sent < offered {
+            self.flags.remove(Flags::WRITABLE);
         }
+        if sent > 0 {
+            self.last_active = now;
+        }
+        sent
     }
 
     /// Sends bytes that others may be sent too, without a copy: what the kernel does not take at
@@ -140,6 +186,7 @@ impl Connection {
         if sent < bytes.len() {
             let now = shared.now;
             queue_rest(self.queue.get_or_insert_with(|| Box::new(WriteQueue::new(now))), sent);
+            self.flags.insert(Flags::BUFFERED);
             self.check_watermarks(shared);
         }
         Some(sent)
@@ -152,6 +199,7 @@ impl Connection {
         let mut queue = WriteQueue::new(shared.now);
         queue.append(&mut shared.output, sent);
         self.queue = Some(Box::new(queue));
+        self.flags.insert(Flags::BUFFERED);
         self.flush_queue(shared, network);
     }
 
@@ -193,7 +241,7 @@ impl Connection {
         self.flags.remove(Flags::OUTPUT);
     }
 
-    /// Flags the peer back or lets it go on, by the length of its queue.
+    /// Holds the peer back or lets it go on, by the length of its queue.
     pub(super) fn check_watermarks(&mut self, shared: &mut Shared) {
         let config = &shared.config;
         let len = self.queued_len();
