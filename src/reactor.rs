@@ -109,10 +109,6 @@ pub struct Reactor {
     /// The listener whose turn it is when there is room for one: the one behind the last that used
     /// any, so that none takes it all.
     accepts_first: usize,
-    /// When the clock was last looked at: when something was last done, or nothing was to do.
-    clock_read: Instant,
-    /// From how long on something is worth a warning.
-    stall_nanos: u64,
     /// The earliest deadline when the loop last went to sleep.
     expected: Instant,
     /// For how many turns deadlines were put off, since there were more events than fit.
@@ -147,8 +143,6 @@ impl Reactor {
             may_accept: false,
             may_evict: false,
             accepts_first: 0,
-            clock_read: now,
-            stall_nanos: nanos(shared.config.stall_warning),
             expected: Instant::END,
             put_off: 0,
             tools: Tools::new(shared, layers),
@@ -173,7 +167,7 @@ impl Reactor {
         }
         // What embeds the loop may have been busy with something else.
         if self.next_timer().is_some() {
-            self.clock_read = network.now();
+            self.tools.shared.stopwatch.start(network.now());
         }
         self.turn_again(&mut Outside::Other(network), timeout)?;
         Ok(self.report().cloned())
@@ -267,11 +261,6 @@ impl Reactor {
     }
 }
 
-/// A time that may be never, in nanoseconds.
-fn nanos(time: Option<Duration>) -> u64 {
-    time.and_then(|time| u64::try_from(time.as_nanos()).ok()).unwrap_or(u64::MAX)
-}
-
 impl fmt::Debug for Reactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reactor")
@@ -312,8 +301,9 @@ impl Reactor {
         if self.may_accept {
             self.accept(network)?;
         }
-        let took = self.clock_read.nanos_from(self.tools.shared.now);
-        self.tools.shared.metrics.turn_time.record(took);
+        let shared = &mut self.tools.shared;
+        let took = shared.stopwatch.read().nanos_from(shared.now);
+        shared.metrics.turn_time.record(took);
         Ok(self.drain.is_over())
     }
 
@@ -327,7 +317,7 @@ impl Reactor {
             return timeout;
         }
         // Not from the time of the last turn: a callback may have been slow.
-        let wait = self.expected.since(self.clock_read);
+        let wait = self.expected.since(self.tools.shared.stopwatch.read());
         Some(timeout.map_or(wait, |timeout| timeout.min(wait)))
     }
 
@@ -356,8 +346,9 @@ impl Reactor {
     }
 
     fn read_clock(&mut self, network: &mut Outside<'_>) {
-        self.clock_read = network.now();
-        self.tools.shared.now = self.clock_read;
-        self.tools.shared.metrics.turns += 1;
+        let shared = &mut self.tools.shared;
+        shared.now = network.now();
+        shared.stopwatch.start(shared.now);
+        shared.metrics.turns = shared.metrics.turns.wrapping_add(1);
     }
 }
