@@ -1,7 +1,5 @@
 //! From bytes to frames to the handler, within a connection's budgets.
 
-use std::ops::Range;
-
 use super::announce;
 use crate::codec::{Codec, Decoded};
 use crate::connection::Phase;
@@ -211,22 +209,24 @@ fn run_frames<H: Handler>(
     let mut need = 0;
     loop {
         session.shared.mark = session.shared.output.mark();
-        match session.codec.decode(&mut input[consumed..]) {
+        let rest = &mut input[consumed..];
+        let rest_len = rest.len();
+        match session.codec.decode(rest) {
             Ok(Decoded::Frame { frame, consumed: len }) => {
                 session.shared.frames_left = session.shared.frames_left.wrapping_sub(1);
-                let range = consumed..consumed + len;
-                if (!is_watched || is_let_through(handler, session, layers, range))
+                if (!is_watched || is_let_through(handler, session, layers, consumed, len))
                     && let Err(error) = handler.on_frame(session, frame)
                 {
                     session.connection.close(CloseReason::Failed(error));
                 }
-                consumed += len;
-                if len == 0 || consumed > input_len {
+                if len == 0 || len > rest_len {
                     close_malformed(session, IMPOSSIBLE_FRAME);
+                    break;
                 }
+                consumed = consumed.wrapping_add(len);
             }
             Ok(Decoded::Incomplete { need: asked }) => {
-                need = asked.max(input_len - consumed + 1);
+                need = asked.max(rest_len + 1);
                 break;
             }
             Err(error) => close_malformed(session, error),
@@ -239,7 +239,7 @@ fn run_frames<H: Handler>(
             break;
         }
     }
-    Ran { consumed: consumed.min(input_len), need }
+    Ran { consumed, need }
 }
 
 /// What a codec is told that claims a frame of no bytes, or of more than there are.
@@ -329,7 +329,7 @@ fn run_last<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, layers: &
         Ok(Some(frame)) => {
             session.count_frames(1);
             session.connection.note_active_newcomer();
-            if !is_watched || is_let_through(handler, session, layers, 0..len) {
+            if !is_watched || is_let_through(handler, session, layers, 0, len) {
                 guard(session, |session| handler.on_frame(session, frame));
             }
         }
@@ -338,22 +338,23 @@ fn run_last<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, layers: &
     }
 }
 
-/// Whether the handler may have the frame that was in `range` of the input: asks the layers that
+/// Whether the handler may have the frame that was in the `len` bytes of the input from `start` on:
+/// asks the layers that
 /// want to see it.
 #[inline(never)]
 fn is_let_through<H: Handler>(
     handler: &mut H,
     session: &mut Session<'_, H>,
     layers: &mut Layers,
-    range: Range<usize>,
+    start: usize,
+    len: usize,
 ) -> bool {
-    let len = range.len();
     check_frame_len(session, len);
     if !session.connection.is_open() {
         return false;
     }
     let seen = std::mem::take(&mut layers.seen);
-    let wire = seen.get(range).unwrap_or_default();
+    let wire = seen.get(start..start.saturating_add(len)).unwrap_or_default();
     let frame = Frame { wire_len: len, body: session.codec.body(wire) };
     let passage = layers.on_frame(&mut session.context(), frame);
     layers.seen = seen;
