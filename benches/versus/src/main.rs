@@ -7,7 +7,12 @@
 #![allow(dead_code)]
 
 mod contenders;
+mod counts;
+mod load;
+mod measure;
 mod sample;
+mod server;
+mod trouble;
 mod workload;
 
 fn main() {}
