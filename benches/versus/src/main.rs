@@ -15,4 +15,6 @@ mod server;
 mod trouble;
 mod workload;
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    load::main_of_load(std::env::args_os().skip(2))
+}
