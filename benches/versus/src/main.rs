@@ -7,7 +7,9 @@
 #![allow(dead_code)]
 
 mod contenders;
+mod cores;
 mod counts;
+mod lines;
 mod load;
 mod measure;
 mod sample;
