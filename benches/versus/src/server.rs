@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{Read as _, Seek as _};
 use std::net::SocketAddr;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -22,6 +22,8 @@ use crate::workload::Protocol;
 const START: Duration = Duration::from_secs(30);
 /// Whoever is asked to end has so long before it is made to.
 const END: Duration = Duration::from_secs(10);
+/// A peer hears of a death before whoever waits for it.
+const DYING: Duration = Duration::from_millis(200);
 const SETTLE: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(2);
 
@@ -128,9 +130,9 @@ impl Server {
     pub(crate) fn end<T>(mut self, measured: Result<T, Trouble>) -> Result<T, Trouble> {
         match measured {
             Ok(result) => self.stop().map(|()| result),
-            Err(trouble) => match self.child.try_wait() {
-                Ok(Some(status)) => Err(self.complain(&format!("died ({status}): {trouble}"))),
-                _ => Err(Trouble::new(format!("{}: {trouble}", self.name))),
+            Err(trouble) => match self.wait(DYING)? {
+                Some(status) => Err(self.complain(&format!("died ({status}): {trouble}"))),
+                None => Err(Trouble::new(format!("{}: {trouble}", self.name))),
             },
         }
     }
@@ -142,14 +144,20 @@ impl Server {
             return Err(self.complain(&format!("ended by itself ({status})")));
         }
         kill(pid_of(&self.child), Signal::SIGTERM).trying(&self.name)?;
-        let deadline = Instant::now() + END;
-        while Instant::now() < deadline {
-            if self.child.try_wait().trying(&self.name)?.is_some() {
-                return Ok(());
+        // Who does not end by then is killed when it is dropped.
+        self.wait(END).map(drop)
+    }
+
+    /// Waits for its end, but not longer than this.
+    fn wait(&mut self, patience: Duration) -> Result<Option<ExitStatus>, Trouble> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let status = self.child.try_wait().trying(&self.name)?;
+            if status.is_some() || Instant::now() > deadline {
+                return Ok(status);
             }
             thread::sleep(LOOK);
         }
-        Ok(())
     }
 
     /// What went wrong, with the last that the server said about it.

@@ -16,7 +16,7 @@ use crate::trouble::{Trouble, Trying as _};
 
 const EVENTS: usize = 256;
 /// What is not answered in this time is taken for lost, and sent again.
-const LOST_AFTER_NS: u64 = 500_000_000;
+const LOST_AFTER_NS: u64 = 200_000_000;
 /// How often is looked for that.
 const LOOK_MS: u16 = 50;
 /// What the kernel cuts from one call, at most: so many, of so many bytes together.

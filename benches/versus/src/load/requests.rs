@@ -8,7 +8,7 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 use super::Work;
 use super::layout::Layout;
 use super::plan::{Plan, Until};
-use super::socket::{GROUP, PATIENCE_MS, closed, connect, exchange, no_reply};
+use super::socket::{GROUP, PATIENCE_MS, connect, exchange, no_reply};
 use super::stretch::{Allowance, Clock, Tally};
 use super::window::Window;
 use crate::trouble::{Trouble, Trying as _};
@@ -82,7 +82,7 @@ impl Requests {
         let connection = &mut connections[number];
         for _ in 0..PARTS {
             let len = match connection.stream.read(buffer) {
-                Ok(0) => return Err(closed(number, connection.window.outstanding())),
+                Ok(0) => return Err(connection.window.closed()),
                 Ok(len) => len,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
@@ -139,7 +139,7 @@ impl Work for Requests {
     fn finish(&mut self) -> Result<(), Trouble> {
         for (number, connection) in self.connections.iter_mut().enumerate() {
             match connection.stream.read(&mut self.buffer) {
-                Ok(0) => return Err(closed(number, 0)),
+                Ok(0) => return Err(connection.window.closed()),
                 Ok(len) => {
                     let bytes = &self.buffer[..len];
                     let mut tally = Tally::new();

@@ -51,7 +51,7 @@ pub(super) fn exchange(stream: &mut TcpStream, window: &mut Window) -> Result<()
         await_readable(stream)?;
         let len = stream.read(&mut buffer).trying("cannot receive")?;
         if len == 0 {
-            return Err(closed(0, 1));
+            return Err(window.closed());
         }
         window.note_received(&buffer[..len], 0, &mut histogram)?;
     }
@@ -65,12 +65,6 @@ pub(super) fn await_readable(stream: &TcpStream) -> Result<(), Trouble> {
         0 => Err(no_reply(1)),
         _ => Ok(()),
     }
-}
-
-pub(super) fn closed(connection: usize, outstanding: u64) -> Trouble {
-    Trouble::new(format!(
-        "the server closed connection {connection}, of which {outstanding} messages are unanswered"
-    ))
 }
 
 pub(super) fn no_reply(outstanding: u64) -> Trouble {
