@@ -26,6 +26,7 @@ mod requests;
 mod flight;
 mod histogram;
 mod layout;
+mod poller;
 mod reader;
 mod socket;
 mod window;

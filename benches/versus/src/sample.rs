@@ -9,7 +9,7 @@ pub(crate) struct Sample {
     pub(crate) elapsed_ns: u64,
     /// What the scheduler charged all threads of the server in that time, in nanoseconds.
     pub(crate) server_cpu_ns: u64,
-    /// What it charged the load.
+    /// What it charged the load while that did something; it does not sleep when it waits.
     pub(crate) load_cpu_ns: u64,
     /// How many cores the server could use.
     pub(crate) server_cores: usize,

@@ -4,6 +4,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsFd as _;
+use std::time::Duration;
 
 use nix::libc::linger;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -19,7 +20,7 @@ pub(super) const GROUP: u32 = 64;
 
 /// Whoever does not answer for so long does not answer at all. Under a tool that counts
 /// instructions, a server is fifty times slower.
-pub(super) const PATIENCE_MS: u16 = 20_000;
+pub(super) const PATIENCE_NS: u64 = 20_000_000_000;
 
 /// Lets this process have as many descriptors as it may.
 pub(super) fn raise_descriptor_limit() -> Result<(), Trouble> {
@@ -61,12 +62,15 @@ pub(super) fn exchange(stream: &mut TcpStream, window: &mut Window) -> Result<()
 /// Waits until something comes, but not forever.
 pub(super) fn await_readable(stream: &TcpStream) -> Result<(), Trouble> {
     let mut sources = [PollFd::new(stream.as_fd(), PollFlags::POLLIN)];
-    match poll(&mut sources, PollTimeout::from(PATIENCE_MS)).trying("cannot wait")? {
+    let patience =
+        PollTimeout::try_from(Duration::from_nanos(PATIENCE_NS)).trying("too patient")?;
+    match poll(&mut sources, patience).trying("cannot wait")? {
         0 => Err(no_reply(1)),
         _ => Ok(()),
     }
 }
 
 pub(super) fn no_reply(outstanding: u64) -> Trouble {
-    Trouble::new(format!("no reply for {PATIENCE_MS} ms: {outstanding} messages are unanswered"))
+    let seconds = PATIENCE_NS / 1_000_000_000;
+    Trouble::new(format!("no reply for {seconds} s: {outstanding} messages are unanswered"))
 }
