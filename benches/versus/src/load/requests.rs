@@ -9,7 +9,7 @@ use super::Work;
 use super::layout::Layout;
 use super::plan::{Plan, Until};
 use super::poller::Poller;
-use super::socket::{GROUP, PATIENCE_NS, connect, exchange, no_reply};
+use super::socket::{Exchange, GROUP, PATIENCE_NS, connect, no_reply};
 use super::stretch::{Allowance, Clock, Tally};
 use super::window::Window;
 use crate::trouble::{Trouble, Trying as _};
@@ -50,6 +50,7 @@ impl Requests {
         let layout = Layout::new(plan.protocol, message_len);
         let clock = Clock::start();
         let poller = Poller::new(clock)?;
+        let mut exchange = Exchange::new();
         let is_split = connections == 1 && in_flight >= SPLIT_FROM;
         let part_len = layout.wire_len() * in_flight as usize / PARTS;
         let read_len = if is_split { part_len.min(READ_LEN) } else { READ_LEN };
@@ -60,7 +61,7 @@ impl Requests {
                 stream.set_nodelay(true).trying("cannot set TCP_NODELAY")?;
                 let mut window = Window::new(layout, number, in_flight);
                 if number % GROUP == 0 || number + 1 == connections {
-                    exchange(&mut stream, &mut window)?;
+                    exchange.once(&mut stream, &mut window)?;
                 }
                 stream.set_nonblocking(true).trying("cannot have a socket that does not block")?;
                 poller.watch(&stream, interest(), u64::from(number))?;

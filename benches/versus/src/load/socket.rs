@@ -38,25 +38,37 @@ pub(super) fn close_by_reset(stream: &TcpStream) -> Result<(), Trouble> {
         .trying("cannot set how to close")
 }
 
-/// Sends one message and takes its reply. The stream blocks.
-pub(super) fn exchange(stream: &mut TcpStream, window: &mut Window) -> Result<(), Trouble> {
-    let mut histogram = Histogram::new();
-    let mut buffer = vec![0; 64 * 1024];
-    window.issue(1, 0);
-    for part in window.unsent() {
-        stream.write_all(&part).trying("cannot send")?;
+/// Sends single messages and takes their replies, on streams that block.
+pub(super) struct Exchange {
+    buffer: Box<[u8]>,
+    histogram: Histogram,
+}
+
+impl Exchange {
+    pub(super) fn new() -> Self {
+        Self { buffer: vec![0; 64 * 1024].into_boxed_slice(), histogram: Histogram::new() }
     }
-    let len = window.unsent().iter().map(|part| part.len()).sum();
-    window.note_sent(len);
-    while window.outstanding() > 0 {
-        await_readable(stream)?;
-        let len = stream.read(&mut buffer).trying("cannot receive")?;
-        if len == 0 {
-            return Err(window.closed());
+
+    /// Sends the next message of the window, and compares its reply.
+    pub(super) fn once(
+        &mut self,
+        stream: &mut TcpStream,
+        window: &mut Window,
+    ) -> Result<(), Trouble> {
+        window.issue(1, 0);
+        for part in window.unsent() {
+            stream.write_all(&part).trying("cannot send")?;
         }
-        window.note_received(&buffer[..len], 0, &mut histogram)?;
+        window.note_sent(window.unsent().iter().map(|part| part.len()).sum());
+        while window.outstanding() > 0 {
+            await_readable(stream)?;
+            match stream.read(&mut self.buffer).trying("cannot receive")? {
+                0 => return Err(window.closed()),
+                len => window.note_received(&self.buffer[..len], 0, &mut self.histogram)?,
+            };
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Waits until something comes, but not forever.
