@@ -99,9 +99,9 @@ impl Server {
         Ok(seconds * 1_000_000_000 + nanoseconds)
     }
 
-    /// How long its threads could have run, but others had the core.
-    pub(crate) fn waited_ns(&self) -> Result<u64, Trouble> {
-        waited_ns(self.child.id()).trying(&self.name)
+    /// How its threads have waited for a core.
+    pub(crate) fn waits(&self) -> Result<Waits, Trouble> {
+        Waits::of(self.child.id()).trying(&self.name)
     }
 
     /// The memory that is resident.
@@ -185,20 +185,30 @@ impl Drop for Server {
     }
 }
 
-/// How long the threads of a process could have run, but others had the core.
-///
-/// # Errors
-/// If there is no such process.
-pub(crate) fn waited_ns(process: u32) -> Result<u64, Trouble> {
-    let path = format!("/proc/{process}/task");
-    let mut sum = 0;
-    for thread in fs::read_dir(&path).trying(format!("cannot read {path}"))? {
-        let thread = thread.trying(format!("cannot read {path}"))?;
-        // One that has just ended has no such file.
-        let text = fs::read_to_string(thread.path().join("schedstat")).unwrap_or_default();
-        sum += waited_in(&text);
+/// How the threads of a process have waited.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Waits {
+    /// How many threads there are.
+    pub(crate) threads: usize,
+    /// How long they could have run while another thread, of whatever process, had the core.
+    pub(crate) waited_ns: u64,
+}
+
+impl Waits {
+    /// # Errors
+    /// If there is no such process.
+    pub(crate) fn of(process: u32) -> Result<Self, Trouble> {
+        let path = format!("/proc/{process}/task");
+        let mut waits = Self::default();
+        for thread in fs::read_dir(&path).trying(format!("cannot read {path}"))? {
+            let thread = thread.trying(format!("cannot read {path}"))?;
+            // One that has just ended has no such file.
+            let text = fs::read_to_string(thread.path().join("schedstat")).unwrap_or_default();
+            waits.threads += 1;
+            waits.waited_ns += waited_in(&text);
+        }
+        Ok(waits)
     }
-    Ok(sum)
 }
 
 /// The second number of what the scheduler says of a thread.
@@ -277,7 +287,7 @@ mod tests {
         assert!(server.resident_bytes().unwrap() > 0);
         server.settle().unwrap();
         assert!(server.cpu_ns().unwrap() > 0);
-        server.waited_ns().unwrap();
+        assert_eq!(server.waits().unwrap().threads, 1);
         assert_eq!(server.stop(), Ok(()));
     }
 
