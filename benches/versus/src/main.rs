@@ -7,7 +7,14 @@
 #![allow(dead_code)]
 
 mod contenders;
+mod cores;
+mod counts;
+mod lines;
+mod load;
+mod measure;
 mod sample;
+mod server;
+mod trouble;
 mod workload;
 
 fn main() {}
