@@ -3,7 +3,7 @@
 //! A turn is, in this order:
 //!
 //! 1. sleep until something happens or the next deadline: not at all if anyone has work left, and
-//!    for ever if nothing is due
+//!    for ever if nothing is due; before that, look for a while without sleeping, if so configured
 //! 2. read the clock: that is the time of the whole turn
 //! 3. serve those an event is for, in bounded portions: read, run frames, flush
 //! 4. serve those that had work left from earlier turns, round robin
@@ -19,6 +19,7 @@
 //! that no event meets a stranger in its slot, and a freed slot is used in the same turn.
 
 mod accept;
+mod busy_poll;
 mod commands;
 mod ending;
 mod handles;
@@ -32,6 +33,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use self::busy_poll::BusyPoll;
 pub(crate) use self::service::Service;
 use crate::batch::Incoming;
 use crate::command::{AnyPostedTask, Command};
@@ -112,6 +114,7 @@ pub struct Reactor {
     clock_read: Instant,
     /// From how long on something is worth a warning.
     stall_nanos: u64,
+    busy_poll: BusyPoll,
     /// The earliest deadline when the loop last went to sleep.
     expected: Instant,
     /// For how many turns deadlines were put off, since there were more events than fit.
@@ -148,6 +151,7 @@ impl Reactor {
             accepts_first: 0,
             clock_read: now,
             stall_nanos: nanos(shared.config.stall_warning),
+            busy_poll: BusyPoll::new(shared.config.busy_poll),
             expected: Instant::END,
             put_off: 0,
             tools: Tools::new(shared, layers),
@@ -289,7 +293,10 @@ impl Reactor {
         timeout: Option<Duration>,
     ) -> Result<bool, Error> {
         let wait = self.wait(timeout);
-        let poll = network.poll(&mut self.events, wait);
+        let poll = match self.busy_poll.is_on {
+            false => network.poll(&mut self.events, wait),
+            true => self.poll_busily(network, wait),
+        };
         poll.map_err(|error| Error::with_source("cannot wait for events any more", error))?;
         self.read_clock(network);
         let waiting_len = self.tools.shared.ready.len();
@@ -338,6 +345,7 @@ impl Reactor {
     }
 
     /// Whether there is something to do that no event will announce.
+    #[inline(always)]
     fn has_work(&self) -> bool {
         !self.tools.shared.ready.is_empty()
             || !self.tools.shared.closed.is_empty()
