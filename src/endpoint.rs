@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 
+pub(crate) use self::frames::Next;
 use self::frames::serve;
 pub(crate) use self::tasks::Call;
 use crate::codec::Codec;
@@ -86,10 +87,11 @@ pub(crate) trait Endpoint {
     fn tenants(&self) -> TenantsView;
 
     /// Something may be possible for the connection `token`.
-    fn on_event(&mut self, turn: &mut Turn<'_>, token: Token, readiness: Readiness);
+    fn on_event(&mut self, turn: &mut Turn<'_>, token: Token, readiness: Readiness) -> Next;
 
-    /// The connection `token` is next on the list of those that have work left.
-    fn on_turn(&mut self, turn: &mut Turn<'_>, token: Token);
+    /// Takes the connection `token` off the list of those that have work left, if it is still
+    /// there; it is to be [served](Self::on_event) if this says so.
+    fn unlist(&mut self, token: Token) -> bool;
 
     /// A timer of the connection `token` has come due.
     fn on_timer(&mut self, turn: &mut Turn<'_>, token: Token, purpose: Purpose);
@@ -195,20 +197,14 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
     }
 
     #[inline]
-    fn on_event(&mut self, turn: &mut Turn<'_>, token: Token, readiness: Readiness) {
-        let Some(peer) = self.connections.get_mut(token) else { return };
+    fn on_event(&mut self, turn: &mut Turn<'_>, token: Token, readiness: Readiness) -> Next {
+        let Some(peer) = self.connections.get_mut(token) else { return Next::Wait };
         peer.connection.note(readiness);
-        // Whoever is on the list is served when it is his turn, and once a turn.
-        if !peer.connection.is_listed_ready() {
-            lend(peer, turn, |session, bench| serve(&mut self.handler, session, bench));
-        }
+        serve(&mut self.handler, peer, turn)
     }
 
-    fn on_turn(&mut self, turn: &mut Turn<'_>, token: Token) {
-        let Some(peer) = self.connections.get_mut(token) else { return };
-        if peer.connection.unlist_ready() {
-            self.on_event(turn, token, Readiness::NONE);
-        }
+    fn unlist(&mut self, token: Token) -> bool {
+        self.connections.get_mut(token).is_some_and(|peer| peer.connection.unlist_ready())
     }
 
     fn on_timer(&mut self, turn: &mut Turn<'_>, token: Token, purpose: Purpose) {

@@ -275,6 +275,12 @@ impl Readiness {
     /// Everything.
     pub const ALL: Self = Self(7);
 
+    /// The set as a number: each of the constants is a power of two, and [`ALL`](Self::ALL) is 7.
+    #[inline]
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+
     /// Whether everything in `other` is in this set.
     #[inline]
     pub const fn contains(self, other: Self) -> bool {

@@ -20,7 +20,13 @@ pub(crate) struct Shared {
     pub(crate) now: Instant,
     /// What the callbacks of the current event have sent; empty between events.
     pub(crate) output: Output,
-    /// How many bytes the connection that is served may still write.
+    /// How long the output may get before it must be looked what becomes of it.
+    pub(crate) room: usize,
+    /// What the connection that is served may still read, in bytes.
+    pub(crate) read_left: usize,
+    /// How many of its frames may still be run.
+    pub(crate) frames_left: usize,
+    /// What it may still write, in bytes.
     pub(crate) write_left: usize,
     /// Where in `output` the current callback began.
     pub(crate) mark: OutputMark,
@@ -90,6 +96,9 @@ impl Shared {
             config,
             now,
             output: Output::new(),
+            room: 0,
+            read_left: 0,
+            frames_left: 0,
             write_left: 0,
             mark: OutputMark::default(),
             timers: Timers::with_capacity(capacity),
@@ -107,6 +116,14 @@ impl Shared {
             held_back_len: 0,
             metrics: Metrics::default(),
         }
+    }
+
+    /// Whoever is served next has all of its budgets.
+    #[inline]
+    pub(crate) const fn begin_event(&mut self) {
+        self.read_left = self.config.read_budget;
+        self.frames_left = self.config.frame_budget;
+        self.write_left = self.config.write_budget;
     }
 
     /// What has happened so far, and how things stand now that there are so many connections.

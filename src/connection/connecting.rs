@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{Connection, Holds, Phase};
+use super::{Connection, Flags, Phase};
 use crate::error::CloseReason;
 use crate::network::{ConnectError, Network, Progress, Readiness};
 use crate::shared::Shared;
@@ -10,7 +10,7 @@ use crate::shared::Shared;
 impl Connection {
     /// Whether it was made to another, and not accepted.
     pub(crate) const fn is_outbound(&self) -> bool {
-        self.is_outbound
+        self.flags.contains(Flags::OUTBOUND)
     }
 
     /// Something has happened while it was being made; says whether it is made now.
@@ -22,7 +22,7 @@ impl Connection {
         match network.connected(self.token) {
             Ok(Progress::Done(())) => {
                 self.phase = Phase::Open;
-                self.holds.remove(Holds::CONNECTING);
+                self.flags.remove(Flags::CONNECTING);
                 (self.opened, self.last_active) = (shared.now, shared.now);
                 // Whether it really takes anything, writing will tell.
                 self.note(Readiness::WRITABLE);
@@ -31,7 +31,7 @@ impl Connection {
                 true
             }
             Ok(Progress::Blocked) => {
-                self.readiness = self.readiness.without(Readiness::WRITABLE);
+                self.flags.remove(Flags::WRITABLE);
                 false
             }
             Err(error) => {

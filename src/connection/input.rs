@@ -1,9 +1,10 @@
 //! What a connection reads.
 
-use super::Connection;
+use super::{Connection, Flags};
 use crate::error::CloseReason;
 use crate::instant::Instant;
 use crate::network::{Network, Progress, Readiness};
+use crate::read_buffer::ReadBuffer;
 use crate::shared::Shared;
 
 impl Connection {
@@ -18,21 +19,20 @@ impl Connection {
     ) -> Option<usize> {
         match network.read(self.token, buffer) {
             Ok(Progress::Done(0)) => {
-                self.is_end_due = true;
+                self.flags.insert(Flags::END_DUE);
                 self.possible = Readiness::WRITABLE;
-                self.readiness = self.readiness.and(self.possible);
+                self.flags.remove(Flags::READABLE.with(Flags::HANGUP));
                 None
             }
             Ok(Progress::Done(len)) => {
-                if len < buffer.len() && !self.readiness.contains(Readiness::HANGUP) {
-                    self.readiness = self.readiness.without(Readiness::READABLE);
+                if len < buffer.len() && !self.flags.contains(Flags::HANGUP) {
+                    self.flags.remove(Flags::READABLE);
                 }
                 self.last_active = now;
                 Some(len)
             }
             Ok(Progress::Blocked) => {
-                let blocked = Readiness::READABLE.with(Readiness::HANGUP);
-                self.readiness = self.readiness.without(blocked);
+                self.flags.remove(Flags::READABLE.with(Flags::HANGUP));
                 None
             }
             Err(error) => {
@@ -40,6 +40,17 @@ impl Connection {
                 None
             }
         }
+    }
+
+    /// Keeps input that could not be used up at once.
+    pub(crate) fn keep_input(&mut self, input: Box<ReadBuffer>) {
+        self.input = Some(input);
+        self.flags.insert(Flags::BUFFERED);
+    }
+
+    /// What was kept.
+    pub(crate) const fn take_input(&mut self) -> Option<Box<ReadBuffer>> {
+        self.input.take()
     }
 
     /// So many bytes were read.

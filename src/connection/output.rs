@@ -1,14 +1,14 @@
 //! What a connection writes, and what waits to be written.
 
-use std::io::IoSlice;
+use std::io::{self, IoSlice};
 
 use bytes::Bytes;
 
-use super::{Connection, Holds};
+use super::{Connection, Flags};
 use crate::command::Slow;
 use crate::error::CloseReason;
 use crate::instant::Instant;
-use crate::network::{Network, Progress, Readiness};
+use crate::network::{Network, Progress};
 use crate::shared::Shared;
 use crate::write_queue::{MAX_PARTS, WriteQueue};
 
@@ -41,8 +41,7 @@ impl Connection {
     }
 
     /// Writes the output at once, and queues what the kernel refuses or the budget forbids.
-    #[inline(always)]
-    pub(super) fn flush_output(&mut self, shared: &mut Shared, network: &mut dyn Network) {
+    fn flush_output(&mut self, shared: &mut Shared, network: &mut dyn Network) {
         let mut sent = 0;
         if let Some(bytes) = shared.output.as_single() {
             let portion = &bytes[..bytes.len().min(shared.write_left)];
@@ -56,6 +55,43 @@ impl Connection {
         self.queue_output(shared, network, sent);
     }
 
+    /// Writes the output of a connection that is writable and has nothing queued. Unless all of it
+    /// can be written at once, which this says, what could not is queued, or the connection broke.
+    #[inline(always)]
+    pub(crate) fn write_output(&mut self, shared: &mut Shared, network: &mut dyn Network) -> bool {
+        let Some(bytes) = shared.output.as_single().filter(|b| b.len() <= shared.write_left) else {
+            return false;
+        };
+        match network.write(self.token, bytes) {
+            Ok(Progress::Done(len)) if len == bytes.len() => {
+                self.last_active = shared.now;
+                shared.write_left -= len;
+                shared.output.clear();
+                true
+            }
+            outcome => {
+                self.keep_output(shared, network, outcome);
+                false
+            }
+        }
+    }
+
+    /// Not all of the output was written in one go: queues the rest, unless the connection broke.
+    #[cold]
+    fn keep_output(
+        &mut self,
+        shared: &mut Shared,
+        network: &mut dyn Network,
+        outcome: io::Result<Progress<usize>>,
+    ) {
+        let sent = self.note_written(outcome, shared.output.len(), shared.now);
+        if self.is_closed() {
+            shared.output.clear();
+        } else {
+            self.queue_output(shared, network, sent);
+        }
+    }
+
     /// Writes as much of `portion` as the kernel takes, with nothing queued before it; says how
     /// much that was.
     #[inline(always)]
@@ -65,26 +101,36 @@ impl Connection {
         portion: &[u8],
         now: Instant,
     ) -> usize {
-        if portion.is_empty() || !self.readiness.contains(Readiness::WRITABLE) {
+        if portion.is_empty() || !self.flags.contains(Flags::WRITABLE) {
             return 0;
         }
-        match network.write(self.token, portion) {
-            Ok(Progress::Done(len)) => {
-                self.last_active = now;
-                if len < portion.len() {
-                    self.readiness = self.readiness.without(Readiness::WRITABLE);
-                }
-                len
-            }
-            Ok(Progress::Blocked) => {
-                self.readiness = self.readiness.without(Readiness::WRITABLE);
-                0
-            }
+        let outcome = network.write(self.token, portion);
+        self.note_written(outcome, portion.len(), now)
+    }
+
+    /// So much of `offered` bytes was written; says how much that is.
+    #[inline]
+    fn note_written(
+        &mut self,
+        outcome: io::Result<Progress<usize>>,
+        offered: usize,
+        now: Instant,
+    ) -> usize {
+        let sent = match outcome {
+            Ok(Progress::Done(len)) => len,
+            Ok(Progress::Blocked) => 0,
             Err(error) => {
                 self.cut(CloseReason::Reset(error.kind()));
-                0
+                return 0;
             }
+        };
+        if sent < offered {
+            self.flags.remove(Flags::WRITABLE);
         }
+        if sent > 0 {
+            self.last_active = now;
+        }
+        sent
     }
 
     /// Sends bytes that others may be sent too, without a copy: what the kernel does not take at
@@ -140,6 +186,7 @@ impl Connection {
         if sent < bytes.len() {
             let now = shared.now;
             queue_rest(self.queue.get_or_insert_with(|| Box::new(WriteQueue::new(now))), sent);
+            self.flags.insert(Flags::BUFFERED);
             self.check_watermarks(shared);
         }
         Some(sent)
@@ -152,6 +199,7 @@ impl Connection {
         let mut queue = WriteQueue::new(shared.now);
         queue.append(&mut shared.output, sent);
         self.queue = Some(Box::new(queue));
+        self.flags.insert(Flags::BUFFERED);
         self.flush_queue(shared, network);
     }
 
@@ -161,8 +209,8 @@ impl Connection {
         if !shared.output.is_empty() {
             queue.append(&mut shared.output, 0);
         }
-        let can_write = |readiness: Readiness| readiness.contains(Readiness::WRITABLE);
-        while shared.write_left > 0 && queue.len() > 0 && can_write(self.readiness) {
+        let can_write = |flags: Flags| flags.contains(Flags::WRITABLE);
+        while shared.write_left > 0 && queue.len() > 0 && can_write(self.flags) {
             let mut slices = [IoSlice::new(&[]); MAX_PARTS];
             let count = queue.fill_slices(&mut slices, shared.write_left);
             let offered: usize = slices[..count].iter().map(|slice| slice.len()).sum();
@@ -175,7 +223,7 @@ impl Connection {
                 }
             };
             if sent < offered {
-                self.readiness = self.readiness.without(Readiness::WRITABLE);
+                self.flags.remove(Flags::WRITABLE);
             }
             if sent > 0 {
                 queue.consume(sent, shared.now);
@@ -189,8 +237,8 @@ impl Connection {
     /// Gives up what waits, which then holds nobody back any more.
     pub(super) fn drop_queue(&mut self, shared: &mut Shared) {
         self.queue = None;
-        shared.held_back_len -= usize::from(self.holds.contains(Holds::OUTPUT));
-        self.holds.remove(Holds::OUTPUT);
+        shared.held_back_len -= usize::from(self.flags.contains(Flags::OUTPUT));
+        self.flags.remove(Flags::OUTPUT);
     }
 
     /// Holds the peer back or lets it go on, by the length of its queue.
@@ -203,10 +251,10 @@ impl Connection {
         if len > config.write_limit {
             self.cut(CloseReason::WriteLimit);
         } else if len >= config.high_watermark {
-            shared.held_back_len += usize::from(!self.holds.contains(Holds::OUTPUT));
-            self.holds.insert(Holds::OUTPUT);
-        } else if len <= config.low_watermark && self.holds.contains(Holds::OUTPUT) {
-            self.holds.remove(Holds::OUTPUT);
+            shared.held_back_len += usize::from(!self.flags.contains(Flags::OUTPUT));
+            self.flags.insert(Flags::OUTPUT);
+        } else if len <= config.low_watermark && self.flags.contains(Flags::OUTPUT) {
+            self.flags.remove(Flags::OUTPUT);
             shared.held_back_len -= 1;
             self.begin_again(shared.now);
         }

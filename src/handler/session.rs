@@ -93,8 +93,14 @@ impl<H: Handler> Session<'_, H> {
         self.commands().defer_to(endpoint, task)
     }
 
+    /// Nearly all output is far from any limit.
     #[inline]
     fn check_write_limit(&mut self) -> Result<(), Error> {
+        if self.shared.output.len() < self.shared.room { Ok(()) } else { self.check_waiting() }
+    }
+
+    #[cold]
+    fn check_waiting(&mut self) -> Result<(), Error> {
         let waiting = self.connection.queued_len() + self.shared.output.len();
         if waiting <= self.shared.config.write_limit { Ok(()) } else { Err(self.overflow(waiting)) }
     }
@@ -159,12 +165,6 @@ impl<H: Handler> Session<'_, H> {
         self.connection.cancel_timer(self.shared, key)
     }
 
-    /// How much output takes the queue to the high watermark.
-    #[inline]
-    pub(crate) fn output_room(&self) -> usize {
-        self.shared.config.high_watermark.saturating_sub(self.connection.queued_len())
-    }
-
     /// What the handler keeps for this connection. What is borrowed from it must be let go, or
     /// cloned, before anything is sent.
     #[inline]
@@ -219,6 +219,66 @@ impl<H: Handler> Session<'_, H> {
     /// How many bytes of earlier output wait for the peer to take them.
     pub fn queued_len(&self) -> usize {
         self.connection.queued_len()
+    }
+}
+
+/// What the loop does with it around the callbacks. Nothing that is counted for every event can
+/// overflow within 584 years, and costs no check.
+impl<H: Handler> Session<'_, H> {
+    /// How much output takes the queue to the high watermark.
+    pub(crate) fn output_room(&self) -> usize {
+        self.shared.config.high_watermark.saturating_sub(self.connection.queued_len())
+    }
+
+    /// The output has taken the queue to the high watermark.
+    #[cold]
+    pub(crate) fn make_room(&mut self) {
+        self.connection.flush(self.shared, self.network);
+        self.shared.room = self.output_room();
+    }
+
+    /// Sees to what came of an event for a connection with nothing special about it: writes all
+    /// output, if there is any, in one go. If that fails, it has to be [settled](Self::settle).
+    #[inline(always)]
+    pub(crate) fn settle_plain(&mut self) -> bool {
+        let is_sent = self.shared.output.is_empty()
+            || self.connection.write_output(self.shared, self.network);
+        if is_sent {
+            self.count_sent();
+        }
+        is_sent
+    }
+
+    /// Sees to what came of an event.
+    pub(crate) fn settle(&mut self) {
+        self.connection.settle(self.shared, self.network);
+        self.count_sent();
+    }
+
+    /// Counts what was written for this event.
+    #[inline(always)]
+    fn count_sent(&mut self) {
+        let sent = self.shared.config.write_budget.wrapping_sub(self.shared.write_left);
+        self.connection.count_sent(sent);
+        let metrics = &mut self.shared.metrics;
+        metrics.bytes_sent = metrics.bytes_sent.wrapping_add(sent as u64);
+    }
+
+    /// So many bytes were read, within the budget.
+    #[inline(always)]
+    pub(crate) fn count_read(&mut self, len: usize) {
+        self.shared.read_left = self.shared.read_left.wrapping_sub(len);
+        self.connection.count_received(len);
+        let metrics = &mut self.shared.metrics;
+        metrics.bytes_received = metrics.bytes_received.wrapping_add(len as u64);
+    }
+
+    /// So many frames were run.
+    #[inline(always)]
+    pub(crate) fn count_frames(&mut self, count: usize) {
+        self.connection.ran_frames(count);
+        let metrics = &mut self.shared.metrics;
+        metrics.frames = metrics.frames.wrapping_add(count as u64);
     }
 }
 

@@ -1,12 +1,13 @@
 //! The steps of a turn that serve connections and sockets: events, work left over, timers, closes.
 
 use super::{EVENTS_LEN, Reactor, Service};
-use crate::endpoint::{Call, Endpoint};
+use crate::endpoint::{Call, Endpoint, Next};
 use crate::error::CloseReason;
 use crate::metrics::Work;
-use crate::network::{Event, Network};
+use crate::network::{Event, Network, Readiness};
 use crate::shared::Purpose;
 use crate::token::Token;
+use crate::turn::Turn;
 
 impl Reactor {
     pub(super) fn serve_events(&mut self, network: &mut dyn Network) {
@@ -19,7 +20,7 @@ impl Reactor {
             let mut turn = self.tools.turn(network);
             match service {
                 Service::Stream(_, endpoint) if token.is_connection() => {
-                    endpoint.on_event(&mut turn, token, readiness);
+                    serve(&mut **endpoint, &mut turn, token, readiness);
                 }
                 Service::Stream(acceptor, _) => {
                     acceptor.on_event();
@@ -57,7 +58,11 @@ impl Reactor {
             let Some(token) = self.tools.shared.ready.pop_front() else { break };
             let mut turn = self.tools.turn(network);
             match &mut self.services[token.endpoint_index()] {
-                Service::Stream(_, endpoint) => endpoint.on_turn(&mut turn, token),
+                Service::Stream(_, endpoint) => {
+                    if endpoint.unlist(token) {
+                        serve(&mut **endpoint, &mut turn, token, Readiness::NONE);
+                    }
+                }
                 Service::Datagram(endpoint) => endpoint.on_turn(&mut turn, &mut self.incoming),
             }
             self.keep_budget(network);
@@ -127,5 +132,15 @@ impl Reactor {
                 self.may_accept |= acceptor.may_accept();
             }
         }
+    }
+}
+
+/// Serves a connection within its budgets.
+#[inline(always)]
+fn serve(endpoint: &mut dyn Endpoint, turn: &mut Turn<'_>, token: Token, readiness: Readiness) {
+    turn.shared.begin_event();
+    let mut next = endpoint.on_event(turn, token, readiness);
+    while next == Next::Again {
+        next = endpoint.on_event(turn, token, Readiness::NONE);
     }
 }
