@@ -56,7 +56,8 @@ impl Output {
     /// How many bytes were put and not taken yet.
     #[inline]
     pub const fn len(&self) -> usize {
-        self.bytes.len() + self.shared_len
+        // Both are lengths of what is in memory: no sum of those can overflow.
+        self.bytes.len().wrapping_add(self.shared_len)
     }
 
     /// Whether nothing was put.
@@ -113,6 +114,12 @@ impl Output {
         if self.bytes.capacity() > Self::MAX_KEPT_LEN || !self.shared.is_empty() {
             self.give_back();
         }
+    }
+
+    /// Forgets everything, of which nothing is shared nor takes more room than is kept.
+    #[inline]
+    pub(crate) fn forget(&mut self) {
+        self.bytes.clear();
     }
 
     #[cold]

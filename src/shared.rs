@@ -20,7 +20,8 @@ pub(crate) struct Shared {
     pub(crate) now: Instant,
     /// What the callbacks of the current event have sent; empty between events.
     pub(crate) output: Output,
-    /// How long the output may get before it must be looked what becomes of it.
+    /// How long the output may get before it must be flushed: the high watermark, but for a
+    /// connection that has something queued, while it is served.
     pub(crate) room: usize,
     /// What the connection that is served may still read, in bytes.
     pub(crate) read_left: usize,
@@ -93,10 +94,9 @@ impl Shared {
 
     pub(crate) fn new(config: Config, capacity: usize, roster: Roster, now: Instant) -> Self {
         Self {
-            config,
             now,
             output: Output::new(),
-            room: 0,
+            room: config.high_watermark,
             read_left: 0,
             frames_left: 0,
             write_left: 0,
@@ -115,6 +115,7 @@ impl Shared {
             held_len: 0,
             held_back_len: 0,
             metrics: Metrics::default(),
+            config,
         }
     }
 

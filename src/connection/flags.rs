@@ -33,29 +33,31 @@ impl Flags {
     pub(super) const TIED: Self = Self(1 << 14);
     /// Its peer was told that nothing more will come.
     pub(super) const FINISHED: Self = Self(1 << 15);
+    /// What it has sent in this event fills its room: that must be flushed first.
+    pub(super) const FULL: Self = Self(1 << 16);
     /// All of these reasons.
-    pub(super) const HOLDS: Self = Self(0xff << 8);
+    pub(super) const HOLDS: Self = Self(0x1ff << 8);
 }
 
 /// What has to be seen to after an event, though frames are run.
 impl Flags {
     /// The peer finished, and the handler was not told yet.
-    pub(super) const END_DUE: Self = Self(1 << 16);
+    pub(super) const END_DUE: Self = Self(1 << 17);
     /// The loop drains: it closes as soon as it has nothing left to do.
-    pub(super) const WHEN_IDLE: Self = Self(1 << 17);
+    pub(super) const WHEN_IDLE: Self = Self(1 << 18);
     /// It had nothing left to do: it closes if that is still so when all that callbacks had asked
     /// for by then is done, which may be something for it.
-    pub(super) const AFTER_COMMANDS: Self = Self(1 << 18);
+    pub(super) const AFTER_COMMANDS: Self = Self(1 << 19);
     /// It came when the drain began, and has a moment to ask for something.
-    pub(super) const NEWCOMER: Self = Self(1 << 19);
+    pub(super) const NEWCOMER: Self = Self(1 << 20);
     /// What a drain means for it, of which there is one or none.
-    pub(super) const DRAINING: Self = Self(7 << 17);
+    pub(super) const DRAINING: Self = Self(7 << 18);
     /// On the loop's list of those that have work left.
-    pub(super) const LISTED_READY: Self = Self(1 << 20);
+    pub(super) const LISTED_READY: Self = Self(1 << 21);
     /// Input or output waits, or did when it was last settled.
-    pub(super) const BUFFERED: Self = Self(1 << 22);
+    pub(super) const BUFFERED: Self = Self(1 << 23);
     /// Something about it has changed that the next settling sees to, such as its deadlines.
-    pub(super) const UNSETTLED: Self = Self(1 << 21);
+    pub(super) const UNSETTLED: Self = Self(1 << 22);
 }
 
 /// What makes no difference while it is served.

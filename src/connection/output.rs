@@ -7,7 +7,6 @@ use bytes::Bytes;
 use super::{Connection, Flags};
 use crate::command::Slow;
 use crate::error::CloseReason;
-use crate::instant::Instant;
 use crate::network::{Network, Progress};
 use crate::shared::Shared;
 use crate::write_queue::{MAX_PARTS, WriteQueue};
@@ -23,14 +22,27 @@ pub(crate) enum Delivery {
 }
 
 impl Connection {
-    /// So many bytes were written.
+    /// So many bytes were written, of what could be written in this event.
     #[inline]
-    pub(crate) const fn count_sent(&mut self, len: usize) {
+    fn count_sent(&mut self, shared: &mut Shared, len: usize) {
+        shared.write_left -= len;
+        // Neither overflows within 584 years.
         self.bytes_sent = self.bytes_sent.wrapping_add(len as u64);
+        shared.metrics.bytes_sent = shared.metrics.bytes_sent.wrapping_add(len as u64);
+    }
+
+    /// What it has sent in this event fills its room.
+    pub(crate) const fn note_full(&mut self) {
+        self.flags.insert(Flags::FULL);
+    }
+
+    pub(crate) const fn is_full(&self) -> bool {
+        self.flags.contains(Flags::FULL)
     }
 
     /// Moves what the callbacks sent towards the peer, and what waited before it.
     pub(crate) fn flush(&mut self, shared: &mut Shared, network: &mut dyn Network) {
+        self.flags.remove(Flags::FULL);
         if self.is_closed() {
             shared.output.clear();
         } else if self.queue.is_some() {
@@ -45,9 +57,10 @@ impl Connection {
         let mut sent = 0;
         if let Some(bytes) = shared.output.as_single() {
             let portion = &bytes[..bytes.len().min(shared.write_left)];
-            sent = self.write_now(network, portion, shared.now);
-            if sent == bytes.len() || self.is_closed() {
-                shared.write_left -= sent;
+            let outcome = self.write_now(network, portion);
+            let (offered, whole) = (portion.len(), bytes.len());
+            sent = self.note_written(shared, outcome, offered);
+            if sent == whole || self.is_closed() {
                 shared.output.clear();
                 return;
             }
@@ -55,18 +68,18 @@ impl Connection {
         self.queue_output(shared, network, sent);
     }
 
-    /// Writes the output of a connection that is writable and has nothing queued. Unless all of it
-    /// can be written at once, which this says, what could not is queued, or the connection broke.
+    /// Writes the output of a connection with nothing special about it. Unless all of it can be
+    /// written at once, which this says, the rest is queued, or the connection broke.
     #[inline(always)]
     pub(crate) fn write_output(&mut self, shared: &mut Shared, network: &mut dyn Network) -> bool {
         let Some(bytes) = shared.output.as_single().filter(|b| b.len() <= shared.write_left) else {
             return false;
         };
         match network.write(self.token, bytes) {
+            // It was read from in this event, so it is known to be active.
             Ok(Progress::Done(len)) if len == bytes.len() => {
-                self.last_active = shared.now;
-                shared.write_left -= len;
-                shared.output.clear();
+                self.count_sent(shared, len);
+                shared.output.forget();
                 true
             }
             outcome => {
@@ -84,7 +97,8 @@ impl Connection {
         network: &mut dyn Network,
         outcome: io::Result<Progress<usize>>,
     ) {
-        let sent = self.note_written(outcome, shared.output.len(), shared.now);
+        let offered = shared.output.len();
+        let sent = self.note_written(shared, outcome, offered);
         if self.is_closed() {
             shared.output.clear();
         } else {
@@ -92,29 +106,20 @@ impl Connection {
         }
     }
 
-    /// Writes as much of `portion` as the kernel takes, with nothing queued before it; says how
-    /// much that was.
-    #[inline(always)]
-    pub(super) fn write_now(
-        &mut self,
-        network: &mut dyn Network,
-        portion: &[u8],
-        now: Instant,
-    ) -> usize {
+    /// Writes as much of `portion` as the kernel takes, with nothing queued before it.
+    fn write_now(&self, network: &mut dyn Network, portion: &[u8]) -> io::Result<Progress<usize>> {
         if portion.is_empty() || !self.flags.contains(Flags::WRITABLE) {
-            return 0;
+            return Ok(Progress::Done(0));
         }
-        let outcome = network.write(self.token, portion);
-        self.note_written(outcome, portion.len(), now)
+        network.write(self.token, portion)
     }
 
-    /// So much of `offered` bytes was written; says how much that is.
-    #[inline]
+    /// This is what came of an attempt to write `offered` bytes; says how many were written.
     fn note_written(
         &mut self,
+        shared: &mut Shared,
         outcome: io::Result<Progress<usize>>,
         offered: usize,
-        now: Instant,
     ) -> usize {
         let sent = match outcome {
             Ok(Progress::Done(len)) => len,
@@ -128,8 +133,9 @@ impl Connection {
             self.flags.remove(Flags::WRITABLE);
         }
         if sent > 0 {
-            self.last_active = now;
+            self.last_active = shared.now;
         }
+        self.count_sent(shared, sent);
         sent
     }
 
@@ -177,9 +183,11 @@ impl Connection {
         queue_rest: impl FnOnce(&mut WriteQueue, usize),
     ) -> Option<usize> {
         let portion = &bytes[..bytes.len().min(shared.write_left)];
-        let has_queue = self.queue.is_some();
-        let sent = if has_queue { 0 } else { self.write_now(network, portion, shared.now) };
-        shared.write_left -= sent;
+        let mut sent = 0;
+        if self.queue.is_none() {
+            let outcome = self.write_now(network, portion);
+            sent = self.note_written(shared, outcome, portion.len());
+        }
         if self.is_closed() {
             return None;
         }
@@ -195,7 +203,6 @@ impl Connection {
     /// Queues the output but its first `sent` bytes, which the kernel took.
     #[inline(never)]
     fn queue_output(&mut self, shared: &mut Shared, network: &mut dyn Network, sent: usize) {
-        shared.write_left -= sent;
         let mut queue = WriteQueue::new(shared.now);
         queue.append(&mut shared.output, sent);
         self.queue = Some(Box::new(queue));
@@ -205,31 +212,28 @@ impl Connection {
 
     /// Queues the output and writes as much of the queue as the kernel takes.
     fn flush_queue(&mut self, shared: &mut Shared, network: &mut dyn Network) {
-        let Some(queue) = &mut self.queue else { return };
-        if !shared.output.is_empty() {
+        if let Some(queue) = &mut self.queue
+            && !shared.output.is_empty()
+        {
             queue.append(&mut shared.output, 0);
         }
-        let can_write = |flags: Flags| flags.contains(Flags::WRITABLE);
-        while shared.write_left > 0 && queue.len() > 0 && can_write(self.flags) {
+        while shared.write_left > 0
+            && self.flags.contains(Flags::WRITABLE)
+            && let Some(queue) = self.queue.as_mut().filter(|queue| queue.len() > 0)
+        {
             let mut slices = [IoSlice::new(&[]); MAX_PARTS];
             let count = queue.fill_slices(&mut slices, shared.write_left);
             let offered: usize = slices[..count].iter().map(|slice| slice.len()).sum();
-            let sent = match network.write_vectored(self.token, &slices[..count]) {
-                Ok(Progress::Done(len)) => len,
-                Ok(Progress::Blocked) => 0,
-                Err(error) => {
-                    self.cut(CloseReason::Reset(error.kind()));
-                    return;
-                }
-            };
-            if sent < offered {
-                self.flags.remove(Flags::WRITABLE);
+            let outcome = network.write_vectored(self.token, &slices[..count]);
+            let sent = self.note_written(shared, outcome, offered);
+            if self.is_closed() {
+                return;
             }
-            if sent > 0 {
+            if let Some(queue) = &mut self.queue
+                && sent > 0
+            {
                 queue.consume(sent, shared.now);
-                self.last_active = shared.now;
             }
-            shared.write_left -= sent;
         }
         self.check_watermarks(shared);
     }

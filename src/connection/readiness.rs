@@ -85,7 +85,11 @@ impl Connection {
     #[inline]
     pub(crate) const fn ran_frames(&mut self, count: usize) {
         self.frames = self.frames.wrapping_add(count as u64);
-        if count > 0 && self.flags.contains(Flags::NEWCOMER) {
+    }
+
+    /// A frame was run: a newcomer has asked for what he came for.
+    pub(crate) const fn note_active_newcomer(&mut self) {
+        if self.flags.contains(Flags::NEWCOMER) {
             self.set_draining(Flags::WHEN_IDLE);
         }
     }

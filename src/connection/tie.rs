@@ -207,10 +207,7 @@ impl Connection {
     /// Writes what the partner brought, and queues what the kernel refuses or the budget forbids.
     pub(crate) fn pass_on(&mut self, shared: &mut Shared, network: &mut dyn Network, bytes: &[u8]) {
         let queue_rest = |queue: &mut WriteQueue, sent| queue.append_copy(&bytes[sent..]);
-        if let Some(sent) = self.write_or_queue(shared, network, bytes, queue_rest) {
-            self.count_sent(sent);
-            shared.metrics.bytes_sent += sent as u64;
-        }
+        self.write_or_queue(shared, network, bytes, queue_rest);
     }
 
     /// Whether its peer has finished and everything it sent was passed on.

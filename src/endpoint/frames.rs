@@ -42,7 +42,6 @@ pub(super) fn serve<H: Handler>(
     let Turn { network, shared, bench: Bench { buffer, layers } } = turn;
     let session = &mut Session { connection, codec, state, shared, network: &mut **network };
     let (mut kept, len) = if session.connection.is_poised() {
-        session.shared.room = session.shared.config.high_watermark;
         (None, read(session, buffer))
     } else if session.connection.is_listed_ready() {
         // Whoever is on the list is served when it is his turn, and once a turn.
@@ -116,6 +115,9 @@ fn connect<H: Handler>(handler: &mut H, session: &mut Session<'_, H>) {
 /// else is due.
 #[inline(never)]
 fn wind_up<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, layers: &mut Layers) -> Next {
+    if session.shared.frames_left < session.shared.config.frame_budget {
+        session.connection.note_active_newcomer();
+    }
     let has_frames = session.connection.has_frames_waiting() && session.connection.may_run();
     if may_read(session) || (has_frames && session.shared.frames_left > 0) {
         return Next::Again;
@@ -189,7 +191,8 @@ struct Ran {
     need: usize,
 }
 
-/// Decodes and runs the frames in `input`, until there is no whole one, or something stops it.
+/// Decodes and runs the frames in `input`, of which there is some and may be run, until there is no
+/// whole one, or something stops it.
 #[inline(always)]
 fn run_frames<H: Handler>(
     handler: &mut H,
@@ -204,7 +207,7 @@ fn run_frames<H: Handler>(
     let input_len = input.len();
     let mut consumed = 0;
     let mut need = 0;
-    while consumed < input_len && session.shared.frames_left > 0 && session.connection.may_run() {
+    loop {
         session.shared.mark = session.shared.output.mark();
         match session.codec.decode(&mut input[consumed..]) {
             Ok(Decoded::Frame { frame, consumed: len }) => {
@@ -219,15 +222,19 @@ fn run_frames<H: Handler>(
                 if len == 0 || consumed > input_len {
                     close_malformed(session, IMPOSSIBLE_FRAME);
                 }
-                if session.shared.output.len() >= session.shared.room {
-                    session.make_room();
-                }
             }
             Ok(Decoded::Incomplete { need: asked }) => {
                 need = asked.max(input_len - consumed + 1);
                 break;
             }
             Err(error) => close_malformed(session, error),
+        }
+        if consumed >= input_len {
+            break;
+        }
+        let is_free = session.shared.frames_left > 0 && session.connection.may_run();
+        if !is_free && !session.may_go_on() {
+            break;
         }
     }
     Ran { consumed: consumed.min(input_len), need }
@@ -319,6 +326,7 @@ fn run_last<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, layers: &
     match session.codec.decode_end(input.filled()) {
         Ok(Some(frame)) => {
             session.count_frames(1);
+            session.connection.note_active_newcomer();
             if !is_watched || is_let_through(handler, session, layers, 0..len) {
                 guard(session, |session| handler.on_frame(session, frame));
             }

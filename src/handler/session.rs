@@ -96,13 +96,17 @@ impl<H: Handler> Session<'_, H> {
     /// Nearly all output is far from any limit.
     #[inline]
     fn check_write_limit(&mut self) -> Result<(), Error> {
-        if self.shared.output.len() < self.shared.room { Ok(()) } else { self.check_waiting() }
+        if self.shared.output.len() < self.shared.room { Ok(()) } else { self.note_full() }
     }
 
     #[cold]
-    fn check_waiting(&mut self) -> Result<(), Error> {
+    fn note_full(&mut self) -> Result<(), Error> {
         let waiting = self.connection.queued_len() + self.shared.output.len();
-        if waiting <= self.shared.config.write_limit { Ok(()) } else { Err(self.overflow(waiting)) }
+        if waiting > self.shared.config.write_limit {
+            return Err(self.overflow(waiting));
+        }
+        self.connection.note_full();
+        Ok(())
     }
 
     #[cold]
@@ -230,38 +234,28 @@ impl<H: Handler> Session<'_, H> {
         self.shared.config.high_watermark.saturating_sub(self.connection.queued_len())
     }
 
-    /// The output has taken the queue to the high watermark.
+    /// Whether frames go on, now that something holds them: they do if it was only that the output
+    /// had to be flushed first.
     #[cold]
-    pub(crate) fn make_room(&mut self) {
-        self.connection.flush(self.shared, self.network);
-        self.shared.room = self.output_room();
+    pub(crate) fn may_go_on(&mut self) -> bool {
+        if self.connection.is_full() {
+            self.connection.flush(self.shared, self.network);
+            self.shared.room = self.output_room();
+        }
+        self.shared.frames_left > 0 && self.connection.may_run()
     }
 
     /// Sees to what came of an event for a connection with nothing special about it: writes all
     /// output, if there is any, in one go. If that fails, it has to be [settled](Self::settle).
     #[inline(always)]
     pub(crate) fn settle_plain(&mut self) -> bool {
-        let is_sent = self.shared.output.is_empty()
-            || self.connection.write_output(self.shared, self.network);
-        if is_sent {
-            self.count_sent();
-        }
-        is_sent
+        self.shared.output.is_empty() || self.connection.write_output(self.shared, self.network)
     }
 
     /// Sees to what came of an event.
     pub(crate) fn settle(&mut self) {
         self.connection.settle(self.shared, self.network);
-        self.count_sent();
-    }
-
-    /// Counts what was written for this event.
-    #[inline(always)]
-    fn count_sent(&mut self) {
-        let sent = self.shared.config.write_budget.wrapping_sub(self.shared.write_left);
-        self.connection.count_sent(sent);
-        let metrics = &mut self.shared.metrics;
-        metrics.bytes_sent = metrics.bytes_sent.wrapping_add(sent as u64);
+        self.shared.room = self.shared.config.high_watermark;
     }
 
     /// So many bytes were read, within the budget.

@@ -132,12 +132,8 @@ impl Reactor {
         let shared = &mut self.tools.shared;
         if let Some(connection) = find(&mut self.services, token) {
             change(connection, shared);
-            let budget = shared.config.write_budget;
-            shared.write_left = budget;
+            shared.begin_event();
             connection.settle(shared, network);
-            let sent = budget - shared.write_left;
-            connection.count_sent(sent);
-            shared.metrics.bytes_sent += sent as u64;
         }
     }
 }
