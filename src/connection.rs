@@ -39,7 +39,8 @@ pub(crate) use self::output::Delivery;
 use crate::error::CloseReason;
 use crate::handler_timers::HandlerTimers;
 use crate::instant::Instant;
-use crate::network::{Network, Readiness};
+use crate::network::Readiness;
+use crate::outside::Outside;
 use crate::read_buffer::ReadBuffer;
 use crate::shared::Shared;
 use crate::timers::TimerId;
@@ -254,7 +255,7 @@ impl Connection {
 
     /// After each event: steps towards the end, and sees to it that it is served again, looked at
     /// again, or freed.
-    pub(crate) fn settle(&mut self, shared: &mut Shared, network: &mut dyn Network) {
+    pub(crate) fn settle(&mut self, shared: &mut Shared, network: &mut Outside<'_>) {
         self.flush(shared, network);
         self.advance(shared, network);
         if self.is_tied() {

@@ -236,7 +236,7 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
             bench.layers.on_close(&mut session.context(), &reason);
         });
         let Peer { mut connection, codec, state } = self.connections.remove(token)?;
-        connection.release(turn.shared, turn.network);
+        connection.release(turn.shared, &mut turn.network);
         drop_kept(turn.shared, token, (codec, state, connection));
         Some(reason)
     }
@@ -266,7 +266,7 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
         slow: Slow,
     ) -> Delivery {
         let delivery = self.with_session(turn, token, |_, session| {
-            session.connection.deliver(session.shared, session.network, bytes, slow)
+            session.connection.deliver(session.shared, &mut session.network, bytes, slow)
         });
         delivery.unwrap_or(Delivery::Gone)
     }

@@ -34,6 +34,7 @@ mod handler_timers; // the timers that handlers set, by key
 mod backoff; // pauses before something that failed is tried again
 
 // The machines.
+mod outside; // the network of a turn, as it is handed on
 mod turn; // what the loop lends them
 mod connection; // one TCP peer: the only place where its state changes
 mod context; // a connection as layers see it

@@ -48,6 +48,7 @@ use crate::layers::Layers;
 use crate::mailbox::{Mailbox, Request};
 use crate::metrics::Metrics;
 use crate::network::{Event, Network};
+use crate::outside::Outside;
 use crate::roster::Roster;
 use crate::shared::Shared;
 use crate::turn::Tools;
@@ -178,7 +179,7 @@ impl Reactor {
         if self.next_timer().is_some() {
             self.clock_read = network.now();
         }
-        self.turn_again(network, timeout)?;
+        self.turn_again(&mut Outside::Other(network), timeout)?;
         Ok(self.report().cloned())
     }
 
@@ -191,7 +192,7 @@ impl Reactor {
     /// still good. Says whether the loop has ended.
     pub(crate) fn turn_again(
         &mut self,
-        network: &mut dyn Network,
+        network: &mut Outside<'_>,
         timeout: Option<Duration>,
     ) -> Result<bool, Error> {
         let result = self.try_turn(network, timeout);
@@ -289,7 +290,7 @@ impl Reactor {
     #[inline(always)]
     fn try_turn(
         &mut self,
-        network: &mut dyn Network,
+        network: &mut Outside<'_>,
         timeout: Option<Duration>,
     ) -> Result<bool, Error> {
         let wait = self.wait(timeout);
@@ -362,7 +363,7 @@ impl Reactor {
         }
     }
 
-    fn read_clock(&mut self, network: &mut dyn Network) {
+    fn read_clock(&mut self, network: &mut Outside<'_>) {
         self.clock_read = network.now();
         self.tools.shared.now = self.clock_read;
         self.tools.shared.metrics.turns += 1;

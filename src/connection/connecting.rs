@@ -4,7 +4,8 @@ use std::io;
 
 use super::{Connection, Flags, Phase};
 use crate::error::CloseReason;
-use crate::network::{ConnectError, Network, Progress, Readiness};
+use crate::network::{ConnectError, Progress, Readiness};
+use crate::outside::Outside;
 use crate::shared::Shared;
 
 impl Connection {
@@ -17,7 +18,7 @@ impl Connection {
     pub(crate) fn check_connected(
         &mut self,
         shared: &mut Shared,
-        network: &mut dyn Network,
+        network: &mut Outside<'_>,
     ) -> bool {
         match network.connected(self.token) {
             Ok(Progress::Done(())) => {

@@ -5,7 +5,8 @@ use std::io;
 use super::{Connection, Flags, Phase};
 use crate::command::Command;
 use crate::error::CloseReason;
-use crate::network::{Network, Readiness};
+use crate::network::Readiness;
+use crate::outside::Outside;
 use crate::shared::Shared;
 
 impl Connection {
@@ -53,7 +54,7 @@ impl Connection {
 
     /// Takes whatever step towards the end is due: called after each event, when its output has
     /// been flushed.
-    pub(super) fn advance(&mut self, shared: &mut Shared, network: &mut dyn Network) {
+    pub(super) fn advance(&mut self, shared: &mut Shared, network: &mut Outside<'_>) {
         if self.flags.contains(Flags::WHEN_IDLE) && self.has_nothing_to_do() {
             if shared.commands.is_empty() {
                 self.close(CloseReason::Drained);
@@ -78,7 +79,7 @@ impl Connection {
     }
 
     /// Tells the peer that nothing more will come, unless it was told before.
-    pub(super) fn end_output(&mut self, network: &mut dyn Network) -> io::Result<()> {
+    pub(super) fn end_output(&mut self, network: &mut Outside<'_>) -> io::Result<()> {
         if self.flags.contains(Flags::FINISHED) {
             return Ok(());
         }
@@ -116,7 +117,7 @@ impl Connection {
     }
 
     /// The slot is about to be freed: gives the socket and the timers back.
-    pub(crate) fn release(&mut self, shared: &mut Shared, network: &mut dyn Network) {
+    pub(crate) fn release(&mut self, shared: &mut Shared, network: &mut Outside<'_>) {
         shared.outbound_len -= usize::from(self.is_outbound());
         match self.flags.contains(Flags::ABORTED) {
             true => network.abort(self.token),

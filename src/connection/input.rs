@@ -3,7 +3,8 @@
 use super::{Connection, Flags};
 use crate::error::CloseReason;
 use crate::instant::Instant;
-use crate::network::{Network, Progress, Readiness};
+use crate::network::{Readiness, Transfer};
+use crate::outside::Outside;
 use crate::read_buffer::ReadBuffer;
 use crate::shared::Shared;
 
@@ -13,29 +14,29 @@ impl Connection {
     #[inline(always)]
     pub(crate) fn read(
         &mut self,
-        network: &mut dyn Network,
+        network: &mut Outside<'_>,
         buffer: &mut [u8],
         now: Instant,
     ) -> Option<usize> {
         match network.read(self.token, buffer) {
-            Ok(Progress::Done(0)) => {
+            Transfer::Done(0) => {
                 self.flags.insert(Flags::END_DUE);
                 self.possible = Readiness::WRITABLE;
                 self.flags.remove(Flags::READABLE.with(Flags::HANGUP));
                 None
             }
-            Ok(Progress::Done(len)) => {
+            Transfer::Done(len) => {
                 if len < buffer.len() && !self.flags.contains(Flags::HANGUP) {
                     self.flags.remove(Flags::READABLE);
                 }
                 self.last_active = now;
                 Some(len)
             }
-            Ok(Progress::Blocked) => {
+            Transfer::Blocked => {
                 self.flags.remove(Flags::READABLE.with(Flags::HANGUP));
                 None
             }
-            Err(error) => {
+            Transfer::Failed(error) => {
                 self.cut(CloseReason::Reset(error.kind()));
                 None
             }
@@ -60,7 +61,7 @@ impl Connection {
     }
 
     /// Reads and discards, until there is no more, or more than is put up with.
-    pub(crate) fn linger(&mut self, shared: &Shared, network: &mut dyn Network, buffer: &mut [u8]) {
+    pub(crate) fn linger(&mut self, shared: &Shared, network: &mut Outside<'_>, buffer: &mut [u8]) {
         let mut budget = shared.config.read_budget;
         while self.has_unread() && budget > 0 {
             let since = self.last_active;

@@ -1,13 +1,14 @@
 //! What a connection writes, and what waits to be written.
 
-use std::io::{self, IoSlice};
+use std::io::IoSlice;
 
 use bytes::Bytes;
 
 use super::{Connection, Flags};
 use crate::command::Slow;
 use crate::error::CloseReason;
-use crate::network::{Network, Progress};
+use crate::network::Transfer;
+use crate::outside::Outside;
 use crate::shared::Shared;
 use crate::write_queue::{MAX_PARTS, WriteQueue};
 
@@ -41,7 +42,7 @@ impl Connection {
     }
 
     /// Moves what the callbacks sent towards the peer, and what waited before it.
-    pub(crate) fn flush(&mut self, shared: &mut Shared, network: &mut dyn Network) {
+    pub(crate) fn flush(&mut self, shared: &mut Shared, network: &mut Outside<'_>) {
         self.flags.remove(Flags::FULL);
         if self.is_closed() {
             shared.output.clear();
@@ -53,7 +54,7 @@ impl Connection {
     }
 
     /// Writes the output at once, and queues what the kernel refuses or the budget forbids.
-    fn flush_output(&mut self, shared: &mut Shared, network: &mut dyn Network) {
+    fn flush_output(&mut self, shared: &mut Shared, network: &mut Outside<'_>) {
         let mut sent = 0;
         if let Some(bytes) = shared.output.as_single() {
             let portion = &bytes[..bytes.len().min(shared.write_left)];
@@ -71,13 +72,13 @@ impl Connection {
     /// Writes the output of a connection with nothing special about it. Unless all of it can be
     /// written at once, which this says, the rest is queued, or the connection broke.
     #[inline(always)]
-    pub(crate) fn write_output(&mut self, shared: &mut Shared, network: &mut dyn Network) -> bool {
+    pub(crate) fn write_output(&mut self, shared: &mut Shared, network: &mut Outside<'_>) -> bool {
         let Some(bytes) = shared.output.as_single().filter(|b| b.len() <= shared.write_left) else {
             return false;
         };
         match network.write(self.token, bytes) {
             // It was read from in this event, so it is known to be active.
-            Ok(Progress::Done(len)) if len == bytes.len() => {
+            Transfer::Done(len) if len == bytes.len() => {
                 self.count_sent(shared, len);
                 shared.output.forget();
                 true
@@ -91,12 +92,7 @@ impl Connection {
 
     /// Not all of the output was written in one go: queues the rest, unless the connection broke.
     #[cold]
-    fn keep_output(
-        &mut self,
-        shared: &mut Shared,
-        network: &mut dyn Network,
-        outcome: io::Result<Progress<usize>>,
-    ) {
+    fn keep_output(&mut self, shared: &mut Shared, network: &mut Outside<'_>, outcome: Transfer) {
         let offered = shared.output.len();
         let sent = self.note_written(shared, outcome, offered);
         if self.is_closed() {
@@ -107,24 +103,19 @@ impl Connection {
     }
 
     /// Writes as much of `portion` as the kernel takes, with nothing queued before it.
-    fn write_now(&self, network: &mut dyn Network, portion: &[u8]) -> io::Result<Progress<usize>> {
+    fn write_now(&self, network: &mut Outside<'_>, portion: &[u8]) -> Transfer {
         if portion.is_empty() || !self.flags.contains(Flags::WRITABLE) {
-            return Ok(Progress::Done(0));
+            return Transfer::Done(0);
         }
         network.write(self.token, portion)
     }
 
     /// This is what came of an attempt to write `offered` bytes; says how many were written.
-    fn note_written(
-        &mut self,
-        shared: &mut Shared,
-        outcome: io::Result<Progress<usize>>,
-        offered: usize,
-    ) -> usize {
+    fn note_written(&mut self, shared: &mut Shared, outcome: Transfer, offered: usize) -> usize {
         let sent = match outcome {
-            Ok(Progress::Done(len)) => len,
-            Ok(Progress::Blocked) => 0,
-            Err(error) => {
+            Transfer::Done(len) => len,
+            Transfer::Blocked => 0,
+            Transfer::Failed(error) => {
                 self.cut(CloseReason::Reset(error.kind()));
                 return 0;
             }
@@ -144,7 +135,7 @@ impl Connection {
     pub(crate) fn deliver(
         &mut self,
         shared: &mut Shared,
-        network: &mut dyn Network,
+        network: &mut Outside<'_>,
         bytes: &Bytes,
         slow: Slow,
     ) -> Delivery {
@@ -178,7 +169,7 @@ impl Connection {
     pub(super) fn write_or_queue(
         &mut self,
         shared: &mut Shared,
-        network: &mut dyn Network,
+        network: &mut Outside<'_>,
         bytes: &[u8],
         queue_rest: impl FnOnce(&mut WriteQueue, usize),
     ) -> Option<usize> {
@@ -202,7 +193,7 @@ impl Connection {
 
     /// Queues the output but its first `sent` bytes, which the kernel took.
     #[inline(never)]
-    fn queue_output(&mut self, shared: &mut Shared, network: &mut dyn Network, sent: usize) {
+    fn queue_output(&mut self, shared: &mut Shared, network: &mut Outside<'_>, sent: usize) {
         let mut queue = WriteQueue::new(shared.now);
         queue.append(&mut shared.output, sent);
         self.queue = Some(Box::new(queue));
@@ -211,7 +202,7 @@ impl Connection {
     }
 
     /// Queues the output and writes as much of the queue as the kernel takes.
-    fn flush_queue(&mut self, shared: &mut Shared, network: &mut dyn Network) {
+    fn flush_queue(&mut self, shared: &mut Shared, network: &mut Outside<'_>) {
         if let Some(queue) = &mut self.queue
             && !shared.output.is_empty()
         {

@@ -19,7 +19,7 @@ use super::{Connection, Flags, Phase};
 use crate::config::Config;
 use crate::error::CloseReason;
 use crate::instant::Instant;
-use crate::network::Network;
+use crate::outside::Outside;
 use crate::shared::{Relay, Shared};
 use crate::token::Token;
 use crate::write_queue::WriteQueue;
@@ -176,7 +176,7 @@ impl Connection {
     pub(crate) fn draw(
         &mut self,
         shared: &mut Shared,
-        network: &mut dyn Network,
+        network: &mut Outside<'_>,
         buffer: &mut [u8],
         read_left: &mut usize,
     ) -> Option<usize> {
@@ -205,7 +205,7 @@ impl Connection {
     }
 
     /// Writes what the partner brought, and queues what the kernel refuses or the budget forbids.
-    pub(crate) fn pass_on(&mut self, shared: &mut Shared, network: &mut dyn Network, bytes: &[u8]) {
+    pub(crate) fn pass_on(&mut self, shared: &mut Shared, network: &mut Outside<'_>, bytes: &[u8]) {
         let queue_rest = |queue: &mut WriteQueue, sent| queue.append_copy(&bytes[sent..]);
         self.write_or_queue(shared, network, bytes, queue_rest);
     }
@@ -221,7 +221,7 @@ impl Connection {
     }
 
     /// The partner is spent: tells the peer so, behind everything it is owed.
-    pub(crate) fn pass_end(&mut self, network: &mut dyn Network) {
+    pub(crate) fn pass_end(&mut self, network: &mut Outside<'_>) {
         if self.phase == Phase::Open
             && self.queue.is_none()
             && let Err(error) = self.end_output(network)

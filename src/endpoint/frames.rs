@@ -40,7 +40,7 @@ pub(super) fn serve<H: Handler>(
 ) -> Next {
     let Peer { connection, codec, state } = peer;
     let Turn { network, shared, bench: Bench { buffer, layers } } = turn;
-    let session = &mut Session { connection, codec, state, shared, network: &mut **network };
+    let session = &mut Session { connection, codec, state, shared, network: network.lend() };
     let (mut kept, len) = if session.connection.is_poised() {
         (None, read(session, buffer))
     } else if session.connection.is_listed_ready() {
@@ -61,10 +61,11 @@ pub(super) fn serve<H: Handler>(
         Ran { consumed: input_len, need: 0 }
     });
     session.count_frames(before.wrapping_sub(session.shared.frames_left));
+    if ran.consumed >= input_len && session.connection.is_plain() && session.settle_plain() {
+        return Next::Wait;
+    }
     if ran.consumed < input_len || kept.is_some() {
         keep(session, buffer, kept, len, ran);
-    } else if session.connection.is_plain() && session.settle_plain() {
-        return Next::Wait;
     }
     wind_up(handler, session, layers)
 }
@@ -85,14 +86,14 @@ fn prepare<H: Handler>(
             return (None, 0);
         }
         Phase::Lingering => {
-            session.connection.linger(session.shared, session.network, buffer);
+            session.connection.linger(session.shared, &mut session.network, buffer);
             return (None, 0);
         }
         // What waits is flushed when the event is settled.
         Phase::Flushing | Phase::Closed => return (None, 0),
     }
     if session.connection.queued_len() > 0 {
-        session.connection.flush(session.shared, session.network);
+        session.connection.flush(session.shared, &mut session.network);
     }
     session.shared.room = session.output_room();
     match session.connection.take_input() {
@@ -105,7 +106,7 @@ fn prepare<H: Handler>(
 /// Something has happened to a connection that is being made. If it is made now, it is served when
 /// it is its turn.
 fn connect<H: Handler>(handler: &mut H, session: &mut Session<'_, H>) {
-    if session.connection.check_connected(session.shared, session.network) {
+    if session.connection.check_connected(session.shared, &mut session.network) {
         session.shared.metrics.connects_succeeded += 1;
         announce(handler, session);
     }
@@ -142,7 +143,8 @@ fn may_read<H: Handler>(session: &Session<'_, H>) -> bool {
 fn read<H: Handler>(session: &mut Session<'_, H>, buffer: &mut [u8]) -> usize {
     let room = buffer.len().min(session.shared.read_left);
     let buffer = &mut buffer[..room];
-    let Some(len) = session.connection.read(session.network, buffer, session.shared.now) else {
+    let Some(len) = session.connection.read(&mut session.network, buffer, session.shared.now)
+    else {
         return 0;
     };
     session.count_read(len);

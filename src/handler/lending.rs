@@ -14,7 +14,7 @@ pub(crate) fn lend<H: Handler, R>(
     call: impl FnOnce(&mut Session<'_, H>, &mut Bench<'_>) -> R,
 ) -> R {
     let Peer { connection, codec, state } = peer;
-    let (shared, network) = (&mut *turn.shared, &mut *turn.network);
+    let (shared, network) = (&mut *turn.shared, turn.network.lend());
     shared.begin_event();
     let mut session = Session { connection, codec, state, shared, network };
     session.shared.room = session.output_room();

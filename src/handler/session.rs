@@ -13,8 +13,8 @@ use crate::connection::Connection;
 use crate::context::{Borrower, ConnectionContext};
 use crate::error::{CloseReason, Error};
 use crate::instant::Instant;
-use crate::network::Network;
 use crate::output::Output;
+use crate::outside::Outside;
 use crate::shared::Shared;
 use crate::token::ConnectionId;
 
@@ -27,7 +27,7 @@ pub struct Session<'a, H: Handler> {
     pub(crate) codec: &'a mut H::Codec,
     pub(crate) state: &'a mut H::State,
     pub(crate) shared: &'a mut Shared,
-    pub(crate) network: &'a mut dyn Network,
+    pub(crate) network: Outside<'a>,
 }
 
 impl<H: Handler> Session<'_, H> {
@@ -211,11 +211,11 @@ impl<H: Handler> Session<'_, H> {
     }
 
     /// What is known of the connection, and what the layers before the handler noted about it.
-    pub const fn context(&mut self) -> ConnectionContext<'_> {
+    pub fn context(&mut self) -> ConnectionContext<'_> {
         ConnectionContext {
             connection: &mut *self.connection,
             shared: &mut *self.shared,
-            network: &mut *self.network,
+            network: self.network.lend(),
             borrower: Borrower::HANDLER,
         }
     }
@@ -239,7 +239,7 @@ impl<H: Handler> Session<'_, H> {
     #[cold]
     pub(crate) fn may_go_on(&mut self) -> bool {
         if self.connection.is_full() {
-            self.connection.flush(self.shared, self.network);
+            self.connection.flush(self.shared, &mut self.network);
             self.shared.room = self.output_room();
         }
         self.shared.frames_left > 0 && self.connection.may_run()
@@ -249,12 +249,13 @@ impl<H: Handler> Session<'_, H> {
     /// output, if there is any, in one go. If that fails, it has to be [settled](Self::settle).
     #[inline(always)]
     pub(crate) fn settle_plain(&mut self) -> bool {
-        self.shared.output.is_empty() || self.connection.write_output(self.shared, self.network)
+        self.shared.output.is_empty()
+            || self.connection.write_output(self.shared, &mut self.network)
     }
 
     /// Sees to what came of an event.
     pub(crate) fn settle(&mut self) {
-        self.connection.settle(self.shared, self.network);
+        self.connection.settle(self.shared, &mut self.network);
         self.shared.room = self.shared.config.high_watermark;
     }
 

@@ -4,13 +4,14 @@ use super::{EVENTS_LEN, Reactor, Service};
 use crate::endpoint::{Call, Endpoint, Next};
 use crate::error::CloseReason;
 use crate::metrics::Work;
-use crate::network::{Event, Network, Readiness};
+use crate::network::{Event, Readiness};
+use crate::outside::Outside;
 use crate::shared::Purpose;
 use crate::token::Token;
 use crate::turn::Turn;
 
 impl Reactor {
-    pub(super) fn serve_events(&mut self, network: &mut dyn Network) {
+    pub(super) fn serve_events(&mut self, network: &mut Outside<'_>) {
         for at in 0..self.events.len() {
             let Event { token, readiness } = self.events[at];
             let Some(service) = self.services.get_mut(token.endpoint_index()) else {
@@ -37,7 +38,7 @@ impl Reactor {
 
     /// An event that is for no endpoint, but for the loop as a whole.
     #[cold]
-    fn on_own_event(&mut self, network: &mut dyn Network, token: Token) {
+    fn on_own_event(&mut self, network: &mut Outside<'_>, token: Token) {
         if token == Token::SIGNALS {
             for _ in 0..network.take_signals() {
                 self.drain.on_signal();
@@ -53,7 +54,7 @@ impl Reactor {
 
     /// Serves the first `waiting_len` of those that have work left: those of earlier turns. Whoever
     /// used up his budget in this one waits for the next.
-    pub(super) fn serve_ready(&mut self, network: &mut dyn Network, waiting_len: usize) {
+    pub(super) fn serve_ready(&mut self, network: &mut Outside<'_>, waiting_len: usize) {
         for _ in 0..waiting_len {
             let Some(token) = self.tools.shared.ready.pop_front() else { break };
             let mut turn = self.tools.turn(network);
@@ -72,7 +73,7 @@ impl Reactor {
 
     /// Not before all were looked at for whom something waited in the network, if the loop comes
     /// late: after a slow callback, or because its process was stopped.
-    pub(super) fn fire_timers(&mut self, network: &mut dyn Network) {
+    pub(super) fn fire_timers(&mut self, network: &mut Outside<'_>) {
         let may_have_more = self.events.len() == self.events.capacity();
         if may_have_more && self.put_off <= self.connections_len() / EVENTS_LEN {
             self.put_off += 1;
@@ -108,12 +109,12 @@ impl Reactor {
         self.services.iter_mut().filter_map(Service::endpoint_mut)
     }
 
-    pub(super) fn cut(&mut self, network: &mut dyn Network, token: Token, reason: CloseReason) {
+    pub(super) fn cut(&mut self, network: &mut Outside<'_>, token: Token, reason: CloseReason) {
         self.with_endpoint(network, token, |endpoint, turn| endpoint.cut(turn, token, reason));
     }
 
     /// Frees the slots of what closed, and lets those try again that failed for want of something.
-    pub(super) fn free_closed(&mut self, network: &mut dyn Network) {
+    pub(super) fn free_closed(&mut self, network: &mut Outside<'_>) {
         let mut closed = std::mem::take(&mut self.tools.shared.closed);
         for token in closed.drain(..) {
             let freed =

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Reactor;
 use crate::metrics::{Stall, Work};
-use crate::network::Network;
+use crate::outside::Outside;
 use crate::token::Token;
 
 impl Reactor {
@@ -13,7 +13,7 @@ impl Reactor {
     /// them do; so what is measured is all that was done for the event, reading and writing
     /// included.
     #[inline]
-    pub(super) fn measure(&mut self, network: &mut dyn Network, work: Work, token: Token) {
+    pub(super) fn measure(&mut self, network: &mut Outside<'_>, work: Work, token: Token) {
         let began = std::mem::replace(&mut self.clock_read, network.now());
         // The network's clock never goes back.
         let nanos = self.clock_read.nanos_from(began);
