@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Reactor;
 use crate::instant::Instant;
-use crate::network::Network;
+use crate::outside::Outside;
 
 /// How a loop looks for events before it sleeps.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ impl Reactor {
     #[inline(never)]
     pub(super) fn poll_busily(
         &mut self,
-        network: &mut dyn Network,
+        network: &mut Outside<'_>,
         wait: Option<Duration>,
     ) -> io::Result<()> {
         let began = network.now();
