@@ -30,6 +30,7 @@ mod serving;
 mod timing;
 
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -293,10 +294,9 @@ impl Reactor {
         network: &mut Outside<'_>,
         timeout: Option<Duration>,
     ) -> Result<bool, Error> {
-        let wait = self.wait(timeout);
         let poll = match self.busy_poll.is_on {
-            false => network.poll(&mut self.events, wait),
-            true => self.poll_busily(network, wait),
+            false => self.poll(network, timeout),
+            true => self.poll_busily(network, timeout),
         };
         poll.map_err(|error| Error::with_source("cannot wait for events any more", error))?;
         self.read_clock(network);
@@ -324,7 +324,15 @@ impl Reactor {
         Ok(self.drain.is_over())
     }
 
+    /// Sleeps until there are events, or something else is to be done.
+    #[inline(always)]
+    fn poll(&mut self, network: &mut Outside<'_>, timeout: Option<Duration>) -> io::Result<()> {
+        let wait = self.wait(timeout);
+        network.poll(&mut self.events, wait)
+    }
+
     /// How long to sleep.
+    #[inline(always)]
     fn wait(&mut self, timeout: Option<Duration>) -> Option<Duration> {
         self.expected = self.next_timer().unwrap_or(Instant::END);
         if self.has_work() {

@@ -28,13 +28,14 @@ impl BusyPoll {
 }
 
 impl Reactor {
-    /// Waits for events, for `wait` at most: awake as long as the last work is recent, then asleep.
+    /// As [`poll`](Self::poll), but awake as long as the last work is recent, and only then asleep.
     #[inline(never)]
     pub(super) fn poll_busily(
         &mut self,
         network: &mut Outside<'_>,
-        wait: Option<Duration>,
+        timeout: Option<Duration>,
     ) -> io::Result<()> {
+        let wait = self.wait(timeout);
         let began = network.now();
         let has_work = self.has_work();
         if mem::replace(&mut self.busy_poll.had_work, has_work) {
