@@ -9,8 +9,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 
-pub(crate) use self::frames::Next;
-use self::frames::serve;
+use self::frames::{Next, serve};
 pub(crate) use self::tasks::Call;
 use crate::codec::Codec;
 use crate::command::Slow;
@@ -20,7 +19,7 @@ use crate::error::{CloseReason, Error};
 use crate::handler::{ConnectionsOf, Handler, OtherConnections, Session, guard, lend};
 use crate::handler_timers::HandlerTimers;
 use crate::instant::Instant;
-use crate::network::Readiness;
+use crate::network::{Event, Readiness};
 use crate::panics::catch;
 use crate::shared::{Purpose, Shared};
 use crate::tenants::TenantsView;
@@ -86,11 +85,13 @@ pub(crate) trait Endpoint {
     /// What other threads may know of who is there.
     fn tenants(&self) -> TenantsView;
 
-    /// Something may be possible for the connection `token`.
-    fn on_event(&mut self, turn: &mut Turn<'_>, token: Token, readiness: Readiness) -> Next;
+    /// Something may be possible for those that the first of `events` are for. They are served one
+    /// after the other, each within its budgets, up to the first that is for somebody else, or
+    /// after which the loop has something to see to. Says how many were.
+    fn on_events(&mut self, turn: &mut Turn<'_>, events: &[Event]) -> usize;
 
     /// Takes the connection `token` off the list of those that have work left, if it is still
-    /// there; it is to be [served](Self::on_event) if this says so.
+    /// there: it is then to be served, as if there were an event for it.
     fn unlist(&mut self, token: Token) -> bool;
 
     /// A timer of the connection `token` has come due.
@@ -196,11 +197,25 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
         });
     }
 
-    #[inline]
-    fn on_event(&mut self, turn: &mut Turn<'_>, token: Token, readiness: Readiness) -> Next {
-        let Some(peer) = self.connections.get_mut(token) else { return Next::Wait };
-        peer.connection.note(readiness);
-        serve(&mut self.handler, peer, turn)
+    fn on_events(&mut self, turn: &mut Turn<'_>, events: &[Event]) -> usize {
+        for (at, event) in events.iter().enumerate() {
+            if !event.token.is_connection_of(self.number) {
+                return at;
+            }
+            turn.shared.begin_event();
+            let mut readiness = event.readiness;
+            while let Some(peer) = self.connections.get_mut(event.token) {
+                peer.connection.note(readiness);
+                if serve(&mut self.handler, peer, turn) == Next::Wait {
+                    break;
+                }
+                readiness = Readiness::NONE;
+            }
+            if turn.end_event() {
+                return at + 1;
+            }
+        }
+        events.len()
     }
 
     fn unlist(&mut self, token: Token) -> bool {

@@ -24,6 +24,7 @@ mod write_queue; // what the kernel did not take yet of it
 
 // What all endpoints share.
 mod timers; // which deadline is next
+mod stopwatch; // how long each piece of work takes
 mod metrics; // what the loop knows about itself
 mod tenants; // which connection ids are current, for other threads to see
 mod roster; // who serves what, and who is there

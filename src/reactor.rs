@@ -112,10 +112,6 @@ pub struct Reactor {
     /// The listener whose turn it is when there is room for one: the one behind the last that used
     /// any, so that none takes it all.
     accepts_first: usize,
-    /// When the clock was last looked at: when something was last done, or nothing was to do.
-    clock_read: Instant,
-    /// From how long on something is worth a warning.
-    stall_nanos: u64,
     busy_poll: BusyPoll,
     /// The earliest deadline when the loop last went to sleep.
     expected: Instant,
@@ -151,8 +147,6 @@ impl Reactor {
             may_accept: false,
             may_evict: false,
             accepts_first: 0,
-            clock_read: now,
-            stall_nanos: nanos(shared.config.stall_warning),
             busy_poll: BusyPoll::new(shared.config.busy_poll),
             expected: Instant::END,
             put_off: 0,
@@ -178,7 +172,7 @@ impl Reactor {
         }
         // What embeds the loop may have been busy with something else.
         if self.next_timer().is_some() {
-            self.clock_read = network.now();
+            self.tools.shared.stopwatch.start(network.now());
         }
         self.turn_again(&mut Outside::Other(network), timeout)?;
         Ok(self.report().cloned())
@@ -272,11 +266,6 @@ impl Reactor {
     }
 }
 
-/// A time that may be never, in nanoseconds.
-fn nanos(time: Option<Duration>) -> u64 {
-    time.and_then(|time| u64::try_from(time.as_nanos()).ok()).unwrap_or(u64::MAX)
-}
-
 impl fmt::Debug for Reactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reactor")
@@ -319,8 +308,9 @@ impl Reactor {
         if self.may_accept {
             self.accept(network)?;
         }
-        let took = self.clock_read.nanos_from(self.tools.shared.now);
-        self.tools.shared.metrics.turn_time.record(took);
+        let shared = &mut self.tools.shared;
+        let took = shared.stopwatch.read().nanos_from(shared.now);
+        shared.metrics.turn_time.record(took);
         Ok(self.drain.is_over())
     }
 
@@ -342,7 +332,7 @@ impl Reactor {
             return timeout;
         }
         // Not from the time of the last turn: a callback may have been slow.
-        let wait = self.expected.since(self.clock_read);
+        let wait = self.expected.since(self.tools.shared.stopwatch.read());
         Some(timeout.map_or(wait, |timeout| timeout.min(wait)))
     }
 
@@ -372,8 +362,9 @@ impl Reactor {
     }
 
     fn read_clock(&mut self, network: &mut Outside<'_>) {
-        self.clock_read = network.now();
-        self.tools.shared.now = self.clock_read;
-        self.tools.shared.metrics.turns += 1;
+        let shared = &mut self.tools.shared;
+        shared.now = network.now();
+        shared.stopwatch.start(shared.now);
+        shared.metrics.turns = shared.metrics.turns.wrapping_add(1);
     }
 }

@@ -10,6 +10,7 @@ use crate::metrics::Metrics;
 use crate::output::{Output, OutputMark};
 use crate::read_buffer::SpareBuffers;
 use crate::roster::Roster;
+use crate::stopwatch::Stopwatch;
 use crate::timers::Timers;
 use crate::token::Token;
 
@@ -58,6 +59,7 @@ pub(crate) struct Shared {
     pub(crate) held_back_len: usize,
     /// The counters, and what never changes; how things stand is filled in when somebody asks.
     pub(crate) metrics: Metrics,
+    pub(crate) stopwatch: Stopwatch,
 }
 
 /// Whose timer it is, and what for.
@@ -115,6 +117,7 @@ impl Shared {
             held_len: 0,
             held_back_len: 0,
             metrics: Metrics::default(),
+            stopwatch: Stopwatch::new(now, config.stall_warning),
             config,
         }
     }
@@ -127,6 +130,18 @@ impl Shared {
         self.write_left = self.config.write_budget;
     }
 
+    /// Whether the buffers of all connections hold more than they may.
+    #[inline]
+    pub(crate) const fn is_above_budget(&self) -> bool {
+        self.held_len > self.config.memory_budget
+    }
+
+    /// Whether something that was just served has taken long, or too much memory.
+    #[inline]
+    pub(crate) const fn needs_attention(&self) -> bool {
+        self.stopwatch.is_long() || self.is_above_budget()
+    }
+
     /// What has happened so far, and how things stand now that there are so many connections.
     pub(crate) fn snapshot(&self, connections_len: usize) -> Metrics {
         Metrics {
@@ -136,6 +151,7 @@ impl Shared {
             held_back: self.held_back_len as u64,
             buffered_bytes: self.held_len as u64,
             timers_armed: self.timers.len() as u64,
+            event_time: self.stopwatch.laps().clone(),
             ..self.metrics.clone()
         }
     }

@@ -33,6 +33,16 @@ pub(crate) struct Turn<'a> {
     pub(crate) bench: Bench<'a>,
 }
 
+impl Turn<'_> {
+    /// An event was served: how long that took is its time. Says whether the loop should see to
+    /// what came of it before anybody else is served.
+    #[inline(always)]
+    pub(crate) fn end_event(&mut self) -> bool {
+        let is_long = self.shared.stopwatch.lap(self.network.now());
+        is_long | self.shared.is_above_budget()
+    }
+}
+
 /// What it takes to make frames of bytes: where they are read into, and the layers that may look.
 pub(crate) struct Bench<'a> {
     pub(crate) buffer: &'a mut [u8],

@@ -29,7 +29,19 @@ const FLOORS: &[(u32, &[&str])] = &[
     (2, &["context", "middleware", "layers", "handle", "outside"]),
     // The parts.
     (1, &["codec", "codec/*", "codec/scan", "codec/pattern", "output", "batch"]),
-    (1, &["read_buffer", "write_queue", "timers", "metrics", "shared", "backoff", "network"]),
+    (
+        1,
+        &[
+            "read_buffer",
+            "write_queue",
+            "timers",
+            "metrics",
+            "stopwatch",
+            "shared",
+            "backoff",
+            "network",
+        ],
+    ),
     (1, &["mailbox", "tenants", "roster", "command", "handler_timers"]),
     // The ground.
     (0, &["token", "config", "error", "instant", "panics", "sync"]),
@@ -65,7 +77,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("command", &["metrics"]),
     ("handler_timers", &["timers", "shared"]),
     ("shared", &["command", "mailbox", "roster", "timers", "metrics"]),
-    ("shared", &["output", "read_buffer", "network"]),
+    ("shared", &["output", "read_buffer", "network", "stopwatch"]),
+    ("stopwatch", &["metrics"]),
     ("backoff", &["shared", "timers"]),
     ("config", &["error"]),
 ];

@@ -20,7 +20,7 @@ const JOIN_LEN: usize = 4096;
 
 /// Whether a connection is to be served on at once.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Next {
+pub(super) enum Next {
     /// There is more to do, and its budgets allow it.
     Again,
     /// An event, or its place on the loop's list, brings it here again.

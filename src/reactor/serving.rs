@@ -1,39 +1,55 @@
 //! The steps of a turn that serve connections and sockets: events, work left over, timers, closes.
 
 use super::{EVENTS_LEN, Reactor, Service};
-use crate::endpoint::{Call, Endpoint, Next};
+use crate::endpoint::{Call, Endpoint};
 use crate::error::CloseReason;
 use crate::metrics::Work;
 use crate::network::{Event, Readiness};
 use crate::outside::Outside;
 use crate::shared::Purpose;
 use crate::token::Token;
-use crate::turn::Turn;
 
 impl Reactor {
     pub(super) fn serve_events(&mut self, network: &mut Outside<'_>) {
-        for at in 0..self.events.len() {
-            let Event { token, readiness } = self.events[at];
-            let Some(service) = self.services.get_mut(token.endpoint_index()) else {
-                self.on_own_event(network, token);
-                continue;
+        let mut at = 0;
+        while let Some(event) = self.events.get(at).copied() {
+            let service = self.services.get_mut(event.token.endpoint_index());
+            at += match service {
+                Some(Service::Stream(_, endpoint)) if event.token.is_connection() => {
+                    endpoint.on_events(&mut self.tools.turn(network), &self.events[at..])
+                }
+                _ => {
+                    self.on_other_event(network, event);
+                    1
+                }
             };
-            let mut turn = self.tools.turn(network);
-            match service {
-                Service::Stream(_, endpoint) if token.is_connection() => {
-                    serve(&mut **endpoint, &mut turn, token, readiness);
-                }
-                Service::Stream(acceptor, _) => {
-                    acceptor.on_event();
-                    self.may_accept = true;
-                }
-                Service::Datagram(endpoint) => {
-                    endpoint.on_event(&mut turn, &mut self.incoming, readiness);
-                }
+            if self.tools.shared.needs_attention() {
+                self.attend(network, self.events[at - 1].token);
             }
-            self.keep_budget(network);
-            self.measure(network, Work::Event, token);
         }
+    }
+
+    /// Somebody was served, the last of them `token`, after which there is something to see to.
+    #[cold]
+    fn attend(&mut self, network: &mut Outside<'_>, token: Token) {
+        self.note_stall(Work::Event, token);
+        self.keep_budget(network);
+    }
+
+    /// An event that is for no connection.
+    fn on_other_event(&mut self, network: &mut Outside<'_>, event: Event) {
+        let mut turn = self.tools.turn(network);
+        match self.services.get_mut(event.token.endpoint_index()) {
+            Some(Service::Stream(acceptor, _)) => {
+                acceptor.on_event();
+                self.may_accept = true;
+            }
+            Some(Service::Datagram(endpoint)) => {
+                endpoint.on_event(&mut turn, &mut self.incoming, event.readiness);
+            }
+            None => return self.on_own_event(network, event.token),
+        }
+        turn.end_event();
     }
 
     /// An event that is for no endpoint, but for the loop as a whole.
@@ -61,13 +77,18 @@ impl Reactor {
             match &mut self.services[token.endpoint_index()] {
                 Service::Stream(_, endpoint) => {
                     if endpoint.unlist(token) {
-                        serve(&mut **endpoint, &mut turn, token, Readiness::NONE);
+                        let event = Event { token, readiness: Readiness::NONE };
+                        endpoint.on_events(&mut turn, &[event]);
                     }
                 }
-                Service::Datagram(endpoint) => endpoint.on_turn(&mut turn, &mut self.incoming),
+                Service::Datagram(endpoint) => {
+                    endpoint.on_turn(&mut turn, &mut self.incoming);
+                    turn.end_event();
+                }
             }
-            self.keep_budget(network);
-            self.measure(network, Work::Event, token);
+            if self.tools.shared.needs_attention() {
+                self.attend(network, token);
+            }
         }
     }
 
@@ -133,15 +154,5 @@ impl Reactor {
                 self.may_accept |= acceptor.may_accept();
             }
         }
-    }
-}
-
-/// Serves a connection within its budgets.
-#[inline(always)]
-fn serve(endpoint: &mut dyn Endpoint, turn: &mut Turn<'_>, token: Token, readiness: Readiness) {
-    turn.shared.begin_event();
-    let mut next = endpoint.on_event(turn, token, readiness);
-    while next == Next::Again {
-        next = endpoint.on_event(turn, token, Readiness::NONE);
     }
 }
