@@ -56,6 +56,9 @@ mod reactor; // one turn of the loop
 mod engine; // a loop on the system's network
 mod listener; // where to listen, with which handler, behind which layers
 mod server; // configure, listen, run
+#[cfg(feature = "parts")]
+#[doc(hidden)]
+pub mod parts; // what is private otherwise, for `benches/parts` to measure
 
 pub use codec::{Codec, Decoded, Delimited, Endian, Fixed, LengthPrefixed, Lines, Raw, Varint};
 pub use command::{Broadcast, Slow};

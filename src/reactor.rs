@@ -3,7 +3,7 @@
 //! A turn is, in this order:
 //!
 //! 1. sleep until something happens or the next deadline: not at all if anyone has work left, and
-//!    for ever if nothing is due
+//!    for ever if nothing is due; before that, look for a while without sleeping, if so configured
 //! 2. read the clock: that is the time of the whole turn
 //! 3. serve those an event is for, in bounded portions: read, run frames, flush
 //! 4. serve those that had work left from earlier turns, round robin
@@ -19,6 +19,7 @@
 //! that no event meets a stranger in its slot, and a freed slot is used in the same turn.
 
 mod accept;
+mod busy_poll;
 mod commands;
 mod ending;
 mod handles;
@@ -29,9 +30,11 @@ mod serving;
 mod timing;
 
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use self::busy_poll::BusyPoll;
 pub(crate) use self::service::Service;
 use crate::batch::Incoming;
 use crate::command::{AnyPostedTask, Command};
@@ -109,6 +112,7 @@ pub struct Reactor {
     /// The listener whose turn it is when there is room for one: the one behind the last that used
     /// any, so that none takes it all.
     accepts_first: usize,
+    busy_poll: BusyPoll,
     /// The earliest deadline when the loop last went to sleep.
     expected: Instant,
     /// For how many turns deadlines were put off, since there were more events than fit.
@@ -143,6 +147,7 @@ impl Reactor {
             may_accept: false,
             may_evict: false,
             accepts_first: 0,
+            busy_poll: BusyPoll::new(shared.config.busy_poll),
             expected: Instant::END,
             put_off: 0,
             tools: Tools::new(shared, layers),
@@ -278,8 +283,10 @@ impl Reactor {
         network: &mut Outside<'_>,
         timeout: Option<Duration>,
     ) -> Result<bool, Error> {
-        let wait = self.wait(timeout);
-        let poll = network.poll(&mut self.events, wait);
+        let poll = match self.busy_poll.is_on {
+            false => self.poll(network, timeout),
+            true => self.poll_busily(network, timeout),
+        };
         poll.map_err(|error| Error::with_source("cannot wait for events any more", error))?;
         self.read_clock(network);
         let waiting_len = self.tools.shared.ready.len();
@@ -307,7 +314,15 @@ impl Reactor {
         Ok(self.drain.is_over())
     }
 
+    /// Sleeps until there are events, or something else is to be done.
+    #[inline(always)]
+    fn poll(&mut self, network: &mut Outside<'_>, timeout: Option<Duration>) -> io::Result<()> {
+        let wait = self.wait(timeout);
+        network.poll(&mut self.events, wait)
+    }
+
     /// How long to sleep.
+    #[inline(always)]
     fn wait(&mut self, timeout: Option<Duration>) -> Option<Duration> {
         self.expected = self.next_timer().unwrap_or(Instant::END);
         if self.has_work() {
@@ -329,6 +344,7 @@ impl Reactor {
     }
 
     /// Whether there is something to do that no event will announce.
+    #[inline(always)]
     fn has_work(&self) -> bool {
         !self.tools.shared.ready.is_empty()
             || !self.tools.shared.closed.is_empty()

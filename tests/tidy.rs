@@ -21,7 +21,7 @@ use source::{Source, follows};
 /// one room, in which imports are free. In `codec/*` each file of the folder is a room by itself.
 const FLOORS: &[(u32, &[&str])] = &[
     // The doors.
-    (4, &["lib", "server", "listener", "engine"]),
+    (4, &["lib", "server", "listener", "engine", "parts"]),
     // The loop.
     (3, &["reactor", "acceptor", "drain"]),
     // The machines.
