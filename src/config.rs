@@ -44,8 +44,10 @@ pub struct Config {
     /// How sockets are set up.
     pub socket: SocketOptions,
 
-    /// The size of the buffer that all connections are read into, in bytes. Default: 256 KiB, at
-    /// which a read call's own cost no longer shows; it exists once.
+    /// The size of the buffer that all connections are read into, in bytes. Default: 60 KiB; it
+    /// exists once. A read call's own cost hardly shows at that, and what is passed on of it goes
+    /// out in one segment as systems make them, which with its headers has at most 64 KiB: a little
+    /// more would be a second segment, and cost nearly as much as another 60 KiB.
     pub read_buffer_len: usize,
     /// A connection with this many bytes of output waiting is not read any more, and its frames are
     /// not run. Default: 64 KiB, on top of what the kernel holds.
@@ -89,7 +91,7 @@ pub struct Config {
     pub drain_timeout: Duration,
 
     /// How many bytes one connection may send in one turn before others are served. Default:
-    /// 256 KiB, one read buffer.
+    /// 256 KiB, a few read buffers.
     pub read_budget: usize,
     /// How many frames of one connection are run in one turn before others are served. Default:
     /// 1,024.
@@ -159,7 +161,7 @@ impl Default for Config {
             max_outbound: 0,
             at_limit: AtLimit::Wait,
             socket: SocketOptions::default(),
-            read_buffer_len: 256 * KIB,
+            read_buffer_len: 60 * KIB,
             high_watermark: 64 * KIB,
             low_watermark: 16 * KIB,
             write_limit: 16 * MIB,
