@@ -119,7 +119,7 @@ pub struct Config {
     /// The longest datagram that is received whole, in bytes. Default: 65,507, the longest there is
     /// over IPv4.
     pub max_datagram_len: usize,
-    /// How many datagrams a socket receives at a time. Default: 32; each has its own room of
+    /// How many datagrams a socket receives at a time. Default: 64; each has its own room of
     /// `max_datagram_len` bytes, which costs memory once it was used.
     pub datagram_batch: usize,
     /// How many bytes of datagrams wait to be sent on one socket before further ones are dropped.
@@ -175,7 +175,7 @@ impl Default for Config {
             command_queue_limit: 65_536,
             mailbox_len: 4096,
             max_datagram_len: 65_507,
-            datagram_batch: 32,
+            datagram_batch: 64,
             datagram_queue_limit: MIB,
             signals: vec![2, 15],
         }

@@ -19,11 +19,12 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::task::Waker;
 use std::time::Duration;
 
-use mio::net::{TcpListener, TcpStream, UdpSocket};
+use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Poll};
 use socket2::SockRef;
 
 use self::clock::Clock;
+use self::datagrams::{Desk, Port};
 use self::errors::{accept_error, connect_error, not_found, progress, retry};
 use self::events::{interest, readiness, to_mio};
 use self::signals::Signals;
@@ -80,6 +81,7 @@ pub struct OsNetwork {
     /// Listeners and UDP sockets, by endpoint.
     own: Vec<Option<OwnSocket>>,
     connections: Slots,
+    desk: Desk,
     /// The peer that was accepted and is neither adopted nor refused yet.
     hand: Option<TcpStream>,
     signals: Option<Signals>,
@@ -90,7 +92,7 @@ pub struct OsNetwork {
 #[derive(Debug)]
 enum OwnSocket {
     Listener { socket: TcpListener, nodelay: bool },
-    Udp(UdpSocket),
+    Udp(Port),
 }
 
 impl OsNetwork {
@@ -106,6 +108,7 @@ impl OsNetwork {
             clock: Clock::start()?,
             own: Vec::new(),
             connections: Slots::default(),
+            desk: Desk::default(),
             hand: None,
             signals: None,
             waker: None,
@@ -142,9 +145,11 @@ impl OsNetwork {
         }
     }
 
-    fn udp(&self, token: Token) -> io::Result<&UdpSocket> {
-        match self.own_socket(token) {
-            Some(OwnSocket::Udp(socket)) => Ok(socket),
+    /// A UDP socket, and what it shares with others.
+    fn udp(&mut self, token: Token) -> io::Result<(&mut Port, &mut Desk)> {
+        let own = if token.is_connection() { &mut [] } else { &mut self.own[..] };
+        match own.get_mut(token.endpoint_index()) {
+            Some(Some(OwnSocket::Udp(port))) => Ok((port, &mut self.desk)),
             _ => Err(not_found()),
         }
     }
@@ -327,16 +332,18 @@ impl Network for OsNetwork {
         let (mut udp, bound) = sockets::open_udp(address, options)?;
         let both = Interest::READABLE.add(Interest::WRITABLE);
         self.poll.registry().register(&mut udp, to_mio(socket), both)?;
-        *self.own_place(socket)? = Some(OwnSocket::Udp(udp));
+        *self.own_place(socket)? = Some(OwnSocket::Udp(Port::new(udp, bound)));
         Ok(bound)
     }
 
     fn receive(&mut self, socket: Token, batch: &mut Incoming) -> io::Result<Progress<()>> {
-        datagrams::receive(self.udp(socket)?, batch)
+        let (port, desk) = self.udp(socket)?;
+        port.receive(desk, batch)
     }
 
     fn send(&mut self, socket: Token, batch: &mut Outgoing) -> io::Result<Progress<()>> {
-        datagrams::send(self.udp(socket)?, batch)
+        let (port, desk) = self.udp(socket)?;
+        port.send(desk, batch)
     }
 
     fn close(&mut self, token: Token) {
