@@ -241,29 +241,31 @@ impl DatagramEndpoint {
     /// Gives each datagram to the handler. One that panics is one that was handled.
     fn handle(&mut self, turn: &mut Turn<'_>, incoming: &Incoming) {
         turn.shared.metrics.datagrams_received += incoming.len() as u64;
-        let mut datagrams = incoming.iter();
+        let has_layers = turn.bench.layers.has_any(self.token.endpoint_index());
+        let worth_sending_len = turn.shared.config.datagram_queue_limit / 2;
+        let mut datagrams = incoming.parts();
         loop {
             let address = self.address;
-            let worth_sending_len = turn.shared.config.datagram_queue_limit / 2;
             let Self { handler, outgoing, timers, token, .. } = self;
             let (token, shared) = (*token, &mut *turn.shared);
             let mut session = DatagramSession { outgoing, timers, shared, token, address };
             let layers = &mut turn.bench.layers;
-            let endpoint = token.endpoint_index();
             let handled = catch(|| {
-                datagrams.by_ref().try_for_each(|datagram| {
-                    let len = datagram.payload.len() as u64;
-                    session.shared.metrics.datagram_bytes_received += len;
-                    if layers.on_datagram(session.shared, endpoint, &datagram) {
-                        handle_one(&mut **handler, &mut session, datagram);
-                    } else {
-                        session.shared.metrics.datagrams_rejected += 1;
+                for (sender, payload, is_truncated) in &mut datagrams {
+                    session.shared.metrics.datagram_bytes_received += payload.len() as u64;
+                    if has_layers {
+                        let datagram = Datagram { sender: *sender, payload, is_truncated };
+                        if !layers.on_datagram(session.shared, token.endpoint_index(), &datagram) {
+                            session.shared.metrics.datagrams_rejected += 1;
+                            continue;
+                        }
                     }
-                    match session.outgoing.waiting_len() > worth_sending_len {
-                        true => ControlFlow::Break(()),
-                        false => ControlFlow::Continue(()),
+                    handle_one(&mut **handler, &mut session, sender, payload, is_truncated);
+                    if session.outgoing.waiting_len() > worth_sending_len {
+                        return ControlFlow::Break(());
                     }
-                })
+                }
+                ControlFlow::Continue(())
             });
             match handled {
                 Some(ControlFlow::Continue(())) => return,
@@ -304,15 +306,17 @@ impl DatagramEndpoint {
     }
 }
 
+#[inline(always)]
 fn handle_one(
     handler: &mut dyn DatagramHandler,
     session: &mut DatagramSession<'_>,
-    datagram: Datagram<'_>,
+    sender: &SocketAddr,
+    payload: &[u8],
+    is_truncated: bool,
 ) {
-    let Datagram { sender, payload, is_truncated } = datagram;
     // Port 0 cannot be answered, and nobody sends from it in good faith. Nor from our own address:
     // who answers there answers himself for ever.
-    let is_forged = sender.port() == 0 || sender == session.address;
+    let is_forged = sender.port() == 0 || *sender == session.address;
     if is_truncated || is_forged {
         session.shared.metrics.datagrams_rejected += 1;
     }
@@ -320,9 +324,9 @@ fn handle_one(
         return;
     }
     let result = if is_truncated {
-        handler.on_truncated(session, sender, payload)
+        handler.on_truncated(session, *sender, payload)
     } else {
-        handler.on_datagram(session, sender, payload)
+        handler.on_datagram(session, *sender, payload)
     };
     if let Err(error) = result {
         log::debug!("UDP {}: a datagram from {sender}: {error}", session.address);

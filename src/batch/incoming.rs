@@ -19,6 +19,8 @@ pub struct Incoming {
     /// The longest datagram that is taken whole.
     max_len: usize,
     pieces: Vec<Piece>,
+    /// Who sent them: once for as many in a row as are his.
+    senders: Vec<SocketAddr>,
     /// How many datagrams the pieces are.
     len: usize,
     capacity: usize,
@@ -27,11 +29,12 @@ pub struct Incoming {
 /// One datagram, or several of one sender that came joined.
 #[derive(Clone, Copy, Debug)]
 struct Piece {
-    sender: SocketAddr,
     start: usize,
-    len: usize,
+    len: u32,
     /// The length of each datagram but the last, which may be shorter.
-    segment_len: usize,
+    segment_len: u32,
+    /// A place in the list of senders.
+    sender: u32,
 }
 
 impl Incoming {
@@ -47,6 +50,7 @@ impl Incoming {
             end: 0,
             max_len,
             pieces: Vec::with_capacity(capacity),
+            senders: Vec::with_capacity(capacity),
             len: 0,
             capacity,
         }
@@ -56,13 +60,15 @@ impl Incoming {
     #[inline]
     pub fn clear(&mut self) {
         self.pieces.clear();
+        self.senders.clear();
         self.end = 0;
         self.len = 0;
     }
 
     /// How many bytes of memory this comes to hold at most.
     pub(crate) fn max_held_len(&self) -> usize {
-        self.buffer.len().max(JOINED_BUFFER_LEN) + self.pieces.capacity() * size_of::<Piece>()
+        let each = size_of::<Piece>() + size_of::<SocketAddr>();
+        self.buffer.len().max(JOINED_BUFFER_LEN) + self.capacity * each
     }
 
     /// Whether there is no room for another: there are as many as it was made for, or, of joined
@@ -84,15 +90,18 @@ impl Incoming {
         self.len == 0
     }
 
+    /// How many datagrams it was made for.
+    #[inline]
+    pub(crate) const fn capacity(&self) -> usize {
+        self.capacity
+    }
+
     /// For a network: the room for the next datagram, or `None` if the batch is full. It is one
     /// byte longer than the longest that is taken whole, so that a longer one shows: it fills it.
     pub fn room(&mut self) -> Option<&mut [u8]> {
-        let room_len = self.room_len();
-        if self.is_full() {
-            return None;
-        }
         // Joined ones may have left less.
-        self.buffer.get_mut(self.end..self.end + room_len)
+        let room = self.end..self.end + self.room_len();
+        if self.is_full() { None } else { self.buffer.get_mut(room) }
     }
 
     /// For a network: `len` bytes from `sender` are in the [`room`](Self::room).
@@ -125,94 +134,124 @@ impl Incoming {
     ///
     /// If there was no room, or less of it.
     pub fn push_joined(&mut self, sender: SocketAddr, len: usize, segment_len: usize) {
-        assert!(!self.is_full() && len <= self.buffer.len() - self.end, "datagrams without room");
-        self.pieces.push(Piece { sender, start: self.end, len, segment_len });
+        let has_room = !self.is_full() && len <= self.buffer.len() - self.end;
+        assert!(has_room && len <= JOINED_ROOM_LEN, "datagrams that had no room");
+        let is_joined = len > segment_len && segment_len > 0;
+        let segment_len = if is_joined { segment_len } else { len };
+        if self.senders.last() != Some(&sender) {
+            self.senders.push(sender);
+        }
+        self.pieces.push(Piece {
+            start: self.end,
+            len: small(len),
+            segment_len: small(segment_len),
+            sender: small(self.senders.len() - 1),
+        });
         self.end += len;
-        self.len += if len > segment_len { len.div_ceil(segment_len.max(1)) } else { 1 };
+        self.len += if is_joined { len.div_ceil(segment_len) } else { 1 };
     }
 
     /// The datagrams, in the order they came.
-    #[inline]
     pub fn iter(&self) -> impl Iterator<Item = Datagram<'_>> {
-        Datagrams {
-            buffer: &self.buffer,
-            max_len: self.max_len,
-            pieces: self.pieces.iter(),
-            rest: &[],
-            of: None,
-        }
+        self.parts().map(|(sender, payload, is_truncated)| Datagram {
+            sender: *sender,
+            payload,
+            is_truncated,
+        })
     }
 
-    /// For a network that receives several at a time into an empty batch: the room for each, and
-    /// where it says what it has received.
+    /// What the [datagrams](Datagram) are made of.
+    #[inline]
+    pub(crate) fn parts(&self) -> impl Iterator<Item = (&SocketAddr, &[u8], bool)> {
+        Parts { batch: self, pieces: self.pieces.iter(), rest: &[], segment_len: 0, sender: 0 }
+    }
+
+    /// For a network that receives several at a time, and has used nothing but these: the room for
+    /// each of the next, and where it says what it has received.
     #[inline]
     pub(crate) fn slots(&mut self) -> (slice::ChunksExactMut<'_, u8>, Slots<'_>) {
-        debug_assert!(self.is_empty(), "slots in a batch that is not empty");
-        let room_len = self.max_len + 1;
-        let rooms = self.buffer[..self.capacity * room_len].chunks_exact_mut(room_len);
-        (rooms, Slots { room_len, pieces: &mut self.pieces, len: &mut self.len })
+        let room_len = self.room_len();
+        let start = self.pieces.len() * room_len;
+        let rooms = self.buffer[start..self.capacity * room_len].chunks_exact_mut(room_len);
+        let Self { pieces, senders, len, .. } = self;
+        (rooms, Slots { room_len, start, pieces, senders, len })
     }
 
     /// Whether the first and the last datagram are alike: of one sender, and as long.
     #[inline]
     pub(crate) fn is_of_one_kind(&self) -> bool {
-        let (first, last) = (self.pieces.first(), self.pieces.last());
-        first
-            .zip(last)
-            .is_some_and(|(first, last)| first.len == last.len && first.sender == last.sender)
+        let lens = (self.pieces.first(), self.pieces.last());
+        let is_of_one_len = lens.0.map(|piece| piece.len) == lens.1.map(|piece| piece.len);
+        self.senders.len() == 1 && is_of_one_len
     }
 
+    #[inline]
     const fn room_len(&self) -> usize {
         self.max_len + 1
     }
 }
 
+/// A length or a place, none of which is as long.
+fn small(len: usize) -> u32 {
+    u32::try_from(len).expect("a batch has fewer senders, and rooms are shorter")
+}
+
 /// What was received, slot by slot.
 pub(crate) struct Slots<'a> {
     room_len: usize,
+    /// Where the next slot is.
+    start: usize,
     pieces: &'a mut Vec<Piece>,
+    senders: &'a mut Vec<SocketAddr>,
     len: &'a mut usize,
 }
 
 impl Slots<'_> {
-    /// Into the next slot, `len` bytes from `sender` were received.
+    /// Into the next slots, a sender's datagrams were received.
+    pub(crate) fn push_sender(&mut self, sender: SocketAddr) {
+        self.senders.push(sender);
+    }
+
+    /// Into the next slot, `len` bytes were received from the sender last told.
     #[inline]
-    pub(crate) fn push(&mut self, sender: SocketAddr, len: usize) {
-        let start = self.pieces.len() * self.room_len;
-        self.pieces.push(Piece { sender, start, len, segment_len: len });
+    pub(crate) fn push(&mut self, len: usize) {
+        #[expect(clippy::cast_possible_truncation, reason = "no datagram is longer than 64 KiB")]
+        let len = len as u32;
+        #[expect(clippy::cast_possible_truncation, reason = "fewer than the slots in memory")]
+        let sender = self.senders.len().wrapping_sub(1) as u32;
+        self.pieces.push(Piece { start: self.start, len, segment_len: len, sender });
+        self.start += self.room_len;
         *self.len += 1;
     }
 }
 
-/// The datagrams of a batch.
-struct Datagrams<'a> {
-    buffer: &'a [u8],
-    max_len: usize,
+/// What the datagrams of a batch are made of.
+struct Parts<'a> {
+    batch: &'a Incoming,
     pieces: slice::Iter<'a, Piece>,
     /// What is left of the piece that is being cut.
     rest: &'a [u8],
-    of: Option<&'a Piece>,
+    segment_len: usize,
+    sender: usize,
 }
 
-impl<'a> Iterator for Datagrams<'a> {
-    type Item = Datagram<'a>;
+impl<'a> Iterator for Parts<'a> {
+    type Item = (&'a SocketAddr, &'a [u8], bool);
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        let piece = match self.of {
-            Some(piece) if !self.rest.is_empty() => piece,
-            _ => {
-                let piece = self.pieces.next()?;
-                self.rest = &self.buffer[piece.start..][..piece.len];
-                self.of = Some(piece);
-                piece
-            }
-        };
-        let (payload, rest) = self.rest.split_at(piece.segment_len.min(self.rest.len()));
+        if self.rest.is_empty() {
+            let piece = self.pieces.next()?;
+            self.rest = &self.batch.buffer[piece.start..][..piece.len as usize];
+            self.segment_len = piece.segment_len as usize;
+            self.sender = piece.sender as usize;
+        }
+        let (payload, rest) = self.rest.split_at(self.segment_len.min(self.rest.len()));
         self.rest = rest;
-        let is_truncated = payload.len() > self.max_len;
-        let payload = if is_truncated { &payload[..self.max_len] } else { payload };
-        Some(Datagram { sender: piece.sender, payload, is_truncated })
+        let max_len = self.batch.max_len;
+        let is_truncated = payload.len() > max_len;
+        let payload = if is_truncated { &payload[..max_len] } else { payload };
+        Some((&self.batch.senders[self.sender], payload, is_truncated))
     }
 }
 
@@ -286,9 +325,10 @@ mod tests {
     fn what_was_received_into_slots_comes_out_in_their_order() {
         let mut batch = Incoming::new(3, 4);
         let (rooms, mut slots) = batch.slots();
+        slots.push_sender(address(1));
         for (room, byte) in rooms.zip(b"ab") {
             room[..2].fill(*byte);
-            slots.push(address(1), 2);
+            slots.push(2);
         }
         assert_eq!((payloads(&batch), batch.is_full()), (vec![&b"aa"[..], b"bb"], false));
         assert!(batch.is_of_one_kind());

@@ -12,6 +12,9 @@ const MAX_JOINED_LEN: usize = 65_507;
 /// Room for less than this is not worth moving anything.
 const WORTH_MOVING_LEN: usize = 64 * 1024;
 
+/// The memory that a waiting datagram may take besides its payload.
+const SHARE_LEN: usize = size_of::<Run>();
+
 /// Datagrams that wait to be sent, in one buffer; a queue.
 #[derive(Debug, Default)]
 pub struct Outgoing {
@@ -23,8 +26,8 @@ pub struct Outgoing {
     sent_runs: usize,
     /// How many datagrams wait.
     len: usize,
-    /// How many bytes of them.
-    payload_len: usize,
+    /// How many bytes of them, with a share for each.
+    waiting_len: usize,
 }
 
 /// One datagram, or several in a row that go to one receiver and can be sent joined.
@@ -51,26 +54,35 @@ pub(crate) struct Message<'a> {
 impl Outgoing {
     /// An empty queue.
     pub const fn new() -> Self {
-        Self { bytes: Vec::new(), runs: Vec::new(), sent_runs: 0, len: 0, payload_len: 0 }
+        Self { bytes: Vec::new(), runs: Vec::new(), sent_runs: 0, len: 0, waiting_len: 0 }
     }
 
     /// Puts a datagram to `receiver` at the end.
     #[inline]
     pub fn push(&mut self, receiver: SocketAddr, payload: &[u8]) {
+        self.push_to(&receiver, payload);
+    }
+
+    /// As [`push`](Self::push), to a receiver that need not be copied if he is the last's.
+    #[inline]
+    pub(crate) fn push_to(&mut self, receiver: &SocketAddr, payload: &[u8]) {
+        let len = payload.len();
+        match self.runs.last_mut() {
+            Some(last) if last.may_take(receiver, len) => last.take(len),
+            _ => self.begin_run(receiver, len),
+        }
+        self.len += 1;
+        self.waiting_len += len + SHARE_LEN;
+        self.bytes.extend_from_slice(payload);
+    }
+
+    /// A datagram comes that cannot be joined to the last.
+    #[inline(never)]
+    fn begin_run(&mut self, receiver: &SocketAddr, len: usize) {
         if self.bytes.len() > WORTH_MOVING_LEN {
             self.forget_sent();
         }
-        let start = self.bytes.len();
-        self.bytes.extend_from_slice(payload);
-        self.len += 1;
-        self.payload_len += payload.len();
-        if let Some(last) = self.runs.last_mut()
-            && last.may_take(&receiver, payload.len())
-        {
-            last.take(payload.len());
-        } else {
-            self.runs.push(Run::of(receiver, start, payload.len()));
-        }
+        self.runs.push(Run::of(*receiver, self.bytes.len(), len));
     }
 
     /// The datagram at the front: to whom, and what.
@@ -89,7 +101,7 @@ impl Outgoing {
         run.start += len;
         run.len -= len;
         self.len -= 1;
-        self.payload_len -= len;
+        self.waiting_len -= len + SHARE_LEN;
     }
 
     /// How many datagrams wait.
@@ -107,13 +119,13 @@ impl Outgoing {
     /// How many bytes wait, with a share for each datagram, since an empty one takes room too.
     #[inline]
     pub const fn waiting_len(&self) -> usize {
-        self.payload_len + self.len * size_of::<Run>()
+        self.waiting_len
     }
 
     /// How many bytes wait, nothing besides.
     #[inline]
     pub(crate) const fn payload_len(&self) -> usize {
-        self.payload_len
+        self.waiting_len - self.len * SHARE_LEN
     }
 
     /// What waits, in the order it is to be sent: datagrams that can be sent joined as one message
@@ -144,8 +156,9 @@ impl Outgoing {
     #[inline]
     fn pop_run(&mut self) {
         let Some(run) = self.runs.get(self.sent_runs) else { return };
-        self.len -= run.count();
-        self.payload_len -= run.len;
+        let count = run.count();
+        self.len -= count;
+        self.waiting_len -= run.len + count * SHARE_LEN;
         self.sent_runs += 1;
         if self.sent_runs == self.runs.len() {
             self.runs.clear();
@@ -240,7 +253,7 @@ mod tests {
                 (address(port - 1), [(port - 1).to_le_bytes()[0]; 1000].as_slice())
             );
             queue.pop();
-            assert_eq!(queue.waiting_len(), 1000 + size_of::<Run>());
+            assert_eq!(queue.waiting_len(), 1000 + SHARE_LEN);
         }
         assert!(queue.bytes.len() <= 2 * WORTH_MOVING_LEN + 2000);
         assert!(queue.runs.len() <= 2 * WORTH_MOVING_LEN / 1000 + 2);

@@ -17,6 +17,8 @@ use crate::network::Progress;
 
 /// How many messages one system call takes at most: at so many, its own cost no longer shows.
 const MAX_MESSAGES: usize = 64;
+/// Where so many will do, less is spent to prepare the call.
+const FEW_MESSAGES: usize = 8;
 
 /// The memory for the calls, made when a socket of the family first needs it.
 #[derive(Default)]
@@ -56,14 +58,11 @@ impl Desk {
         local: SocketAddr,
         batch: &mut Incoming,
     ) -> Received {
-        let mut result = Err(Errno::EINTR);
-        while result == Err(Errno::EINTR) {
-            result = if local.is_ipv4() {
-                headers(&mut self.v4).receive(fd, batch)
-            } else {
-                headers(&mut self.v6).receive(fd, batch)
-            };
-        }
+        let result = if local.is_ipv4() {
+            headers(&mut self.v4).receive(fd, batch)
+        } else {
+            headers(&mut self.v6).receive(fd, batch)
+        };
         match result {
             Ok(()) => Received::Some,
             Err(Errno::EAGAIN) => Received::Blocked,
@@ -125,7 +124,7 @@ impl fmt::Debug for Desk {
 
 /// A system's address of one family. An IPv6 socket that takes IPv4 as well has addresses of both
 /// kinds as those of IPv6.
-trait Address: SockaddrLike + Copy {
+trait Address: SockaddrLike + Copy + PartialEq {
     fn new(address: &SocketAddr) -> Option<Self>;
     fn to_std(self) -> SocketAddr;
 }
@@ -164,6 +163,8 @@ impl Address for SockaddrIn6 {
 /// to give back, which is always as long: so they can be used again.
 struct Headers<A> {
     receiving: MultiHeaders<A>,
+    /// How many datagrams the next call is to receive at most.
+    offered: usize,
     sending: MultiHeaders<A>,
     sending_joined: MultiHeaders<A>,
     receivers: Vec<Option<A>>,
@@ -174,6 +175,7 @@ fn headers<A: Address>(place: &mut Option<Box<Headers<A>>>) -> &mut Headers<A> {
         let control = vec![0; cmsg_space::<u16>()];
         Box::new(Headers {
             receiving: MultiHeaders::preallocate(MAX_MESSAGES, None),
+            offered: FEW_MESSAGES,
             sending: MultiHeaders::preallocate(MAX_MESSAGES, None),
             sending_joined: MultiHeaders::preallocate(MAX_MESSAGES, Some(control)),
             receivers: Vec::with_capacity(MAX_MESSAGES),
@@ -182,16 +184,53 @@ fn headers<A: Address>(place: &mut Option<Box<Headers<A>>>) -> &mut Headers<A> {
 }
 
 impl<A: Address> Headers<A> {
+    /// Receives until the batch is full or a call finds no more, which says so with the error
+    /// `EAGAIN` if there was none at all.
     fn receive(&mut self, fd: RawFd, batch: &mut Incoming) -> Result<(), Errno> {
-        let (mut rooms, mut slots) = batch.slots();
-        let count = rooms.len();
-        let mut parts: [_; MAX_MESSAGES] =
-            array::from_fn(|_| [IoSliceMut::new(rooms.next().unwrap_or_default())]);
-        let parts = parts.iter_mut().take(count);
-        for message in recvmmsg(fd, &mut self.receiving, parts, MsgFlags::empty(), None)? {
-            if let Some(sender) = message.address {
-                slots.push(sender.to_std(), message.bytes);
+        while !batch.is_full() {
+            let before = batch.len();
+            let offered = self.offered.min(batch.capacity() - before).min(MAX_MESSAGES);
+            let result = if offered <= FEW_MESSAGES {
+                self.receive_some::<FEW_MESSAGES>(fd, batch, offered)
+            } else {
+                self.receive_some::<MAX_MESSAGES>(fd, batch, offered)
+            };
+            let received = batch.len() - before;
+            // Room for some more, so that a call shows that these were all.
+            self.offered = received + received / 8 + 4;
+            match result {
+                Ok(()) if received < offered => break,
+                Ok(()) => {}
+                Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) if !batch.is_empty() => break,
+                Err(error) => return Err(error),
             }
+        }
+        Ok(())
+    }
+
+    /// Makes one call that receives up to `offered` datagrams, which are no more than `N`.
+    #[inline(never)]
+    fn receive_some<const N: usize>(
+        &mut self,
+        fd: RawFd,
+        batch: &mut Incoming,
+        offered: usize,
+    ) -> Result<(), Errno> {
+        let (rooms, mut slots) = batch.slots();
+        let mut parts: [_; N] = array::from_fn(|_| [IoSliceMut::new(&mut [])]);
+        let parts = &mut parts[..offered];
+        for (part, room) in parts.iter_mut().zip(rooms) {
+            part[0] = IoSliceMut::new(room);
+        }
+        let mut last = None;
+        let parts = parts.iter_mut();
+        for message in recvmmsg(fd, &mut self.receiving, parts, MsgFlags::empty(), None)? {
+            if message.address != last {
+                last = message.address;
+                last.into_iter().for_each(|sender| slots.push_sender(sender.to_std()));
+            }
+            slots.push(message.bytes);
         }
         Ok(())
     }
