@@ -180,9 +180,8 @@ impl Incoming {
     /// Whether the first and the last datagram are alike: of one sender, and as long.
     #[inline]
     pub(crate) fn is_of_one_kind(&self) -> bool {
-        let lens = (self.pieces.first(), self.pieces.last());
-        let is_of_one_len = lens.0.map(|piece| piece.len) == lens.1.map(|piece| piece.len);
-        self.senders.len() == 1 && is_of_one_len
+        let lens = [self.pieces.first(), self.pieces.last()].map(|piece| piece.map(|it| it.len));
+        self.senders.first() == self.senders.last() && lens[0] == lens[1]
     }
 
     #[inline]
@@ -221,7 +220,7 @@ impl Slots<'_> {
         let sender = self.senders.len().wrapping_sub(1) as u32;
         self.pieces.push(Piece { start: self.start, len, segment_len: len, sender });
         self.start += self.room_len;
-        *self.len += 1;
+        *self.len = self.pieces.len();
     }
 }
 

@@ -201,3 +201,173 @@ impl Port {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::IoSliceMut;
+    use std::net::UdpSocket as Peer;
+
+    use nix::sys::socket::{ControlMessageOwned, MsgFlags, cmsg_space, recvmsg};
+
+    use super::*;
+    use crate::config::SocketOptions;
+    use crate::network::os::sockets::open_udp;
+
+    fn port_at(address: &str, options: &SocketOptions) -> Port {
+        let (socket, bound) = open_udp(address.parse().unwrap(), options).unwrap();
+        Port::new(socket, bound)
+    }
+
+    fn port() -> Port {
+        port_at("127.0.0.1:0", &SocketOptions::default())
+    }
+
+    /// A socket that is shown what came joined as it came.
+    fn peer() -> (Peer, SocketAddr) {
+        let peer = Peer::bind("127.0.0.1:0").unwrap();
+        peer.set_nonblocking(true).unwrap();
+        setsockopt(&peer, UdpGroSegment, &true).unwrap();
+        let address = peer.local_addr().unwrap();
+        (peer, address)
+    }
+
+    /// What comes next: its length, and at what length it is to be cut, if it came joined.
+    fn take(peer: &Peer) -> (usize, Option<i32>) {
+        let mut room = vec![0; 65_536];
+        let mut control = [0; cmsg_space::<i32>()];
+        let mut parts = [IoSliceMut::new(&mut room)];
+        let message =
+            recvmsg::<()>(peer.as_raw_fd(), &mut parts, Some(&mut control), MsgFlags::empty());
+        let message = message.unwrap();
+        let segment_len = message.cmsgs().unwrap().find_map(|control| match control {
+            ControlMessageOwned::UdpGroSegments(len) => Some(len),
+            _ => None,
+        });
+        (message.bytes, segment_len)
+    }
+
+    fn outgoing(receiver: SocketAddr, lens: &[usize]) -> Outgoing {
+        let mut batch = Outgoing::new();
+        lens.iter().for_each(|len| batch.push(receiver, &vec![7; *len]));
+        batch
+    }
+
+    fn send_all(port: &mut Port, batch: &mut Outgoing) {
+        assert_eq!(port.send(&mut Desk::default(), batch).unwrap(), Progress::Done(()));
+        assert!(batch.is_empty());
+    }
+
+    #[test]
+    fn equal_datagrams_leave_joined_and_no_others() {
+        let ((peer, address), mut port) = (peer(), port());
+        let mut batch = outgoing(address, &[100, 100, 100, 40, 100, 0, 0, 30, 30, 2000, 2000]);
+        send_all(&mut port, &mut batch);
+        let expected = [
+            (340, Some(100)),
+            (100, None),
+            (0, None),
+            (0, None),
+            (60, Some(30)),
+            (2000, None),
+            (2000, None),
+        ];
+        assert_eq!(expected.map(|_| take(&peer)), expected);
+    }
+
+    #[test]
+    fn what_goes_to_others_between_them_keeps_datagrams_apart() {
+        let ((peer, address), (other, elsewhere), mut port) = (peer(), peer(), port());
+        let mut batch = outgoing(address, &[100, 100]);
+        batch.push(elsewhere, &[7; 100]);
+        [100, 100, 100].iter().for_each(|len| batch.push(address, &vec![7; *len]));
+        send_all(&mut port, &mut batch);
+        assert_eq!([take(&peer), take(&peer)], [(200, Some(100)), (300, Some(100))]);
+        assert_eq!(take(&other), (100, None));
+    }
+
+    #[test]
+    fn a_socket_that_cannot_join_sends_each_by_itself() {
+        for sending in [Sending::Batched, Sending::OneByOne] {
+            let ((peer, address), mut port) = (peer(), port());
+            port.skill.sending = sending;
+            send_all(&mut port, &mut outgoing(address, &[100; 100]));
+            for _ in 0..100 {
+                assert_eq!(take(&peer), (100, None), "{sending:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_way_out_refuses_is_given_up_for_good() {
+        let mut port = port();
+        port.note_refusal(Errno::EMSGSIZE);
+        assert_eq!(port.skill.sending, Sending::Joined, "another receiver may be nearer");
+        port.note_refusal(Errno::EIO);
+        assert_eq!(port.skill.sending, Sending::Batched);
+        port.note_refusal(Errno::ENOSYS);
+        assert_eq!(port.skill.sending, Sending::OneByOne);
+        port.note_refusal(Errno::EIO);
+        assert_eq!(port.skill.sending, Sending::OneByOne);
+    }
+
+    #[test]
+    fn what_cannot_be_sent_joined_with_others_is_sent_by_itself() {
+        let options = SocketOptions { v6_only: false, ..SocketOptions::default() };
+        let (mut port, (peer, address)) = (port_at("[::]:0", &options), peer());
+        let mapped = match address {
+            SocketAddr::V4(address) => (address.ip().to_ipv6_mapped(), address.port()).into(),
+            SocketAddr::V6(_) => unreachable!("the peer has an address of IPv4"),
+        };
+        // An address of IPv4 is none that the calls for many take from a socket of IPv6.
+        let mut batch = outgoing(mapped, &[100, 100]);
+        (0..3).for_each(|_| batch.push(address, &[7; 100]));
+        (0..2).for_each(|_| batch.push(mapped, &[7; 100]));
+        send_all(&mut port, &mut batch);
+        let expected = [(200, Some(100)), (100, None), (100, None), (100, None), (200, Some(100))];
+        assert_eq!(expected.map(|_| take(&peer)), expected);
+    }
+
+    /// Receives this many datagrams of 10 bytes, which have come.
+    fn receive(port: &mut Port, desk: &mut Desk, batch: &mut Incoming, count: usize) {
+        let mut received = 0;
+        while received < count {
+            assert_eq!(port.receive(desk, batch).unwrap(), Progress::Done(()), "of {count}");
+            assert!(batch.iter().all(|datagram| datagram.payload == [7; 10]));
+            received += batch.len();
+        }
+        assert_eq!(received, count);
+    }
+
+    #[test]
+    fn bursts_in_a_row_are_received_joined_from_then_on() {
+        let (mut port, mut from, mut desk) = (port(), port(), Desk::default());
+        let mut batch = Incoming::new(BURST_LEN, 100);
+        for rounds in [1, usize::from(MANY_BURSTS) - 1, usize::from(MANY_BURSTS) + 1] {
+            assert!(matches!(port.skill.receiving, Receiving::Batched { may_join: true, .. }));
+            for _ in 0..rounds {
+                send_all(&mut from, &mut outgoing(port.address, &[10; BURST_LEN]));
+                receive(&mut port, &mut desk, &mut batch, BURST_LEN);
+            }
+            // That there is no more is the end of a row.
+            assert_eq!(port.receive(&mut desk, &mut batch).unwrap(), Progress::Blocked);
+        }
+        assert_eq!(port.skill.receiving, Receiving::Joined);
+        send_all(&mut from, &mut outgoing(port.address, &[10; 3 * BURST_LEN]));
+        let mut calls = 0;
+        while port.receive(&mut desk, &mut batch).unwrap() == Progress::Done(()) {
+            assert_eq!(batch.len(), BURST_LEN, "not in one piece");
+            calls += 1;
+        }
+        assert_eq!(calls, 3);
+    }
+
+    #[test]
+    fn a_socket_is_received_from_one_by_one_if_the_system_knows_no_better() {
+        let (mut port, mut from, mut desk) = (port(), port(), Desk::default());
+        port.receive_one_by_one();
+        let mut batch = Incoming::new(BURST_LEN, 100);
+        send_all(&mut from, &mut outgoing(port.address, &[10; 100]));
+        receive(&mut port, &mut desk, &mut batch, 100);
+        assert_eq!(port.receive(&mut desk, &mut batch).unwrap(), Progress::Blocked);
+    }
+}

@@ -224,8 +224,8 @@ impl<A: Address> Headers<A> {
             part[0] = IoSliceMut::new(room);
         }
         let mut last = None;
-        let parts = parts.iter_mut();
-        for message in recvmmsg(fd, &mut self.receiving, parts, MsgFlags::empty(), None)? {
+        let mut parts = parts.iter_mut();
+        for message in recvmmsg(fd, &mut self.receiving, &mut parts, MsgFlags::empty(), None)? {
             if message.address != last {
                 last = message.address;
                 last.into_iter().for_each(|sender| slots.push_sender(sender.to_std()));
