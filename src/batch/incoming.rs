@@ -153,17 +153,25 @@ impl Incoming {
 
     /// The datagrams, in the order they came.
     pub fn iter(&self) -> impl Iterator<Item = Datagram<'_>> {
-        self.parts().map(|(sender, payload, is_truncated)| Datagram {
+        self.parts_from(0).map(|(sender, payload, is_truncated)| Datagram {
             sender: *sender,
             payload,
             is_truncated,
         })
     }
 
-    /// What the [datagrams](Datagram) are made of.
+    /// What the [datagrams](Datagram) are made of, but for the first `skipped`.
     #[inline]
-    pub(crate) fn parts(&self) -> impl Iterator<Item = (&SocketAddr, &[u8], bool)> {
-        Parts { batch: self, pieces: self.pieces.iter(), rest: &[], segment_len: 0, sender: 0 }
+    pub(crate) fn parts_from(
+        &self,
+        skipped: usize,
+    ) -> impl Iterator<Item = (&SocketAddr, &[u8], bool)> {
+        let pieces = self.pieces.iter();
+        let mut parts = Parts { batch: self, pieces, rest: &[], segment_len: 0, sender: 0 };
+        if skipped > 0 {
+            parts.nth(skipped - 1);
+        }
+        parts
     }
 
     /// For a network that receives several at a time, and has used nothing but these: the room for
