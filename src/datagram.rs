@@ -290,7 +290,8 @@ impl DatagramEndpoint {
 }
 
 /// Gives those datagrams to the handler that were not handled yet, until so much is to be sent that
-/// it is worth it: the limit is for what the network does not take, not for what it was not offered.
+/// it is worth it: the limit is for what the network does not take, not for what it was not
+/// offered. A function of its own, since its loop is what a datagram costs.
 #[inline(never)]
 fn handle_some(
     handler: &mut dyn DatagramHandler,

@@ -47,7 +47,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("reactor", &["acceptor", "drain"]),
     ("turn", &["layers"]),
     ("endpoint", &["turn", "connections", "connection", "handler", "layers", "middleware"]),
-    ("datagram", &["turn", "handler"]),
+    ("datagram", &["turn", "handler", "layers"]),
     ("layers", &["middleware", "context", "connection"]),
     ("middleware", &["context", "connection"]),
     ("context", &["connection"]),

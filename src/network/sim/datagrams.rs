@@ -427,7 +427,7 @@ mod tests {
         whole.iter_mut().for_each(|payload| payload.truncate(8));
         for (joined_datagram, partial_read) in [(0, 0), (1000, 0), (500, 0), (700, 500)] {
             let mut world = world();
-            world.net.set_faults(Faults { joined_datagram, partial_read, ..Faults::none() });
+            world.net.set_faults(Faults { partial_read, joined_datagram, ..Faults::none() });
             for payload in &payloads {
                 world.net.send_datagram(peer(), here(), payload);
             }

@@ -33,7 +33,7 @@ use crate::network::Progress;
 
 /// So many datagrams of one kind at a time are a burst: as many as are joined at most.
 const BURST_LEN: usize = 64;
-/// After so many bursts in a row, joining is worth it.
+/// After so many bursts, and nothing less between them, joining is worth it.
 const MANY_BURSTS: u8 = 4;
 
 /// What a socket can, as far as it is known.
@@ -101,10 +101,7 @@ impl Port {
                         }
                         Ok(Progress::Done(()))
                     }
-                    Received::Blocked => {
-                        self.skill.receiving = Receiving::Batched { bursts: 0, may_join };
-                        Ok(Progress::Blocked)
-                    }
+                    Received::Blocked => Ok(Progress::Blocked),
                     Received::Failed(Errno::ENOSYS) => {
                         self.receive_one_by_one();
                         one_by_one::receive(&self.socket, batch)
@@ -348,8 +345,10 @@ mod tests {
                 send_all(&mut from, &mut outgoing(port.address, &[10; BURST_LEN]));
                 receive(&mut port, &mut desk, &mut batch, BURST_LEN);
             }
-            // That there is no more is the end of a row.
             assert_eq!(port.receive(&mut desk, &mut batch).unwrap(), Progress::Blocked);
+            // One less is the end of a row.
+            send_all(&mut from, &mut outgoing(port.address, &[10; BURST_LEN - 1]));
+            receive(&mut port, &mut desk, &mut batch, BURST_LEN - 1);
         }
         assert_eq!(port.skill.receiving, Receiving::Joined);
         send_all(&mut from, &mut outgoing(port.address, &[10; 3 * BURST_LEN]));

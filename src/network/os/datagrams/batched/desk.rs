@@ -200,8 +200,7 @@ impl<A: Address> Headers<A> {
             self.offered = received + received / 8 + 4;
             match result {
                 Ok(()) if received < offered => break,
-                Ok(()) => {}
-                Err(Errno::EINTR) => {}
+                Ok(()) | Err(Errno::EINTR) => {}
                 Err(Errno::EAGAIN) if !batch.is_empty() => break,
                 Err(error) => return Err(error),
             }
@@ -262,7 +261,7 @@ impl<A: Address> Headers<A> {
                 sendmmsg(fd, &mut self.sending_joined, parts, receivers, control, flags)
             }
         };
-        match result.map(|sent| sent.count()) {
+        match result.map(Iterator::count) {
             Ok(count) => Sent::Some(count),
             Err(Errno::EAGAIN) => Sent::Blocked,
             Err(Errno::EINTR) => Sent::Interrupted,
