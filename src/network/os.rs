@@ -20,7 +20,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use mio::net::{TcpListener, TcpStream};
-use mio::{Interest, Poll};
+use mio::{Interest, Poll, Registry};
 use socket2::SockRef;
 
 use self::clock::Clock;
@@ -51,7 +51,7 @@ const NO_SIGNAL: i32 =
 /// The operating system's network.
 ///
 /// Sockets are registered once, for both directions and edge-triggered, when they are opened or
-/// adopted. To close one is to close its descriptor: no descriptor is ever duplicated, so the
+/// adopted; those of UDP for receiving, and for sending while something waits to be sent. To close one is to close its descriptor: no descriptor is ever duplicated, so the
 /// kernel then forgets the registration by itself, and a system call is saved.
 ///
 /// Signals that are [watched](Network::watch_signals) are counted until two have been taken; from
@@ -146,10 +146,10 @@ impl OsNetwork {
     }
 
     /// A UDP socket, and what it shares with others.
-    fn udp(&mut self, token: Token) -> io::Result<(&mut Port, &mut Desk)> {
+    fn udp(&mut self, token: Token) -> io::Result<(&mut Port, &mut Desk, &Registry)> {
         let own = if token.is_connection() { &mut [] } else { &mut self.own[..] };
         match own.get_mut(token.endpoint_index()) {
-            Some(Some(OwnSocket::Udp(port))) => Ok((port, &mut self.desk)),
+            Some(Some(OwnSocket::Udp(port))) => Ok((port, &mut self.desk, self.poll.registry())),
             _ => Err(not_found()),
         }
     }
@@ -330,20 +330,21 @@ impl Network for OsNetwork {
         options: &SocketOptions,
     ) -> io::Result<SocketAddr> {
         let (mut udp, bound) = sockets::open_udp(address, options)?;
-        let both = Interest::READABLE.add(Interest::WRITABLE);
-        self.poll.registry().register(&mut udp, to_mio(socket), both)?;
+        self.poll.registry().register(&mut udp, to_mio(socket), Interest::READABLE)?;
         *self.own_place(socket)? = Some(OwnSocket::Udp(Port::new(udp, bound)));
         Ok(bound)
     }
 
     fn receive(&mut self, socket: Token, batch: &mut Incoming) -> io::Result<Progress<()>> {
-        let (port, desk) = self.udp(socket)?;
+        let (port, desk, _) = self.udp(socket)?;
         port.receive(desk, batch)
     }
 
     fn send(&mut self, socket: Token, batch: &mut Outgoing) -> io::Result<Progress<()>> {
-        let (port, desk) = self.udp(socket)?;
-        port.send(desk, batch)
+        let (port, desk, registry) = self.udp(socket)?;
+        let progress = port.send(desk, batch)?;
+        port.watch_room(registry, to_mio(socket), !batch.is_empty())?;
+        Ok(progress)
     }
 
     fn close(&mut self, token: Token) {

@@ -6,9 +6,11 @@ mod one_by_one;
 #[cfg(not(target_os = "linux"))]
 mod portable;
 
+use std::io;
 use std::net::SocketAddr;
 
 use mio::net::UdpSocket;
+use mio::{Interest, Registry, Token};
 
 #[cfg(target_os = "linux")]
 pub(super) use self::batched::Desk;
@@ -19,6 +21,8 @@ pub(super) use self::portable::Desk;
 #[derive(Debug)]
 pub(super) struct Port {
     socket: UdpSocket,
+    /// Whether room to send is an event.
+    is_room_watched: bool,
     #[cfg(target_os = "linux")]
     address: SocketAddr,
     #[cfg(target_os = "linux")]
@@ -29,11 +33,57 @@ impl Port {
     #[cfg(target_os = "linux")]
     pub(super) fn new(socket: UdpSocket, address: SocketAddr) -> Self {
         let skill = batched::Skill::of(&socket, address);
-        Self { socket, address, skill }
+        Self { socket, is_room_watched: false, address, skill }
     }
 
     #[cfg(not(target_os = "linux"))]
     pub(super) const fn new(socket: UdpSocket, _: SocketAddr) -> Self {
-        Self { socket }
+        Self { socket, is_room_watched: false }
+    }
+
+    /// Has it be an event when there is room to send, or no more: only while something waits for
+    /// that, since any datagram that has left the socket makes room.
+    #[inline]
+    pub(super) fn watch_room(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        waits: bool,
+    ) -> io::Result<()> {
+        if waits == self.is_room_watched {
+            return Ok(());
+        }
+        let room = waits.then_some(Interest::WRITABLE);
+        let interest = room.map_or(Interest::READABLE, |room| room.add(Interest::READABLE));
+        registry.reregister(&mut self.socket, token, interest)?;
+        self.is_room_watched = waits;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use mio::{Events, Poll};
+
+    use super::*;
+    use crate::config::SocketOptions;
+    use crate::network::os::sockets::open_udp;
+
+    #[test]
+    fn room_to_send_is_an_event_only_while_something_waits_for_it() {
+        let anywhere = "127.0.0.1:0".parse().unwrap();
+        let (mut socket, bound) = open_udp(anywhere, &SocketOptions::default()).unwrap();
+        let (mut poll, mut events) = (Poll::new().unwrap(), Events::with_capacity(8));
+        poll.registry().register(&mut socket, Token(7), Interest::READABLE).unwrap();
+        let mut port = Port::new(socket, bound);
+        for waits in [false, true, true, false, true, false] {
+            let changes = waits != port.is_room_watched;
+            port.watch_room(poll.registry(), Token(7), waits).unwrap();
+            poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+            let has_event = events.iter().any(|event| event.is_writable());
+            assert_eq!(has_event, waits && changes);
+        }
     }
 }

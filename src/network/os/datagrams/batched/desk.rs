@@ -196,8 +196,8 @@ impl<A: Address> Headers<A> {
                 self.receive_some::<MAX_MESSAGES>(fd, batch, offered)
             };
             let received = batch.len() - before;
-            // Room for some more, so that a call shows that these were all.
-            self.offered = received + received / 8 + 4;
+            // Room for some more, so that a call shows that these were all; less only by and by.
+            self.offered = (received + received / 8 + 4).max(self.offered - self.offered / 8);
             match result {
                 Ok(()) if received < offered => break,
                 Ok(()) | Err(Errno::EINTR) => {}
