@@ -51,8 +51,9 @@ const NO_SIGNAL: i32 =
 /// The operating system's network.
 ///
 /// Sockets are registered once, for both directions and edge-triggered, when they are opened or
-/// adopted; those of UDP for receiving, and for sending while something waits to be sent. To close one is to close its descriptor: no descriptor is ever duplicated, so the
-/// kernel then forgets the registration by itself, and a system call is saved.
+/// adopted; but those of UDP for sending only while something waits to be sent. To close one is to
+/// close its descriptor: no descriptor is ever duplicated, so the kernel then forgets the
+/// registration by itself, and a system call is saved.
 ///
 /// Signals that are [watched](Network::watch_signals) are counted until two have been taken; from
 /// then on, and again once the network is dropped, they do what they do by default, so that a third

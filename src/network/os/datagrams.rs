@@ -65,6 +65,7 @@ impl Port {
 mod tests {
     use std::time::Duration;
 
+    use mio::event::Event;
     use mio::{Events, Poll};
 
     use super::*;
@@ -82,7 +83,7 @@ mod tests {
             let changes = waits != port.is_room_watched;
             port.watch_room(poll.registry(), Token(7), waits).unwrap();
             poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
-            let has_event = events.iter().any(|event| event.is_writable());
+            let has_event = events.iter().any(Event::is_writable);
             assert_eq!(has_event, waits && changes);
         }
     }
