@@ -7,7 +7,13 @@
 #![allow(dead_code)]
 
 mod contenders;
+mod entrants;
+mod machine;
+mod options;
+mod results;
 mod sample;
+mod schedule;
+mod statistics;
 mod workload;
 
 fn main() {}
