@@ -7,13 +7,18 @@
 #![allow(dead_code)]
 
 mod contenders;
+mod counts;
 mod entrants;
+mod load;
 mod machine;
+mod measure;
 mod options;
 mod results;
 mod sample;
 mod schedule;
+mod server;
 mod statistics;
+mod trouble;
 mod workload;
 
 fn main() {}
