@@ -9,6 +9,7 @@
 mod contenders;
 mod counts;
 mod entrants;
+mod figure;
 mod load;
 mod machine;
 mod measure;

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::figure::Figure;
 use crate::machine::Machine;
 use crate::sample::Sample;
 use crate::statistics::Spread;
@@ -16,11 +17,9 @@ pub(crate) const OURS: &str = "windlass";
 
 /// The layout of the file; raised when older files can no longer be read.
 const FORMAT: u32 = 1;
-/// From this share of a core on, a thread of the load or the server has no time to spare.
-const BUSY: f64 = 0.95;
 
 /// All that one start of the program measured.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) struct Results {
     pub(crate) format: u32,
     /// The day and time at which it began, in UTC.
@@ -52,7 +51,7 @@ pub(crate) struct Entered {
 }
 
 /// One run of one workload against one contender.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) struct Run {
     pub(crate) workload: String,
     pub(crate) contender: String,
@@ -72,62 +71,6 @@ pub(crate) struct Counted {
     /// Instructions in user space.
     pub(crate) instructions: Option<f64>,
     pub(crate) system_calls: Option<f64>,
-}
-
-/// Something that is told of a contender at a workload.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Figure {
-    /// Whole messages a second.
-    Throughput,
-    /// What the scheduler charged the server, in nanoseconds a message.
-    Cpu,
-    /// One of [`PERCENTILES`], in nanoseconds.
-    Latency(usize),
-    /// Bytes of resident memory a connection: idle, idle after use, and after all have closed.
-    Memory(usize),
-    /// Instructions in user space a message.
-    Instructions,
-    /// System calls a message.
-    SystemCalls,
-    /// The share of its cores that the server had.
-    ServerShare,
-    /// The share of its core that the load had.
-    LoadShare,
-}
-
-/// The names of what [`Figure::Latency`] numbers.
-pub(crate) const PERCENTILES: [&str; 5] = ["p50", "p90", "p99", "p99.9", "most"];
-/// The names of what [`Figure::Memory`] numbers.
-pub(crate) const STAGES: [&str; 3] = ["idle", "idle after use", "after all closed"];
-
-impl Figure {
-    fn of_run(self, run: &Run) -> Option<f64> {
-        let sample = &run.sample;
-        // Connections that do nothing have neither speed nor a cost by message.
-        if sample.bytes_per_connection.is_some() != matches!(self, Self::Memory(_)) {
-            return None;
-        }
-        let (replies, elapsed) = (sample.replies as f64, sample.elapsed_ns as f64);
-        match self {
-            Self::Throughput => finite(replies / elapsed * 1e9),
-            Self::Cpu => finite(sample.server_cpu_ns as f64 / replies),
-            Self::Latency(at) => positive(*sample.latency_ns.get(at)? as f64),
-            Self::Memory(0) => sample.bytes_per_connection,
-            Self::Memory(at) => sample.kept_per_connection?.get(at - 1).copied(),
-            Self::ServerShare => finite(sample.server_cpu_ns as f64 / elapsed),
-            Self::LoadShare => finite(sample.load_cpu_ns as f64 / elapsed),
-            Self::Instructions | Self::SystemCalls => None,
-        }
-    }
-}
-
-/// The number unless it is zero, endless, or none at all.
-fn positive(number: f64) -> Option<f64> {
-    finite(number).filter(|number| *number > 0.0)
-}
-
-fn finite(number: f64) -> Option<f64> {
-    number.is_finite().then_some(number)
 }
 
 impl Results {
@@ -189,7 +132,7 @@ impl Results {
             .values(workload, contender, figure)
             .filter_map(|(round, value)| {
                 let (_, base) = base.iter().find(|(other, _)| *other == round)?;
-                finite(value / base)
+                Some(value / base).filter(|ratio| ratio.is_finite())
             })
             .collect();
         Spread::of_median(&ratios)
@@ -204,7 +147,7 @@ impl Results {
     ) -> impl Iterator<Item = (u32, f64)> {
         let timed = self
             .runs_of(workload, contender)
-            .filter_map(move |run| Some((run.round, figure.of_run(run)?)));
+            .filter_map(move |run| Some((run.round, figure.of(run)?)));
         let counted = self
             .counts
             .iter()
@@ -222,12 +165,13 @@ impl Results {
         self.runs.iter().filter(move |run| run.workload == workload && run.contender == contender)
     }
 
-    /// Whether the load had no time to spare in half of the runs or more, while the server had:
-    /// the server could have done more.
+    /// Whether the load was busy and the server was not in half of the runs or more: then only
+    /// the server's time for a message tells something of the server.
     pub(crate) fn is_load_bound(&self, workload: &str, contender: &str) -> bool {
-        let share = |figure| self.spread(workload, contender, figure).map(|share| share.value);
-        let (server, load) = (share(Figure::ServerShare), share(Figure::LoadShare));
-        matches!((server, load), (Some(server), Some(load)) if load >= BUSY && server < BUSY)
+        let (bound, all) = self.runs_of(workload, contender).fold((0, 0), |(bound, all), run| {
+            (bound + u32::from(run.sample.is_bound_by_load()), all + 1)
+        });
+        all > 0 && bound * 2 >= all
     }
 
     /// Whether the machine was still slow at the last repeat of some of these runs.
@@ -252,5 +196,146 @@ impl Results {
         self.contenders.iter().filter(move |contender| {
             self.values(&workload, &contender.name, figure).next().is_some()
         })
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Results of three contenders; the second and third take twice and ten times the CPU.
+    pub(crate) fn example() -> Results {
+        let mut results = Results::new("2026-01-31 12:00 UTC".to_owned(), machine(), 3, 0.5);
+        results.workloads = ["echo-50", "frames-16", "idle"].map(asked).to_vec();
+        results.contenders = [BASE, OURS, "slow<er>"].map(entered).to_vec();
+        for (contender, times) in [(BASE, 1), (OURS, 2), ("slow<er>", 10)] {
+            for round in 0..3 {
+                // The machine is half as fast in the second round: the ratios do not show it.
+                let pace = if round == 1 { 2 } else { 1 };
+                for workload in ["echo-50", "frames-16", "idle"] {
+                    results.runs.push(run(workload, contender, round, times * pace));
+                }
+            }
+            results.counts.push(Counted {
+                workload: "echo-50".to_owned(),
+                contender: contender.to_owned(),
+                instructions: Some(60.0 * times as f64),
+                system_calls: Some(3.0),
+            });
+        }
+        results.notes.push("slow<er> failed at udp-1: it does not speak it".to_owned());
+        results
+    }
+
+    fn machine() -> Machine {
+        Machine {
+            processor: "A & B processor".to_owned(),
+            cores: 2,
+            is_virtual: true,
+            kernel: "6.18".to_owned(),
+            versions: vec![("rustc".to_owned(), "1.88.0".to_owned())],
+        }
+    }
+
+    fn asked(name: &str) -> Asked {
+        let about = crate::workload::named(name).unwrap().to_string();
+        Asked { name: name.to_owned(), about }
+    }
+
+    fn entered(name: &str) -> Entered {
+        Entered { name: name.to_owned(), about: format!("{name}, as its users write it") }
+    }
+
+    /// A run that takes so many microseconds of CPU a message.
+    pub(crate) fn run(workload: &str, contender: &str, round: u32, times: u64) -> Run {
+        let is_idle = workload == "idle";
+        let bytes = times as f64 * 64.0;
+        let sample = Sample {
+            replies: 1_000,
+            elapsed_ns: 1_100_000 * times,
+            server_cpu_ns: 1_000_000 * times,
+            load_cpu_ns: 900_000 * times,
+            server_cores: 1,
+            latency_ns: [10, 11, 20, 40, 90].map(|latency| latency * 1_000 * times),
+            bytes_per_connection: is_idle.then_some(bytes),
+            kept_per_connection: is_idle.then_some([bytes, 0.0]),
+            ..Sample::default()
+        };
+        let (workload, contender) = (workload.to_owned(), contender.to_owned());
+        Run { workload, contender, round, repeats: 0, is_disturbed: false, sample }
+    }
+
+    #[test]
+    fn a_ratio_is_taken_within_each_round() {
+        let results = example();
+        let ratio = results.ratio("echo-50", OURS, Figure::Cpu).unwrap();
+        assert_eq!(ratio, Spread { value: 2.0, least: 2.0, most: 2.0 });
+        let cpu = results.spread("echo-50", OURS, Figure::Cpu).unwrap();
+        assert_eq!(cpu, Spread { value: 2_000.0, least: 2_000.0, most: 4_000.0 });
+        let speed = results.ratio("echo-50", "slow<er>", Figure::Throughput).unwrap();
+        assert!((speed.value - 0.1).abs() < 1e-9, "{speed:?}");
+    }
+
+    #[test]
+    fn a_round_without_the_base_has_no_ratio() {
+        let mut results = example();
+        results.runs.retain(|run| run.contender != BASE || run.round == 1);
+        for run in results.runs.iter_mut().filter(|run| run.contender == OURS && run.round == 1) {
+            run.sample.server_cpu_ns *= 3;
+        }
+        let ratio = results.ratio("echo-50", OURS, Figure::Cpu).unwrap();
+        assert_eq!(ratio, Spread { value: 6.0, least: 6.0, most: 6.0 });
+    }
+
+    #[test]
+    fn the_best_round_stands_for_latencies() {
+        let latency = example().spread("echo-50", OURS, Figure::Latency(0)).unwrap();
+        assert_eq!(latency, Spread { value: 20_000.0, least: 20_000.0, most: 40_000.0 });
+    }
+
+    #[test]
+    fn only_idle_connections_are_weighed() {
+        let results = example();
+        let names = |figure| {
+            results.workloads_with(figure).map(|asked| asked.name.as_str()).collect::<Vec<_>>()
+        };
+        assert_eq!(names(Figure::Memory(0)), ["idle"]);
+        assert_eq!(names(Figure::Throughput), ["echo-50", "frames-16"]);
+        assert_eq!(names(Figure::Instructions), ["echo-50"]);
+    }
+
+    #[test]
+    fn one_bound_run_of_three_binds_nothing() {
+        let mut results = example();
+        for (round, is_bound) in [(0, false), (2, true)] {
+            let is_meant = |run: &&mut Run| {
+                (run.workload.as_str(), run.contender.as_str(), run.round)
+                    == ("echo-50", OURS, round)
+            };
+            for run in results.runs.iter_mut().filter(is_meant) {
+                run.sample.load_cpu_ns = run.sample.elapsed_ns;
+                run.sample.server_cpu_ns = run.sample.elapsed_ns / 2;
+            }
+            assert_eq!(results.is_load_bound("echo-50", OURS), is_bound);
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let path = std::env::temp_dir().join(format!("versus-{}.json", std::process::id()));
+        let results = example();
+        results.write(&path).unwrap();
+        let again = Results::read(&path);
+        fs::remove_file(&path).unwrap();
+        assert_eq!(again, Ok(results));
+    }
+
+    #[test]
+    fn a_file_of_another_format_is_refused() {
+        let path = std::env::temp_dir().join(format!("versus-old-{}.json", std::process::id()));
+        Results { format: 99, ..example() }.write(&path).unwrap();
+        let refusal = Results::read(&path).unwrap_err();
+        fs::remove_file(&path).unwrap();
+        assert!(refusal.contains("its format is 99"), "{refusal}");
     }
 }
