@@ -6,19 +6,23 @@
 // Only until each part is called by the others.
 #![allow(dead_code)]
 
+mod comparison;
 mod contenders;
 mod counts;
 mod entrants;
 mod figure;
+mod grid;
 mod load;
 mod machine;
 mod measure;
 mod options;
+mod report;
 mod results;
 mod sample;
 mod schedule;
 mod server;
 mod statistics;
+mod table;
 mod trouble;
 mod workload;
 

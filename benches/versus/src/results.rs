@@ -127,7 +127,18 @@ impl Results {
 
     /// How many times the figure of [`BASE`] that of this contender is: by rounds, then the median.
     pub(crate) fn ratio(&self, workload: &str, contender: &str, figure: Figure) -> Option<Spread> {
-        let base: Vec<_> = self.values(workload, BASE, figure).collect();
+        self.ratio_to(BASE, workload, contender, figure)
+    }
+
+    /// The same, with another contender as the base.
+    pub(crate) fn ratio_to(
+        &self,
+        base: &str,
+        workload: &str,
+        contender: &str,
+        figure: Figure,
+    ) -> Option<Spread> {
+        let base: Vec<_> = self.values(workload, base, figure).collect();
         let ratios: Vec<f64> = self
             .values(workload, contender, figure)
             .filter_map(|(round, value)| {

@@ -20,11 +20,6 @@ impl Spread {
         let most = values.iter().copied().max_by(f64::total_cmp)?;
         Some(Self { value: least, least, most })
     }
-
-    /// Whether all of it is below all of the other.
-    pub(crate) fn is_below(&self, other: &Self) -> bool {
-        self.most < other.least
-    }
 }
 
 /// The median; of an even number of values the mean of the two in the middle.
@@ -57,12 +52,5 @@ mod tests {
         assert_eq!(spread, Spread { value: 2.0, least: 1.0, most: 5.0 });
         assert_eq!(Spread::of_least(&[5.0, 1.0, 2.0]).unwrap().value, 1.0);
         assert_eq!(Spread::of_median(&[]), None);
-    }
-
-    #[test]
-    fn spreads_that_overlap_are_not_below_one_another() {
-        let spread = |values: &[f64]| Spread::of_median(values).unwrap();
-        assert!(spread(&[1.0, 2.0]).is_below(&spread(&[2.1, 3.0])));
-        assert!(!spread(&[1.0, 2.0]).is_below(&spread(&[2.0, 3.0])));
     }
 }

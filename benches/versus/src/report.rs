@@ -1,0 +1,403 @@
+//! The report: one page with everything in it, that loads nothing from anywhere.
+
+mod axis;
+mod markdown;
+mod panel;
+mod picture;
+
+pub(crate) use markdown::markdown;
+pub(crate) use picture::picture;
+
+use crate::comparison::where_others_are_better;
+use crate::figure::{Figure, PERCENTILES, STAGES, show_ratio};
+use crate::report::panel::{Panel, Row, kind, push};
+use crate::results::{Asked, BASE, Entered, Results};
+
+const STYLE: &str = include_str!("report/style.css");
+
+/// What a measurement over loopback is worth.
+pub(crate) const LOOPBACK: &str = "Loopback shows what a server costs in processor time, system \
+    calls and memory; it has no network card, no distance and no loss, so it does not show what \
+    throughput or latency a network would give, and where the kernel's own work is most of the \
+    time, all servers look alike.";
+
+/// A part of the page about one figure.
+struct Section {
+    id: &'static str,
+    title: &'static str,
+    about: &'static str,
+    figure: Figure,
+}
+
+const SECTIONS: &[Section] = &[
+    Section {
+        id: "throughput",
+        title: "Throughput",
+        about: "Messages a second, or connections for accept and churn, beside the bare epoll \
+                loop: further right is better. A dagger marks runs in which the load was busy and \
+                the server was not; there the server could have done more.",
+        figure: Figure::Throughput,
+    },
+    Section {
+        id: "cpu",
+        title: "CPU per message",
+        about: "What the scheduler charged the server's threads for each message, kernel and all, \
+                beside the bare epoll loop: further left is better.",
+        figure: Figure::Cpu,
+    },
+    Section {
+        id: "latency",
+        title: "Latency",
+        about: "From a message to its reply, under the same full load: the large mark is p50, \
+                behind it p90, p99, p99.9 and, hollow, the longest. Further left is better. Of the \
+                rounds the best counts. With more in flight each waits for those before it.",
+        figure: Figure::Latency(0),
+    },
+    Section {
+        id: "memory",
+        title: "Memory per connection",
+        about: "What a connection adds to the resident memory of the server, without what the \
+                kernel keeps for it: further left is better.",
+        figure: Figure::Memory(0),
+    },
+    Section {
+        id: "instructions",
+        title: "Instructions per message",
+        about: "Executed in user space for each message, counted by callgrind as the difference \
+                of two run lengths: further left is better. They do not depend on how busy the \
+                machine is.",
+        figure: Figure::Instructions,
+    },
+    Section {
+        id: "system-calls",
+        title: "System calls per message",
+        about: "Counted by strace as the difference of two run lengths: further left is better.",
+        figure: Figure::SystemCalls,
+    },
+];
+
+/// The whole page.
+pub(crate) fn page(results: &Results) -> String {
+    let mut html = String::new();
+    push(
+        &mut html,
+        format_args!(
+            "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+             <meta name=\"color-scheme\" content=\"light dark\">\n\
+             <title>windlass versus, {taken}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n\
+             <header>\n<h1>windlass versus</h1>\n\
+             <p class=\"lead\">Servers that send back what they are sent, each beside a bare \
+             epoll loop on the same work.</p>\n\
+             <p class=\"where\">{taken}<br>{machine}<br>{versions}</p>\n</header>\n<main>\n",
+            taken = escaped(&results.taken),
+            machine = escaped(&results.machine.describe()),
+            versions = escaped(&results.machine.list_versions()),
+        ),
+    );
+    overview(&mut html, results);
+    for section in SECTIONS {
+        section.write(&mut html, results);
+    }
+    contenders(&mut html, results);
+    method(&mut html, results);
+    html.push_str("</main>\n</body>\n</html>\n");
+    html
+}
+
+/// All CPU at a glance, and who is better than windlass.
+fn overview(html: &mut String, results: &Results) {
+    let workloads: Vec<&Asked> = results.workloads_with(Figure::Cpu).collect();
+    html.push_str("<section id=\"overview\">\n<h2>At a glance</h2>\n");
+    if !workloads.is_empty() {
+        html.push_str(
+            "<p>CPU per message as a multiple of the bare epoll loop's: the median of the rounds' \
+             ratios. Green costs less, red more.</p>\n<div class=\"wide\"><table class=\"heat\">\n\
+             <tr><th></th>",
+        );
+        for workload in &workloads {
+            let (name, about) = (escaped(&workload.name), escaped(&workload.about));
+            push(html, format_args!("<th title=\"{about}\"><span>{name}</span></th>"));
+        }
+        html.push_str("</tr>\n");
+        for contender in &results.contenders {
+            heat_row(html, results, &workloads, contender);
+        }
+        html.push_str("</table></div>\n");
+    }
+    better(html, results);
+    html.push_str("</section>\n");
+}
+
+fn heat_row(html: &mut String, results: &Results, workloads: &[&Asked], contender: &Entered) {
+    let name = escaped(&contender.name);
+    let kind = kind(&contender.name);
+    push(html, format_args!("<tr class=\"{kind}\"><th scope=\"row\">{name}</th>"));
+    for workload in workloads {
+        match results.ratio(&workload.name, &contender.name, Figure::Cpu) {
+            Some(ratio) => {
+                // Half or twice the CPU is a fifth of the whole colour.
+                let heat = (ratio.value.log2() * 20.0).clamp(-60.0, 60.0);
+                let (colour, part) = if heat < 0.0 { ("less", -heat) } else { ("more", heat) };
+                let shown = show_ratio(ratio.value);
+                push(
+                    html,
+                    format_args!("<td class=\"{colour}\" style=\"--part:{part:.0}%\">{shown}</td>"),
+                );
+            }
+            None => html.push_str("<td class=\"none\">·</td>"),
+        }
+    }
+    html.push_str("</tr>\n");
+}
+
+fn better(html: &mut String, results: &Results) {
+    let sentences = where_others_are_better(results);
+    html.push_str("<h3>Where another is better than windlass</h3>\n");
+    if sentences.is_empty() {
+        html.push_str("<p>Nowhere by more than 3 % in every round, on what was measured.</p>\n");
+        return;
+    }
+    html.push_str("<p>By more than 3 % in every round; × is of windlass's figure.</p>\n<ul>\n");
+    for sentence in sentences {
+        push(html, format_args!("<li>{}</li>\n", escaped(&sentence)));
+    }
+    html.push_str("</ul>\n");
+}
+
+impl Section {
+    fn write(&self, html: &mut String, results: &Results) {
+        let workloads: Vec<&Asked> = results.workloads_with(self.figure).collect();
+        if workloads.is_empty() {
+            return;
+        }
+        let Self { id, title, about, .. } = self;
+        push(html, format_args!("<section id=\"{id}\">\n<h2>{title}</h2>\n<p>{about}</p>\n"));
+        html.push_str("<div class=\"panels\">\n");
+        for workload in workloads {
+            match self.figure {
+                Figure::Memory(_) => {
+                    for stage in 0..STAGES.len() {
+                        figure(html, results, workload, Figure::Memory(stage), STAGES[stage]);
+                    }
+                }
+                other => figure(html, results, workload, other, title),
+            }
+        }
+        html.push_str("</div>\n</section>\n");
+    }
+}
+
+/// One plot with its table.
+fn figure(html: &mut String, results: &Results, workload: &Asked, figure: Figure, title: &str) {
+    let contenders: Vec<&Entered> = results.contenders_with(&workload.name, figure).collect();
+    let has_base =
+        results.spread(&workload.name, BASE, figure).is_some_and(|base| base.value > 0.0);
+    let is_relative = has_base && !matches!(figure, Figure::Latency(_) | Figure::Memory(_));
+    let relative = |value: f64| format!("{} ×", trimmed(value));
+    let absolute = |value: f64| short(&figure.show(value));
+    let plot = Panel {
+        label: format!("{title}, {}: {}", workload.name, workload.about),
+        rows: contenders
+            .iter()
+            .filter_map(|contender| row(results, workload, contender, figure, is_relative))
+            .collect(),
+        reference: is_relative.then_some(1.0),
+        show: if is_relative { &relative } else { &absolute },
+    };
+    let heading = match figure {
+        Figure::Memory(stage) => format!("{}: {}", workload.name, STAGES[stage]),
+        _ => workload.name.clone(),
+    };
+    push(
+        html,
+        format_args!(
+            "<figure>\n<figcaption><b>{}</b> {}</figcaption>\n{}",
+            escaped(&heading),
+            escaped(&workload.about),
+            plot.draw()
+        ),
+    );
+    html.push_str("<details><summary>Figures</summary>\n<div class=\"wide\">");
+    table(html, results, workload, &contenders, figure);
+    html.push_str("</div></details>\n</figure>\n");
+}
+
+fn row(
+    results: &Results,
+    workload: &Asked,
+    contender: &Entered,
+    figure: Figure,
+    is_relative: bool,
+) -> Option<Row> {
+    let spread = |figure| results.spread(&workload.name, &contender.name, figure);
+    let main = spread(figure)?;
+    let mark = flags(results, workload, contender, figure);
+    let shown = figure.show(main.value);
+    let (marks, spread, text) = match figure {
+        Figure::Latency(_) => {
+            let all = (0..PERCENTILES.len()).map(|at| spread(Figure::Latency(at)));
+            let marks: Vec<f64> = all.map_while(|spread| Some(spread?.value)).collect();
+            let p99 = marks.get(2).map(|p99| figure.show(*p99)).unwrap_or_default();
+            (marks, None, format!("{shown} / {p99}{mark}"))
+        }
+        _ if is_relative => {
+            let ratio = results.ratio(&workload.name, &contender.name, figure)?;
+            let text = format!("{shown}{mark}  {} ×", show_ratio(ratio.value));
+            (vec![ratio.value], Some(ratio), text)
+        }
+        _ => (vec![main.value], Some(main), format!("{shown}{mark}")),
+    };
+    let hint =
+        format!("{}: {} to {}", contender.name, figure.show(main.least), figure.show(main.most));
+    Some(Row { name: contender.name.clone(), marks, spread, text, hint })
+}
+
+/// The marks of a figure that must be read with care.
+pub(crate) fn flags(
+    results: &Results,
+    workload: &Asked,
+    contender: &Entered,
+    figure: Figure,
+) -> &'static str {
+    let is_bound =
+        figure == Figure::Throughput && results.is_load_bound(&workload.name, &contender.name);
+    let is_counted = matches!(figure, Figure::Instructions | Figure::SystemCalls);
+    let is_disturbed = !is_counted && results.is_disturbed(&workload.name, &contender.name);
+    match (is_bound, is_disturbed) {
+        (false, false) => "",
+        (true, false) => "†",
+        (false, true) => "~",
+        (true, true) => "†~",
+    }
+}
+
+/// The columns of a table, each with its heading.
+fn columns(figure: Figure) -> Vec<(&'static str, Figure)> {
+    match figure {
+        Figure::Latency(_) => {
+            PERCENTILES.iter().zip(0..).map(|(name, at)| (*name, Figure::Latency(at))).collect()
+        }
+        Figure::Throughput => vec![
+            ("median", figure),
+            ("server busy", Figure::ServerShare),
+            ("load busy", Figure::LoadShare),
+        ],
+        Figure::Instructions | Figure::SystemCalls => vec![("count", figure)],
+        _ => vec![("median", figure)],
+    }
+}
+
+fn table(
+    html: &mut String,
+    results: &Results,
+    workload: &Asked,
+    contenders: &[&Entered],
+    figure: Figure,
+) {
+    let has_spread = matches!(figure, Figure::Throughput | Figure::Cpu | Figure::Memory(_));
+    let has_ratio = !matches!(figure, Figure::Latency(_));
+    html.push_str("<table>\n<tr><th></th>");
+    for (heading, _) in columns(figure) {
+        push(html, format_args!("<th>{heading}</th>"));
+    }
+    html.push_str(if has_spread { "<th>least to most</th>" } else { "" });
+    html.push_str(if has_ratio { "<th>× epoll</th><th>least to most</th>" } else { "" });
+    html.push_str("</tr>\n");
+    for contender in contenders {
+        let (name, kind) = (escaped(&contender.name), kind(&contender.name));
+        push(html, format_args!("<tr class=\"{kind}\"><th scope=\"row\">{name}</th>"));
+        let spread = |figure| results.spread(&workload.name, &contender.name, figure);
+        for (_, column) in columns(figure) {
+            let shown = spread(column).map_or_else(String::new, |spread| column.show(spread.value));
+            let mark =
+                if column == figure { flags(results, workload, contender, figure) } else { "" };
+            push(html, format_args!("<td>{shown}{mark}</td>"));
+        }
+        if has_spread {
+            range(html, spread(figure).map(|s| [figure.show(s.least), figure.show(s.most)]));
+        }
+        if has_ratio {
+            let ratio = results.ratio(&workload.name, &contender.name, figure);
+            let shown = ratio.map_or_else(String::new, |ratio| show_ratio(ratio.value));
+            push(html, format_args!("<td>{shown}</td>"));
+            range(html, ratio.map(|ratio| [show_ratio(ratio.least), show_ratio(ratio.most)]));
+        }
+        html.push_str("</tr>\n");
+    }
+    html.push_str("</table>\n");
+}
+
+fn range(html: &mut String, ends: Option<[String; 2]>) {
+    let shown = ends.map_or_else(String::new, |[least, most]| format!("{least} – {most}"));
+    push(html, format_args!("<td>{shown}</td>"));
+}
+
+fn contenders(html: &mut String, results: &Results) {
+    html.push_str("<section id=\"contenders\">\n<h2>Who took part</h2>\n<dl>\n");
+    for contender in &results.contenders {
+        let (name, about) = (escaped(&contender.name), escaped(&contender.about));
+        push(html, format_args!("<dt>{name}</dt><dd>{about}</dd>\n"));
+    }
+    html.push_str("</dl>\n</section>\n");
+}
+
+fn method(html: &mut String, results: &Results) {
+    push(
+        html,
+        format_args!(
+            "<section id=\"method\">\n<h2>How it was measured</h2>\n\
+             <p>Every server runs in a process of its own on one core, also those with many \
+             threads; the load is a bare epoll loop in another process on another core, and \
+             compares every byte of every reply. In each of {rounds} rounds every workload is \
+             given to one contender after another for {seconds} seconds, and in each round another \
+             begins. Processor time is the scheduler's account of all threads of the server. A \
+             ratio is taken within each round, against the bare loop of the same round; shown are \
+             the medians, with the least and the most of the rounds as whiskers. Between the runs \
+             a fixed piece of work is timed: if it takes more than 8 % longer than usual, the run \
+             is made again, at most twice; a run that was disturbed even then is marked ~.</p>\n\
+             <p>{LOOPBACK}</p>\n",
+            rounds = results.rounds,
+            seconds = results.run_seconds,
+        ),
+    );
+    if !results.notes.is_empty() {
+        html.push_str("<h3>What did not go as it should</h3>\n<ul>\n");
+        for note in &results.notes {
+            push(html, format_args!("<li>{}</li>\n", escaped(note)));
+        }
+        html.push_str("</ul>\n");
+    }
+    html.push_str("</section>\n");
+}
+
+/// The words with what HTML would read as its own replaced.
+pub(crate) fn escaped(words: &str) -> String {
+    let mut escaped = String::with_capacity(words.len());
+    for letter in words.chars() {
+        match letter {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+/// A number of an axis, without zeros that say nothing.
+pub(crate) fn trimmed(value: f64) -> String {
+    let text = format!("{value:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// A shown value of an axis, without zeros that say nothing: `2.00 µs` is `2 µs`.
+fn short(shown: &str) -> String {
+    let (number, unit) = shown.split_once(' ').unwrap_or((shown, ""));
+    let number = match number.contains('.') {
+        true => number.trim_end_matches('0').trim_end_matches('.'),
+        false => number,
+    };
+    format!("{number} {unit}").trim_end().to_owned()
+}

@@ -1,0 +1,136 @@
+//! The picture for a README: CPU per message beside the bare epoll loop, small and by itself.
+
+use super::axis::Axis;
+use super::panel::{kind, line, push, text};
+use super::{escaped, trimmed};
+use crate::figure::{Figure, show_ratio};
+use crate::results::{Asked, BASE, Entered, OURS, Results};
+
+/// What is shown, as far as it was measured: one of each kind.
+const WORKLOADS: &[&str] =
+    &["echo-50", "echo-10k", "frames-16", "frames-256", "lines-16", "frames-1m", "udp-1", "churn"];
+/// Who is shown, as far as they took part.
+const CONTENDERS: &[&str] =
+    &[OURS, "mio", "tokio", "tokio-util", "smol", "monoio", "message-io", "threads"];
+
+const STYLE: &str = include_str!("picture.css");
+
+const WIDTH: f64 = 800.0;
+const COLUMNS: usize = 4;
+/// The room for names, left of the first column.
+const NAMES: f64 = 96.0;
+/// The room around all.
+const EDGE: f64 = 20.0;
+/// The room above the panels, for what it is.
+const HEAD: f64 = 62.0;
+/// The room for the name of a panel.
+const TITLE: f64 = 40.0;
+const ROW: f64 = 19.0;
+/// The room for the numbers of the axis.
+const FOOT: f64 = 28.0;
+/// The room for a ratio, right of its row.
+const RATIO: f64 = 40.0;
+/// The room between two panels.
+const GAP: f64 = 14.0;
+
+/// The picture as a file of its own, for light pages and dark ones.
+pub(crate) fn picture(results: &Results) -> String {
+    let workloads: Vec<&Asked> = results
+        .workloads_with(Figure::Cpu)
+        .filter(|workload| WORKLOADS.contains(&workload.name.as_str()))
+        .collect();
+    let contenders = shown_contenders(results);
+    let panel_len = TITLE + ROW * contenders.len() as f64 + FOOT;
+    let lines = workloads.len().div_ceil(COLUMNS).max(1);
+    let height = HEAD + panel_len * lines as f64 + EDGE + 6.0;
+    let mut svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" \
+         width=\"{WIDTH}\" height=\"{height}\" role=\"img\">\n<title>CPU per message as a multiple \
+         of a bare epoll loop's</title>\n<style>\n{STYLE}</style>\n\
+         <rect class=\"card\" x=\"0.5\" y=\"0.5\" width=\"{}\" height=\"{}\" rx=\"8\"/>\n",
+        WIDTH - 1.0,
+        height - 1.0
+    );
+    text(&mut svg, "title", EDGE, 30.0, "CPU per message, as a multiple of a bare epoll loop's");
+    let day = results.taken.split(' ').next().unwrap_or_default();
+    let cores = results.machine.cores;
+    let about = format!(
+        "left is better; loopback, server on one core of {cores}, median of {} rounds, {day}",
+        results.rounds
+    );
+    text(&mut svg, "about", EDGE, 49.0, &about);
+    for (at, workload) in workloads.iter().enumerate() {
+        let (column, line) = (at % COLUMNS, at / COLUMNS);
+        let top = HEAD + panel_len * line as f64;
+        panel(&mut svg, results, workload, &contenders, (column, top), &workloads);
+    }
+    svg + "</svg>\n"
+}
+
+fn shown_contenders(results: &Results) -> Vec<&Entered> {
+    let is_main = |contender: &&Entered| CONTENDERS.contains(&contender.name.as_str());
+    let main: Vec<&Entered> = results.contenders.iter().filter(is_main).collect();
+    match main.len() {
+        0 => results.contenders.iter().filter(|contender| contender.name != BASE).collect(),
+        _ => main,
+    }
+}
+
+/// One workload: a row for each contender, on the axis that all panels share.
+fn panel(
+    svg: &mut String,
+    results: &Results,
+    workload: &Asked,
+    contenders: &[&Entered],
+    (column, top): (usize, f64),
+    workloads: &[&Asked],
+) {
+    let columns = COLUMNS as f64;
+    let width = (WIDTH - 2.0 * EDGE - NAMES - GAP * (columns - 1.0)) / columns;
+    let left = EDGE + NAMES + (width + GAP) * column as f64;
+    let ratio = |workload: &Asked, contender: &Entered| {
+        Some(results.ratio(&workload.name, &contender.name, Figure::Cpu)?.value)
+    };
+    let all = workloads
+        .iter()
+        .flat_map(|workload| contenders.iter().filter_map(|contender| ratio(workload, contender)));
+    let axis = Axis::over(all.chain([1.0]), left, left + width - RATIO);
+    text(svg, "workload", left, top + 15.0, &workload.name);
+    text(svg, "about", left, top + 30.0, &brief(&workload.about));
+    let bottom = top + TITLE + ROW * contenders.len() as f64;
+    for tick in axis.ticks() {
+        let x = axis.place(tick);
+        line(svg, "grid", [x, top + TITLE, x, bottom]);
+        text(svg, "tick", x, bottom + 13.0, &trimmed(tick));
+    }
+    let x = axis.place(1.0);
+    line(svg, "reference", [x, top + TITLE, x, bottom]);
+    for (at, contender) in contenders.iter().enumerate() {
+        let y = top + TITLE + ROW * (at as f64 + 0.5);
+        push(svg, format_args!("<g class=\"row {}\">", kind(&contender.name)));
+        if column == 0 {
+            text(svg, "name", EDGE + NAMES - 10.0, y + 4.0, &contender.name);
+        }
+        let shown = match ratio(workload, contender) {
+            Some(ratio) => {
+                let end = axis.place(ratio);
+                line(svg, "stem", [x, y, end, y]);
+                push(
+                    svg,
+                    format_args!("<circle class=\"mark\" cx=\"{end:.1}\" cy=\"{y:.1}\" r=\"4\"/>"),
+                );
+                show_ratio(ratio)
+            }
+            None => "–".to_owned(),
+        };
+        text(svg, "figure", left + width, y + 4.0, &shown);
+        svg.push_str("</g>\n");
+    }
+}
+
+/// What is done, in the room that a panel has.
+fn brief(about: &str) -> String {
+    let words = about.replace("length-prefixed ", "").replace("connections", "conn.");
+    let words = words.replace("connection", "conn.").replace("connect,", "open,");
+    words.split(';').next().unwrap_or_default().replace("in flight", "deep")
+}
