@@ -1,7 +1,10 @@
 //! Who takes part: contenders of this program, and servers of others.
 
-use crate::contenders::{CONTENDERS, Contender};
+use std::path::Path;
+
+use crate::contenders::{CONTENDERS, Contender, Threads};
 use crate::options::Extra;
+use crate::server::Target;
 use crate::workload::Protocol;
 
 /// A server that takes part.
@@ -12,6 +15,8 @@ pub(crate) struct Entrant {
     pub(crate) about: String,
     /// What it can speak; of somebody's own server it is found out.
     pub(crate) protocols: Vec<Protocol>,
+    /// Whether one thread serves, so that none of its own can keep it waiting.
+    pub(crate) is_single: bool,
     kind: Kind,
 }
 
@@ -29,6 +34,7 @@ impl Entrant {
             name: contender.name.to_owned(),
             about: contender.about.to_owned(),
             protocols: contender.protocols.to_vec(),
+            is_single: contender.threads == Threads::One,
             kind: Kind::Own,
         }
     }
@@ -39,6 +45,7 @@ impl Entrant {
             name: extra.name.clone(),
             about: extra.command.join(" "),
             protocols: Protocol::ALL.to_vec(),
+            is_single: false,
             kind: Kind::Extra(extra.command.clone()),
         }
     }
@@ -48,21 +55,22 @@ impl Entrant {
         self.protocols.contains(&protocol)
     }
 
-    /// Whether it is a server of this program.
-    pub(crate) fn is_own(&self) -> bool {
-        matches!(self.kind, Kind::Own)
-    }
-
-    /// The command that serves this protocol; `program` is the path of this one.
-    pub(crate) fn command(&self, program: &str, protocol: Protocol) -> Vec<String> {
-        match &self.kind {
-            Kind::Own => {
-                [program, "serve", &self.name, protocol.name()].map(str::to_owned).to_vec()
-            }
-            Kind::Extra(words) => {
-                words.iter().map(|word| word.replace("{protocol}", protocol.name())).collect()
-            }
-        }
+    /// What is started to serve this protocol; `program` is the path of this one.
+    pub(crate) fn target(&self, program: &Path, protocol: Protocol) -> Target {
+        let command = match &self.kind {
+            Kind::Own => vec![
+                program.into(),
+                "serve".into(),
+                self.name.clone().into(),
+                protocol.name().into(),
+            ],
+            Kind::Extra(words) => words
+                .iter()
+                .map(|word| word.replace("{protocol}", protocol.name()).into())
+                .collect(),
+        };
+        // One core for all: what a second thread could do on a second core is another question.
+        Target { name: self.name.clone(), command, cores: 1 }
     }
 }
 
@@ -85,9 +93,8 @@ mod tests {
         let words = ["./server", "--speak={protocol}", "--fast"];
         let extra = Extra { name: "mine".to_owned(), command: words.map(str::to_owned).to_vec() };
         let mine = Entrant::extra(&extra);
-        let command = mine.command("versus", Protocol::Length);
-        assert_eq!(command, ["./server", "--speak=length", "--fast"]);
-        assert!(!mine.is_own());
+        let target = mine.target(Path::new("versus"), Protocol::Length);
+        assert_eq!(target.command, ["./server", "--speak=length", "--fast"]);
     }
 
     #[test]
@@ -95,8 +102,8 @@ mod tests {
         let all = entrants(None, &[]);
         assert_eq!(all.len(), CONTENDERS.len());
         for entrant in &all {
-            let command = entrant.command("versus", Protocol::Raw);
-            assert_eq!(command, ["versus", "serve", &entrant.name, "raw"]);
+            let target = entrant.target(Path::new("versus"), Protocol::Raw);
+            assert_eq!(target.command, ["versus", "serve", &entrant.name, "raw"]);
         }
     }
 }

@@ -61,7 +61,9 @@ impl Grid {
     /// The width of each column, in letters.
     fn widths(&self) -> Vec<usize> {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
-        let width = |column| self.rows.iter().filter_map(move |row| row.get(column)).map(len).max();
+        let width = |column| {
+            self.rows.iter().filter_map(move |row| row.get(column)).map(|cell| len(cell)).max()
+        };
         (0..columns).map(|column| width(column).unwrap_or(0)).collect()
     }
 }
@@ -80,7 +82,7 @@ fn set_row(row: &[String], widths: &[usize], columns: std::ops::Range<usize>) ->
     line
 }
 
-fn len(cell: &String) -> usize {
+fn len(cell: &str) -> usize {
     cell.chars().count()
 }
 

@@ -123,7 +123,10 @@ where
     let mut arguments = arguments.into_iter().peekable();
     match arguments.peek().and_then(|first| first.to_str()) {
         Some("load") => Ok(Request::Load(arguments.skip(1).collect())),
-        Some("serve") => read_serve(arguments.skip(1).collect(), contenders),
+        Some("serve") => {
+            let rest: Vec<OsString> = arguments.skip(1).collect();
+            read_serve(&rest, contenders)
+        }
         Some("gate") => match arguments.nth(1) {
             Some(more) => Err(format!("gate takes no arguments, but there is {}", more.display())),
             None => Ok(Request::Gate),
@@ -132,7 +135,7 @@ where
     }
 }
 
-fn read_serve(arguments: Vec<OsString>, contenders: &[&str]) -> Result<Request, String> {
+fn read_serve(arguments: &[OsString], contenders: &[&str]) -> Result<Request, String> {
     let words: Vec<&str> = arguments.iter().filter_map(|word| word.to_str()).collect();
     let [name, protocol] = words[..] else {
         return Err("serve takes a contender and a protocol".to_owned());

@@ -1,17 +1,20 @@
 //! The report: one page with everything in it, that loads nothing from anywhere.
 
 mod axis;
+mod figures;
 mod markdown;
 mod panel;
 mod picture;
+mod plot;
 
 pub(crate) use markdown::markdown;
 pub(crate) use picture::picture;
 
 use crate::comparison::where_others_are_better;
-use crate::figure::{Figure, PERCENTILES, STAGES, show_ratio};
-use crate::report::panel::{Panel, Row, kind, push};
-use crate::results::{Asked, BASE, Entered, Results};
+use crate::figure::{Figure, STAGES, show_ratio};
+use crate::results::{Asked, Entered, Results};
+use panel::{kind, push};
+use plot::plot;
 
 const STYLE: &str = include_str!("report/style.css");
 
@@ -177,80 +180,15 @@ impl Section {
         for workload in workloads {
             match self.figure {
                 Figure::Memory(_) => {
-                    for stage in 0..STAGES.len() {
-                        figure(html, results, workload, Figure::Memory(stage), STAGES[stage]);
+                    for (stage, name) in STAGES.iter().enumerate() {
+                        plot(html, results, workload, Figure::Memory(stage), name);
                     }
                 }
-                other => figure(html, results, workload, other, title),
+                other => plot(html, results, workload, other, title),
             }
         }
         html.push_str("</div>\n</section>\n");
     }
-}
-
-/// One plot with its table.
-fn figure(html: &mut String, results: &Results, workload: &Asked, figure: Figure, title: &str) {
-    let contenders: Vec<&Entered> = results.contenders_with(&workload.name, figure).collect();
-    let has_base =
-        results.spread(&workload.name, BASE, figure).is_some_and(|base| base.value > 0.0);
-    let is_relative = has_base && !matches!(figure, Figure::Latency(_) | Figure::Memory(_));
-    let relative = |value: f64| format!("{} ×", trimmed(value));
-    let absolute = |value: f64| short(&figure.show(value));
-    let plot = Panel {
-        label: format!("{title}, {}: {}", workload.name, workload.about),
-        rows: contenders
-            .iter()
-            .filter_map(|contender| row(results, workload, contender, figure, is_relative))
-            .collect(),
-        reference: is_relative.then_some(1.0),
-        show: if is_relative { &relative } else { &absolute },
-    };
-    let heading = match figure {
-        Figure::Memory(stage) => format!("{}: {}", workload.name, STAGES[stage]),
-        _ => workload.name.clone(),
-    };
-    push(
-        html,
-        format_args!(
-            "<figure>\n<figcaption><b>{}</b> {}</figcaption>\n{}",
-            escaped(&heading),
-            escaped(&workload.about),
-            plot.draw()
-        ),
-    );
-    html.push_str("<details><summary>Figures</summary>\n<div class=\"wide\">");
-    table(html, results, workload, &contenders, figure);
-    html.push_str("</div></details>\n</figure>\n");
-}
-
-fn row(
-    results: &Results,
-    workload: &Asked,
-    contender: &Entered,
-    figure: Figure,
-    is_relative: bool,
-) -> Option<Row> {
-    let spread = |figure| results.spread(&workload.name, &contender.name, figure);
-    let main = spread(figure)?;
-    let mark = flags(results, workload, contender, figure);
-    let shown = figure.show(main.value);
-    let (marks, spread, text) = match figure {
-        Figure::Latency(_) => {
-            let all = (0..PERCENTILES.len()).map(|at| spread(Figure::Latency(at)));
-            let marks: Vec<f64> = all.map_while(|spread| Some(spread?.value)).collect();
-            let p99 = marks.get(2).map(|p99| figure.show(*p99)).unwrap_or_default();
-            (marks, None, format!("{shown} / {p99}{mark}"))
-        }
-        _ if is_relative => {
-            let ratio = results.ratio(&workload.name, &contender.name, figure)?;
-            let text = format!("{shown}{mark}  {} ×", show_ratio(ratio.value));
-            (vec![ratio.value], Some(ratio), text)
-        }
-        _ => (vec![main.value], Some(main), format!("{shown}{mark}")),
-    };
-    let hint =
-        format!("{}: {} to {}", contender.name, figure.show(main.least), figure.show(main.most));
-    Some(Row { name: contender.name.clone(), marks, spread, text, hint })
 }
 
 /// The marks of a figure that must be read with care.
@@ -270,67 +208,6 @@ pub(crate) fn flags(
         (false, true) => "~",
         (true, true) => "†~",
     }
-}
-
-/// The columns of a table, each with its heading.
-fn columns(figure: Figure) -> Vec<(&'static str, Figure)> {
-    match figure {
-        Figure::Latency(_) => {
-            PERCENTILES.iter().zip(0..).map(|(name, at)| (*name, Figure::Latency(at))).collect()
-        }
-        Figure::Throughput => vec![
-            ("median", figure),
-            ("server busy", Figure::ServerShare),
-            ("load busy", Figure::LoadShare),
-        ],
-        Figure::Instructions | Figure::SystemCalls => vec![("count", figure)],
-        _ => vec![("median", figure)],
-    }
-}
-
-fn table(
-    html: &mut String,
-    results: &Results,
-    workload: &Asked,
-    contenders: &[&Entered],
-    figure: Figure,
-) {
-    let has_spread = matches!(figure, Figure::Throughput | Figure::Cpu | Figure::Memory(_));
-    let has_ratio = !matches!(figure, Figure::Latency(_));
-    html.push_str("<table>\n<tr><th></th>");
-    for (heading, _) in columns(figure) {
-        push(html, format_args!("<th>{heading}</th>"));
-    }
-    html.push_str(if has_spread { "<th>least to most</th>" } else { "" });
-    html.push_str(if has_ratio { "<th>× epoll</th><th>least to most</th>" } else { "" });
-    html.push_str("</tr>\n");
-    for contender in contenders {
-        let (name, kind) = (escaped(&contender.name), kind(&contender.name));
-        push(html, format_args!("<tr class=\"{kind}\"><th scope=\"row\">{name}</th>"));
-        let spread = |figure| results.spread(&workload.name, &contender.name, figure);
-        for (_, column) in columns(figure) {
-            let shown = spread(column).map_or_else(String::new, |spread| column.show(spread.value));
-            let mark =
-                if column == figure { flags(results, workload, contender, figure) } else { "" };
-            push(html, format_args!("<td>{shown}{mark}</td>"));
-        }
-        if has_spread {
-            range(html, spread(figure).map(|s| [figure.show(s.least), figure.show(s.most)]));
-        }
-        if has_ratio {
-            let ratio = results.ratio(&workload.name, &contender.name, figure);
-            let shown = ratio.map_or_else(String::new, |ratio| show_ratio(ratio.value));
-            push(html, format_args!("<td>{shown}</td>"));
-            range(html, ratio.map(|ratio| [show_ratio(ratio.least), show_ratio(ratio.most)]));
-        }
-        html.push_str("</tr>\n");
-    }
-    html.push_str("</table>\n");
-}
-
-fn range(html: &mut String, ends: Option<[String; 2]>) {
-    let shown = ends.map_or_else(String::new, |[least, most]| format!("{least} – {most}"));
-    push(html, format_args!("<td>{shown}</td>"));
 }
 
 fn contenders(html: &mut String, results: &Results) {
@@ -390,14 +267,4 @@ pub(crate) fn escaped(words: &str) -> String {
 pub(crate) fn trimmed(value: f64) -> String {
     let text = format!("{value:.3}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-/// A shown value of an axis, without zeros that say nothing: `2.00 µs` is `2 µs`.
-fn short(shown: &str) -> String {
-    let (number, unit) = shown.split_once(' ').unwrap_or((shown, ""));
-    let number = match number.contains('.') {
-        true => number.trim_end_matches('0').trim_end_matches('.'),
-        false => number,
-    };
-    format!("{number} {unit}").trim_end().to_owned()
 }

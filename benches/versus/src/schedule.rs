@@ -8,6 +8,8 @@ use crate::workload::Workload;
 
 /// A probe that takes this many times the median tells of a slow spell.
 const SLOW: f64 = 1.08;
+/// So does this share of a run in which a core was taken away.
+const TAKEN: f64 = 0.08;
 /// So many probes are taken before there is a median to trust.
 const FIRST_PROBES: usize = 7;
 /// So often one run is repeated at most.
@@ -76,7 +78,8 @@ pub(crate) fn measure(
             continue;
         }
         bench.begin(turn, done);
-        match spells.run(turn, bench) {
+        let is_single = entrants[turn.entrant].is_single;
+        match spells.run(turn, is_single, bench) {
             Ok((sample, repeats, is_disturbed)) => results.runs.push(Run {
                 workload: workloads[turn.workload].name.to_owned(),
                 contender: entrants[turn.entrant].name.clone(),
@@ -115,14 +118,19 @@ impl Spells {
         Self { probes, was_slow: false, repeats_left }
     }
 
-    /// Makes one run, again if the machine was slow before or after it, and says how often again
-    /// and whether it was slow even then.
-    fn run(&mut self, turn: &Turn, bench: &mut impl Bench) -> Result<(Sample, u32, bool), String> {
+    /// Makes one run, again if the machine was slow before, in, or after it, and says how often
+    /// again and whether it was slow even then.
+    fn run(
+        &mut self,
+        turn: &Turn,
+        is_single: bool,
+        bench: &mut impl Bench,
+    ) -> Result<(Sample, u32, bool), String> {
         let mut repeats = 0;
         loop {
             let sample = bench.run(turn)?;
             let is_slow = self.is_slow(bench.probe());
-            let is_disturbed = is_slow || self.was_slow;
+            let is_disturbed = is_slow || self.was_slow || was_taken(&sample, is_single);
             self.was_slow = is_slow;
             if !is_disturbed || repeats == MAX_REPEATS || self.repeats_left == 0 {
                 return Ok((sample, repeats, is_disturbed));
@@ -154,6 +162,14 @@ impl Spells {
             )
         })
     }
+}
+
+/// Whether the host or other work had a core for long that the run needed. Threads of one server
+/// take it from one another: of many threads that tells nothing.
+fn was_taken(sample: &Sample, is_single: bool) -> bool {
+    let waited = if is_single { sample.server_waited_ns } else { 0 };
+    let most = sample.stolen_ns.max(sample.load_waited_ns).max(waited);
+    most as f64 > sample.elapsed_ns as f64 * TAKEN
 }
 
 #[cfg(test)]
@@ -256,6 +272,19 @@ mod tests {
         let results = measured(&mut bench, &["a", "b"], 2);
         assert_eq!(bench.ran.len(), 4);
         assert!(results.notes.is_empty(), "{:?}", results.notes);
+    }
+
+    #[test]
+    fn a_run_whose_core_was_taken_is_disturbed() {
+        let sample = |stolen_ns, server_waited_ns| Sample {
+            elapsed_ns: 1_000,
+            stolen_ns,
+            server_waited_ns,
+            ..Sample::default()
+        };
+        assert!(was_taken(&sample(81, 0), false));
+        assert!(!was_taken(&sample(80, 81), false));
+        assert!(was_taken(&sample(0, 81), true));
     }
 
     #[test]

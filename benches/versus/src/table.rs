@@ -66,7 +66,8 @@ fn of_workload(results: &Results, workload: &Asked) -> Option<Grid> {
     });
     let mut grid = Grid::new([String::new()].into_iter().chain(headings));
     for contender in &results.contenders {
-        if columns.iter().any(|(_, figure, _)| shown(results, workload, contender, *figure) != "") {
+        let is_shown = |figure| !shown(results, workload, contender, figure).is_empty();
+        if columns.iter().any(|(_, figure, _)| is_shown(*figure)) {
             let cells = columns.iter().flat_map(|(_, figure, is_compared)| {
                 let beside = is_compared.then(|| ratio(results, workload, contender, *figure));
                 let shown = shown(results, workload, contender, *figure);

@@ -2,7 +2,7 @@
 
 use super::axis::Axis;
 use super::panel::{kind, line, push, text};
-use super::{escaped, trimmed};
+use super::trimmed;
 use crate::figure::{Figure, show_ratio};
 use crate::results::{Asked, BASE, Entered, OURS, Results};
 
@@ -11,7 +11,7 @@ const WORKLOADS: &[&str] =
     &["echo-50", "echo-10k", "frames-16", "frames-256", "lines-16", "frames-1m", "udp-1", "churn"];
 /// Who is shown, as far as they took part.
 const CONTENDERS: &[&str] =
-    &[OURS, "mio", "tokio", "tokio-util", "smol", "monoio", "message-io", "threads"];
+    &[OURS, "mio", "tokio", "tokio-batch", "smol", "monoio-epoll", "message-io", "threads"];
 
 const STYLE: &str = include_str!("picture.css");
 
