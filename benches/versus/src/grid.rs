@@ -62,7 +62,11 @@ impl Grid {
     fn widths(&self) -> Vec<usize> {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let width = |column| {
-            self.rows.iter().filter_map(move |row| row.get(column)).map(|cell| len(cell)).max()
+            self.rows
+                .iter()
+                .filter_map(move |row| row.get(column))
+                .map(|cell: &String| len(cell))
+                .max()
         };
         (0..columns).map(|column| width(column).unwrap_or(0)).collect()
     }
