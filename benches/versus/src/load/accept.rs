@@ -1,0 +1,81 @@
+//! Connections that are opened and kept, so many in all, and then closed together.
+
+use std::net::{SocketAddr, TcpStream};
+
+use super::Work;
+use super::layout::Layout;
+use super::plan::{Plan, Until};
+use super::socket::{GROUP, close_by_reset, connect, exchange};
+use super::stretch::{Allowance, Clock, Tally};
+use super::window::Window;
+use crate::trouble::Trouble;
+
+/// They come in groups, and the last of each group echoes a message, which says that all before it
+/// are accepted. They are closed by a reset, so that ports do not run out; one that stays echoes
+/// after that.
+pub(super) struct Accept {
+    clock: Clock,
+    address: SocketAddr,
+    open: Vec<TcpStream>,
+    most: u64,
+    layout: Layout,
+    witness: (TcpStream, Window),
+}
+
+impl Accept {
+    pub(super) fn new(plan: &Plan, connections: u32) -> Result<Self, Trouble> {
+        let layout = Layout::new(plan.protocol, 64);
+        let mut witness = (connect(plan.address)?, Window::new(layout, 0, 1));
+        exchange(&mut witness.0, &mut witness.1)?;
+        Ok(Self {
+            clock: Clock::start(),
+            address: plan.address,
+            open: Vec::with_capacity(connections as usize),
+            most: u64::from(connections),
+            layout,
+            witness,
+        })
+    }
+
+    fn open_group(&mut self, count: u64, tally: &mut Tally) -> Result<(), Trouble> {
+        for _ in 0..count {
+            let before = self.clock.now();
+            let stream = connect(self.address)?;
+            tally.histogram.note(self.clock.now() - before, 1);
+            close_by_reset(&stream)?;
+            self.open.push(stream);
+        }
+        if let Some(last) = self.open.last_mut() {
+            let mut window = Window::new(self.layout, 1, 1);
+            exchange(last, &mut window)?;
+        }
+        Ok(())
+    }
+
+    fn close_all(&mut self, tally: &mut Tally) -> Result<(), Trouble> {
+        tally.replies += self.open.len() as u64;
+        self.open.clear();
+        exchange(&mut self.witness.0, &mut self.witness.1)
+    }
+}
+
+impl Work for Accept {
+    fn stretch(&mut self, until: Until, tally: &mut Tally) -> Result<(), Trouble> {
+        let mut allowance = Allowance::new(until, self.clock.now());
+        loop {
+            let room = self.most - self.open.len() as u64;
+            let count = allowance.take(room.min(u64::from(GROUP)), self.clock.now());
+            if count > 0 {
+                self.open_group(count, tally)?;
+            } else if !self.open.is_empty() {
+                self.close_all(tally)?;
+            } else {
+                return Ok(());
+            }
+        }
+    }
+
+    fn finish(&mut self) -> Result<(), Trouble> {
+        exchange(&mut self.witness.0, &mut self.witness.1)
+    }
+}
