@@ -1,0 +1,89 @@
+//! tokio with the codecs of tokio-util, in the two forms that are found: `send` for each frame,
+//! which writes it at once, and a batch that is written when no further frame has come.
+
+use std::error::Error;
+use std::io;
+
+use bytes::Bytes;
+use futures_util::{SinkExt as _, StreamExt as _, TryStreamExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Builder;
+use tokio_util::codec::{Decoder, Encoder, Framed, LengthDelimitedCodec, LinesCodec};
+
+use super::frames::MAX_FRAME_LEN;
+use super::{Contender, Threads, announce};
+use crate::workload::Protocol;
+
+/// What there are codecs for.
+const PROTOCOLS: &[Protocol] = &[Protocol::Length, Protocol::Line];
+
+pub(super) const SEND: Contender = Contender {
+    name: "tokio-send",
+    about: "tokio and its codecs, current-thread, each frame sent",
+    protocols: PROTOCOLS,
+    threads: Threads::One,
+    serve: |protocol| serve(protocol, Form::Send),
+};
+
+pub(super) const BATCH: Contender = Contender {
+    name: "tokio-batch",
+    about: "tokio and its codecs, current-thread, frames forwarded in batches",
+    protocols: PROTOCOLS,
+    threads: Threads::One,
+    serve: |protocol| serve(protocol, Form::Batch),
+};
+
+/// How answers are written.
+#[derive(Clone, Copy)]
+enum Form {
+    Send,
+    Batch,
+}
+
+fn serve(protocol: Protocol, form: Form) -> Result<(), Box<dyn Error>> {
+    let runtime = Builder::new_current_thread().enable_io().build()?;
+    let listener = super::listen_nonblocking()?;
+    announce(listener.local_addr()?, protocol);
+    Ok(runtime.block_on(serve_streams(listener, protocol, form))?)
+}
+
+async fn serve_streams(
+    listener: std::net::TcpListener,
+    protocol: Protocol,
+    form: Form,
+) -> io::Result<()> {
+    let listener = TcpListener::from_std(listener)?;
+    loop {
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        if protocol == Protocol::Line {
+            let codec = LinesCodec::new_with_max_length(MAX_FRAME_LEN);
+            tokio::spawn(echo::<_, String>(Framed::new(stream, codec), form));
+        } else {
+            let codec = LengthDelimitedCodec::new();
+            tokio::spawn(echo::<_, Bytes>(Framed::new(stream, codec), form));
+        }
+    }
+}
+
+/// Echoes until the peer has sent all. What a codec encodes is not always what it decodes.
+async fn echo<C, O>(
+    mut framed: Framed<TcpStream, C>,
+    form: Form,
+) -> Result<(), <C as Decoder>::Error>
+where
+    C: Decoder<Item: Into<O>> + Encoder<O, Error = <C as Decoder>::Error>,
+{
+    match form {
+        Form::Send => {
+            while let Some(frame) = framed.try_next().await? {
+                framed.send(frame.into()).await?;
+            }
+            Ok(())
+        }
+        Form::Batch => {
+            let (sink, stream) = framed.split();
+            stream.map_ok(Into::into).forward(sink).await
+        }
+    }
+}
