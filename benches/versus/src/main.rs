@@ -78,6 +78,7 @@ fn serve(name: &str, protocol: Protocol) -> Result<(), Box<dyn Error>> {
     if !contender.protocols.contains(&protocol) {
         return Err(format!("{name} does not speak {}", protocol.name()).into());
     }
+    contenders::raise_descriptor_limit()?;
     (contender.serve)(protocol)
 }
 
