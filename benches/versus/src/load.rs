@@ -30,10 +30,12 @@ mod reader;
 mod socket;
 mod window;
 // What is asked of it, and what it says
+mod child;
 mod dialogue;
 mod plan;
 mod stretch;
 
+pub(crate) use child::LoadChild;
 pub(crate) use idle::STAGES as STAGES_OF_IDLE;
 pub(crate) use plan::{Plan, Until};
 pub(crate) use stretch::Outcome;

@@ -6,12 +6,14 @@
 
 mod comparison;
 mod contenders;
+mod cores;
 mod counting;
 mod counts;
 mod entrants;
 mod figure;
 mod gate;
 mod grid;
+mod lines;
 mod load;
 mod machine;
 mod measure;

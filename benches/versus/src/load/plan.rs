@@ -65,7 +65,7 @@ impl Plan {
 
     /// # Errors
     /// What is wrong with the arguments.
-    pub(super) fn parse(arguments: &[String]) -> Result<Self, Trouble> {
+    pub(crate) fn parse(arguments: &[String]) -> Result<Self, Trouble> {
         let [address, protocol, shape, warm, stretch] = arguments else {
             return Err(Trouble::new("five arguments are needed"));
         };

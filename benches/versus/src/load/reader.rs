@@ -59,6 +59,9 @@ impl Reader {
                 let mut count = 0;
                 for message in messages {
                     let len = segment_len(&message)?;
+                    if message.bytes == 0 {
+                        each(&[])?;
+                    }
                     for bytes in message.iovs() {
                         bytes.chunks(len).try_for_each(&mut each)?;
                     }
