@@ -17,23 +17,25 @@ const COMPARED: &[(Figure, &str)] = &[
 /// Less than this much apart is not told: it would be another tomorrow.
 const NOTABLE: f64 = 1.03;
 
-/// A sentence for each workload and figure at which others did better than windlass by more than
-/// 3 %, in every round.
+/// A sentence for each figure at which others did better than windlass by more than 3 %, in every
+/// round: at which workloads, who, and how many times ours their figure is.
 pub(crate) fn where_others_are_better(results: &Results) -> Vec<String> {
-    let mut sentences = Vec::new();
-    for (figure, words) in COMPARED {
-        for workload in results.workloads_with(*figure) {
-            let better: Vec<String> = results
-                .contenders
-                .iter()
-                .filter_map(|contender| margin(results, &workload.name, contender, *figure))
-                .collect();
-            if !better.is_empty() {
-                sentences.push(format!("{}: {words} by {}", workload.name, better.join(", ")));
-            }
+    COMPARED.iter().filter_map(|(figure, words)| sentence(results, *figure, words)).collect()
+}
+
+fn sentence(results: &Results, figure: Figure, words: &str) -> Option<String> {
+    let mut places = Vec::new();
+    for workload in results.workloads_with(figure) {
+        let better: Vec<String> = results
+            .contenders
+            .iter()
+            .filter_map(|contender| margin(results, &workload.name, contender, figure))
+            .collect();
+        if !better.is_empty() {
+            places.push(format!("{} {}", workload.name, better.join(", ")));
         }
     }
-    sentences
+    (!places.is_empty()).then(|| format!("{words}: {}", places.join("; ")))
 }
 
 /// How many times ours the contender's figure is, if that is better.
@@ -48,7 +50,7 @@ fn margin(
         Figure::Throughput => ratio.least > NOTABLE,
         _ => ratio.least > 0.0 && ratio.most < 1.0 / NOTABLE,
     };
-    is_better.then(|| format!("{} ({} ×)", contender.name, show_ratio(ratio.value)))
+    is_better.then(|| format!("{} {} ×", contender.name, show_ratio(ratio.value)))
 }
 
 #[cfg(test)]
@@ -60,12 +62,13 @@ mod tests {
     fn whoever_is_better_is_named() {
         let results = example();
         let sentences = where_others_are_better(&results);
-        for expected in [
-            "echo-50: less CPU a message by epoll (0.50 ×)",
-            "frames-16: more messages a second by epoll (2.00 ×)",
-            "idle: less memory a connection by epoll (0.50 ×)",
-            "echo-50: fewer instructions a message by epoll (0.50 ×)",
-        ] {
+        let expected = [
+            "more messages a second: echo-50 epoll 2.00 ×; frames-16 epoll 2.00 ×",
+            "less CPU a message: echo-50 epoll 0.50 ×; frames-16 epoll 0.50 ×",
+            "less memory a connection: idle epoll 0.50 ×",
+            "fewer instructions a message: echo-50 epoll 0.50 ×",
+        ];
+        for expected in expected {
             assert!(sentences.iter().any(|said| said == expected), "{sentences:#?}");
         }
         assert!(!sentences.iter().any(|said| said.contains("slow<er>")), "{sentences:#?}");

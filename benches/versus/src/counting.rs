@@ -13,7 +13,7 @@ use crate::versus::bar;
 use crate::workload::{Shape, Workload};
 
 /// What is counted unless workloads are named or nothing but counts is asked for.
-const USUAL: &[&str] = &["echo-1", "frames-16", "lines-16", "udp-1"];
+const USUAL: &[&str] = &["echo-1", "frames-16", "udp-1"];
 /// More connections cost the same for each message, and take long to count.
 const MAX_CONNECTIONS: u32 = 64;
 /// And of longer messages nearly all is the kernel's work.

@@ -23,7 +23,7 @@ what is measured
                           `listening tcp ADDR` or `listening udp ADDR` once it is ready, and sends
                           back what it is sent; `{protocol}` in the command stands for raw, length,
                           line or datagram
-  --full                  all workloads, 5 rounds of 1 second (without: most, 3 of 0.4 seconds)
+  --full                  all workloads, 5 rounds of 1 second (without: most, 3 of 0.3 seconds)
   --rounds N              how often each contender has its turn at each workload
   --seconds S             how long each of these runs is, such as 0.5
   --counts only|none      only count instructions and system calls, or do not count them
@@ -108,8 +108,12 @@ const MAX_SECONDS: f64 = 600.0;
 const MIN_SECONDS: f64 = 0.05;
 
 /// Workloads that only `--full` measures, or whoever names them: each has a neighbour that says
-/// nearly the same.
-const ONLY_IN_FULL: &[&str] = &["lines-256", "udp-4", "udp-4-batch"];
+/// nearly the same, and all are to be measured within a few minutes.
+const ONLY_IN_FULL: &[&str] =
+    &["echo-1k", "lines-256", "raw-16k", "udp-4", "udp-4-batch", "udp-64-batch"];
+/// Rounds and milliseconds a run, usually and in full.
+const USUAL: (u32, u64) = (3, 300);
+const FULL: (u32, u64) = (5, 1_000);
 
 /// Reads the arguments, without the name of the program. `contenders` are the names there are.
 ///
@@ -235,7 +239,7 @@ impl Draft {
         if self.from.is_some() && is_measuring {
             return Err("--from measures nothing: give it only files to write".to_owned());
         }
-        let usual = if self.is_full { (5, 1_000) } else { (3, 400) };
+        let usual = if self.is_full { FULL } else { USUAL };
         let is_usual =
             |workload: &&Workload| self.is_full || !ONLY_IN_FULL.contains(&workload.name);
         Ok(Request::Versus(Box::new(Options {
@@ -368,7 +372,7 @@ mod tests {
         assert_eq!(options.workloads.len(), WORKLOADS.len() - ONLY_IN_FULL.len());
         assert_eq!(options.contenders, None);
         assert_eq!(options.rounds, 3);
-        assert_eq!(options.run_time, Duration::from_millis(400));
+        assert_eq!(options.run_time, Duration::from_millis(300));
         assert_eq!(options.counts, Counts::Also);
     }
 

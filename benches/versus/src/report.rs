@@ -163,7 +163,9 @@ fn better(html: &mut String, results: &Results) {
     }
     html.push_str("<p>By more than 3 % in every round; × is of windlass's figure.</p>\n<ul>\n");
     for sentence in sentences {
-        push(html, format_args!("<li>{}</li>\n", escaped(&sentence)));
+        let (what, where_and_who) = sentence.split_once(": ").unwrap_or(("", &sentence));
+        let (what, where_and_who) = (escaped(what), escaped(where_and_who));
+        push(html, format_args!("<li><b>{what}</b>: {where_and_who}</li>\n"));
     }
     html.push_str("</ul>\n");
 }
@@ -267,4 +269,94 @@ pub(crate) fn escaped(words: &str) -> String {
 pub(crate) fn trimmed(value: f64) -> String {
     let text = format!("{value:.3}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::tests::example;
+
+    #[test]
+    fn every_contender_is_in_the_report() {
+        let page = page(&example());
+        for (name, times) in [("epoll", "1.00"), ("windlass", "2.00"), ("slow&lt;er&gt;", "10.0")] {
+            assert!(page.contains(&format!("<th scope=\"row\">{name}</th>")), "{name}");
+            assert!(page.contains(&format!(">{name}</text>")), "{name}");
+            assert!(page.contains(&format!("  {times} ×</text>")), "{times}");
+        }
+    }
+
+    #[test]
+    fn every_figure_has_its_plots() {
+        let page = page(&example());
+        for section in SECTIONS {
+            assert!(page.contains(&format!("<section id=\"{}\">", section.id)), "{}", section.id);
+        }
+        // Two timed workloads in three sections, three stages of memory, two counts.
+        assert_eq!(page.matches("<svg ").count(), 3 * 2 + 3 + 2);
+    }
+
+    #[test]
+    fn nothing_is_loaded_from_anywhere() {
+        for text in [page(&example()), picture(&example())] {
+            let text = text.replace("xmlns=\"http://www.w3.org/2000/svg\"", "");
+            for outside in ["http", "//", "src=", "href", "url(", "@import", "<script", "<link"] {
+                assert!(!text.contains(outside), "{outside}");
+            }
+        }
+    }
+
+    #[test]
+    fn words_of_others_are_not_read_as_html() {
+        let page = page(&example());
+        assert!(page.contains("A &amp; B processor"));
+        assert!(!page.contains("slow<er>"));
+        assert_eq!(escaped("<a href=\"x\">&"), "&lt;a href=&quot;x&quot;&gt;&amp;");
+    }
+
+    #[test]
+    fn what_is_opened_is_closed() {
+        let page = page(&example());
+        for tag in ["html", "section", "table", "tr", "td", "figure", "details", "svg", "g", "text"]
+        {
+            let opened = page.matches(&format!("<{tag}>")).count()
+                + page.matches(&format!("<{tag} ")).count();
+            assert_eq!(opened, page.matches(&format!("</{tag}>")).count(), "{tag}");
+        }
+    }
+
+    #[test]
+    fn a_load_that_was_the_bottleneck_is_marked() {
+        let mut results = example();
+        let plain = page(&results).matches('†').count();
+        for run in results.runs.iter_mut().filter(|run| run.contender == "slow<er>") {
+            run.sample.load_cpu_ns = run.sample.elapsed_ns;
+            run.sample.server_cpu_ns = run.sample.elapsed_ns / 2;
+        }
+        // In the plot and in the table of two workloads.
+        assert_eq!(page(&results).matches('†').count(), plain + 4);
+    }
+
+    #[test]
+    fn without_figures_there_is_still_a_page() {
+        let results = Results { runs: Vec::new(), counts: Vec::new(), ..example() };
+        let page = page(&results);
+        assert!(page.contains("Who took part") && !page.contains("<svg"), "{page}");
+    }
+
+    #[test]
+    fn the_picture_shows_who_is_compared() {
+        let picture = picture(&example());
+        for words in ["windlass", "echo-50", "frames-16", ">2.00<"] {
+            assert!(picture.contains(words), "{words}: {picture}");
+        }
+    }
+
+    #[test]
+    fn the_best_of_a_column_is_bold_in_markdown() {
+        let text = markdown(&example());
+        assert!(text.contains("| epoll | **1.00** |"), "{text}");
+        assert!(text.contains("| windlass | 2.00 |"), "{text}");
+        assert!(text.contains(LOOPBACK) && text.contains("A & B processor"), "{text}");
+    }
 }

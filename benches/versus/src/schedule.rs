@@ -4,7 +4,7 @@ use crate::entrants::Entrant;
 use crate::results::{Results, Run};
 use crate::sample::Sample;
 use crate::statistics::median;
-use crate::workload::Workload;
+use crate::workload::{Shape, Workload};
 
 /// A probe that takes this many times the median tells of a slow spell.
 const SLOW: f64 = 1.08;
@@ -15,7 +15,7 @@ const FIRST_PROBES: usize = 7;
 /// So often one run is repeated at most.
 const MAX_REPEATS: u32 = 2;
 /// And all together so many for each run, so that a bad day ends too.
-const MAX_SHARE_REPEATED: f64 = 0.2;
+const MAX_SHARE_REPEATED: f64 = 0.1;
 /// A contender that failed so often at a workload is not asked again.
 const MAX_FAILURES: usize = 2;
 
@@ -31,10 +31,14 @@ pub(crate) struct Turn {
 
 /// All runs in their order: in each round each workload, and at each workload one contender after
 /// another, so that those who are compared run within seconds. In each round another one begins.
+/// Idle connections are weighed in the first round only: that takes long, and is always the same.
 pub(crate) fn turns(workloads: &[&Workload], entrants: &[Entrant], rounds: u32) -> Vec<Turn> {
     let mut turns = Vec::new();
     for round in 0..rounds {
-        for (at, workload) in workloads.iter().enumerate() {
+        let is_due =
+            |workload: &Workload| round == 0 || !matches!(workload.shape, Shape::Idle { .. });
+        for (at, workload) in workloads.iter().enumerate().filter(|(_, workload)| is_due(workload))
+        {
             let speaks = |entrant: &usize| entrants[*entrant].speaks(workload.protocol);
             let mut speakers: Vec<usize> = (0..entrants.len()).filter(speaks).collect();
             let step = speakers.len().div_ceil(rounds as usize).max(1);
@@ -91,15 +95,29 @@ pub(crate) fn measure(
             Err(why) => failures.push((turn.workload, turn.entrant, why)),
         }
     }
-    let mut noted: Vec<(usize, usize)> = Vec::new();
+    results.notes.extend(note_failures(&failures, workloads, entrants));
+    results.notes.extend(spells.note(&results.runs));
+}
+
+/// Who failed where and why, each reason of a contender once.
+fn note_failures(
+    failures: &[(usize, usize, String)],
+    workloads: &[&Workload],
+    entrants: &[Entrant],
+) -> Vec<String> {
+    let mut causes: Vec<(usize, &str, Vec<&str>)> = Vec::new();
     for (workload, entrant, why) in failures {
-        if !noted.contains(&(workload, entrant)) {
-            noted.push((workload, entrant));
-            let (workload, entrant) = (workloads[workload].name, &entrants[entrant].name);
-            results.notes.push(format!("{entrant} failed at {workload}: {why}"));
+        let workload = workloads[*workload].name;
+        match causes.iter_mut().find(|(other, cause, _)| (*other, *cause) == (*entrant, why)) {
+            Some((_, _, names)) if names.contains(&workload) => {}
+            Some((_, _, names)) => names.push(workload),
+            None => causes.push((*entrant, why, vec![workload])),
         }
     }
-    results.notes.extend(spells.note(&results.runs));
+    let note = |(entrant, why, names): (usize, &str, Vec<&str>)| {
+        format!("{} failed at {}: {why}", entrants[entrant].name, names.join(", "))
+    };
+    causes.into_iter().map(note).collect()
 }
 
 /// Watches for times at which the machine is slower than usual.
@@ -156,8 +174,8 @@ impl Spells {
         let disturbed = runs.iter().filter(|run| run.is_disturbed).count();
         (repeats > 0 || disturbed > 0).then(|| {
             format!(
-                "the machine had slow spells: {repeats} runs were made again, {disturbed} of {} \
-                 that are kept were disturbed even so",
+                "the machine had slow spells: of {} runs, {repeats} were made again, and \
+                 {disturbed} of those that are kept were disturbed even so",
                 runs.len()
             )
         })
@@ -241,6 +259,13 @@ mod tests {
     }
 
     #[test]
+    fn idle_connections_are_weighed_once() {
+        let turns = turns(&workloads(&["idle", "echo-1"]), &entrants(&["a"]), 3);
+        let order: Vec<_> = turns.iter().map(|turn| (turn.round, turn.workload)).collect();
+        assert_eq!(order, [(0, 0), (0, 1), (1, 1), (2, 1)]);
+    }
+
+    #[test]
     fn contenders_take_turns_within_a_workload() {
         let turns = turns(&workloads(&["echo-1", "echo-50"]), &entrants(&["a", "b"]), 1);
         let order: Vec<_> = turns.iter().map(|turn| (turn.workload, turn.entrant)).collect();
@@ -263,7 +288,7 @@ mod tests {
         let repeats: Vec<_> = results.runs.iter().map(|run| run.repeats).collect();
         assert_eq!(repeats, [0, 1, 0, 0, 0]);
         assert!(results.runs.iter().all(|run| !run.is_disturbed));
-        assert!(results.notes[0].contains("1 runs were made again"), "{:?}", results.notes);
+        assert!(results.notes[0].contains("of 5 runs, 1 were made again"), "{:?}", results.notes);
     }
 
     #[test]
@@ -292,7 +317,7 @@ mod tests {
         let probes = (0..1_000).map(|at| 100.0 * 1.5_f64.powi(at)).collect();
         let mut bench = FakeBench { probes, ..FakeBench::default() };
         let results = measured(&mut bench, &["a", "b", "c", "d", "e"], 6);
-        assert_eq!(bench.ran.len(), 30 + 6);
+        assert_eq!(bench.ran.len(), 30 + 3);
         assert!(results.runs[1..].iter().all(|run| run.is_disturbed));
     }
 

@@ -44,6 +44,10 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         }
         None => measured(options)?,
     };
+    if results.runs.is_empty() && results.counts.is_empty() {
+        let why = results.notes.first().map_or("nobody speaks what was asked for", String::as_str);
+        return Err(format!("nothing could be measured: {why}").into());
+    }
     println!("{}", table(&results, terminal_width()));
     write_files(&options.files, &results)
 }

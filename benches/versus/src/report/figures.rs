@@ -29,14 +29,16 @@ pub(super) fn figures(
     contenders: &[&Entered],
     figure: Figure,
 ) {
-    let has_spread = matches!(figure, Figure::Throughput | Figure::Cpu | Figure::Memory(_));
-    let has_ratio = !matches!(figure, Figure::Latency(_));
+    let has_spread = matches!(figure, Figure::Throughput | Figure::Cpu);
+    let has_ratio = !matches!(figure, Figure::Latency(_) | Figure::Memory(_));
+    let has_ratio_spread = has_spread && has_ratio;
     html.push_str("<table>\n<tr><th></th>");
     for (heading, _) in columns(figure) {
         push(html, format_args!("<th>{heading}</th>"));
     }
     html.push_str(if has_spread { "<th>least to most</th>" } else { "" });
-    html.push_str(if has_ratio { "<th>× epoll</th><th>least to most</th>" } else { "" });
+    html.push_str(if has_ratio { "<th>× epoll</th>" } else { "" });
+    html.push_str(if has_ratio_spread { "<th>least to most</th>" } else { "" });
     html.push_str("</tr>\n");
     for contender in contenders {
         let (name, kind) = (escaped(&contender.name), kind(&contender.name));

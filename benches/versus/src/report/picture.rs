@@ -6,12 +6,20 @@ use super::trimmed;
 use crate::figure::{Figure, show_ratio};
 use crate::results::{Asked, BASE, Entered, OURS, Results};
 
-/// What is shown, as far as it was measured: one of each kind.
-const WORKLOADS: &[&str] =
-    &["echo-50", "echo-10k", "frames-16", "frames-256", "lines-16", "frames-1m", "udp-1", "churn"];
+/// What is shown, as far as it was measured, one of each kind; and what is said of it.
+const WORKLOADS: &[(&str, &str)] = &[
+    ("echo-50", "64 B, 50 connections"),
+    ("echo-10k", "64 B, 10,000 connections"),
+    ("frames-16", "64 B frames, 16 in flight"),
+    ("frames-256", "64 B frames, 256 in flight"),
+    ("lines-16", "64 B lines, 16 in flight"),
+    ("frames-1m", "1 MiB frames"),
+    ("udp-1", "64 B, 32 in flight"),
+    ("churn", "connect, 64 B, close"),
+];
 /// Who is shown, as far as they took part.
 const CONTENDERS: &[&str] =
-    &[OURS, "mio", "tokio", "tokio-batch", "smol", "monoio-epoll", "message-io", "threads"];
+    &[OURS, "mio", "tokio", "tokio-batch", "smol", "monoio-epoll", "monoio-uring", "threads"];
 
 const STYLE: &str = include_str!("picture.css");
 
@@ -35,14 +43,12 @@ const GAP: f64 = 14.0;
 
 /// The picture as a file of its own, for light pages and dark ones.
 pub(crate) fn picture(results: &Results) -> String {
-    let workloads: Vec<&Asked> = results
-        .workloads_with(Figure::Cpu)
-        .filter(|workload| WORKLOADS.contains(&workload.name.as_str()))
-        .collect();
+    let workloads: Vec<&Asked> =
+        results.workloads_with(Figure::Cpu).filter(|workload| brief(workload).is_some()).collect();
     let contenders = shown_contenders(results);
     let panel_len = TITLE + ROW * contenders.len() as f64 + FOOT;
     let lines = workloads.len().div_ceil(COLUMNS).max(1);
-    let height = HEAD + panel_len * lines as f64 + EDGE + 6.0;
+    let height = HEAD + panel_len * lines as f64 + 4.0;
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" \
          width=\"{WIDTH}\" height=\"{height}\" role=\"img\">\n<title>CPU per message as a multiple \
@@ -96,7 +102,7 @@ fn panel(
         .flat_map(|workload| contenders.iter().filter_map(|contender| ratio(workload, contender)));
     let axis = Axis::over(all.chain([1.0]), left, left + width - RATIO);
     text(svg, "workload", left, top + 15.0, &workload.name);
-    text(svg, "about", left, top + 30.0, &brief(&workload.about));
+    text(svg, "about", left, top + 30.0, brief(workload).unwrap_or_default());
     let bottom = top + TITLE + ROW * contenders.len() as f64;
     for tick in axis.ticks() {
         let x = axis.place(tick);
@@ -128,9 +134,7 @@ fn panel(
     }
 }
 
-/// What is done, in the room that a panel has.
-fn brief(about: &str) -> String {
-    let words = about.replace("length-prefixed ", "").replace("connections", "conn.");
-    let words = words.replace("connection", "conn.").replace("connect,", "open,");
-    words.split(';').next().unwrap_or_default().replace("in flight", "deep")
+/// What is done, in the room that a panel has; none if it is not shown.
+fn brief(workload: &Asked) -> Option<&'static str> {
+    WORKLOADS.iter().find(|(name, _)| *name == workload.name).map(|(_, brief)| *brief)
 }
