@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use crate::cores::Cores;
 use crate::load::{LoadChild, Plan, Until};
 use crate::server::{Server, Target};
-use crate::trouble::{Trouble, Trying as _};
+use crate::trouble::Trouble;
 use crate::workload::{Shape, Workload};
 
 /// So many replies come before it counts.

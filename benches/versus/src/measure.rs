@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::cores::{self, Cores};
 use crate::load::{LoadChild, Outcome, Plan, STAGES_OF_IDLE, Until};
 use crate::sample::Sample;
-use crate::server::{Server, Target, waited_ns};
+use crate::server::{Server, Target, Waits};
 use crate::trouble::{Trouble, Trying as _};
 use crate::workload::{Shape, Workload};
 
@@ -60,8 +60,8 @@ fn busy(server: &Server, plan: &Plan, cores: &Cores) -> Result<Sample, Trouble> 
 /// What is read before and after.
 struct Reading {
     server_cpu_ns: u64,
-    server_waited_ns: u64,
-    load_waited_ns: u64,
+    server: Waits,
+    load: Waits,
     stolen_ns: u64,
 }
 
@@ -69,8 +69,8 @@ impl Reading {
     fn take(server: &Server, load: &LoadChild, cores: &Cores) -> Result<Self, Trouble> {
         Ok(Self {
             server_cpu_ns: server.cpu_ns()?,
-            server_waited_ns: server.waited_ns()?,
-            load_waited_ns: waited_ns(load.id())?,
+            server: server.waits()?,
+            load: Waits::of(load.id())?,
             stolen_ns: cores::stolen_ns(cores.all())?,
         })
     }
@@ -83,9 +83,10 @@ impl Reading {
             server_cpu_ns: self.server_cpu_ns.saturating_sub(before.server_cpu_ns),
             load_cpu_ns: cpu_ns,
             server_cores: cores.server.len(),
+            server_threads: self.server.threads,
             // Threads that have ended take what they waited with them.
-            server_waited_ns: self.server_waited_ns.saturating_sub(before.server_waited_ns),
-            load_waited_ns: self.load_waited_ns.saturating_sub(before.load_waited_ns),
+            server_waited_ns: self.server.waited_ns.saturating_sub(before.server.waited_ns),
+            load_waited_ns: self.load.waited_ns.saturating_sub(before.load.waited_ns),
             stolen_ns: self.stolen_ns.saturating_sub(before.stolen_ns),
             resent,
             latency_ns,
@@ -174,10 +175,11 @@ mod tests {
 
     #[test]
     fn a_sample_is_the_difference_of_two_readings() {
+        let waits = |threads, waited_ns| Waits { threads, waited_ns };
         let before =
-            Reading { server_cpu_ns: 100, server_waited_ns: 50, load_waited_ns: 7, stolen_ns: 0 };
+            Reading { server_cpu_ns: 100, server: waits(3, 50), load: waits(1, 7), stolen_ns: 0 };
         let after =
-            Reading { server_cpu_ns: 900, server_waited_ns: 20, load_waited_ns: 9, stolen_ns: 10 };
+            Reading { server_cpu_ns: 900, server: waits(2, 20), load: waits(1, 9), stolen_ns: 10 };
         let outcome = Outcome { replies: 4, elapsed_ns: 1_000, cpu_ns: 600, ..Outcome::default() };
         let cores = Cores { server: vec![0, 1], load: 2 };
         let sample = after.since(&before, &outcome, &cores);
@@ -187,6 +189,7 @@ mod tests {
             server_cpu_ns: 800,
             load_cpu_ns: 600,
             server_cores: 2,
+            server_threads: 2,
             load_waited_ns: 2,
             stolen_ns: 10,
             ..Sample::default()

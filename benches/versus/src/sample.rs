@@ -11,11 +11,13 @@ pub(crate) struct Sample {
     pub(crate) elapsed_ns: u64,
     /// What the scheduler charged all threads of the server in that time, in nanoseconds.
     pub(crate) server_cpu_ns: u64,
-    /// What it charged the load.
+    /// What it charged the load while that did something; it does not sleep when it waits.
     pub(crate) load_cpu_ns: u64,
     /// How many cores the server could use.
     pub(crate) server_cores: usize,
-    /// How long threads of the server could have run while something else had their core.
+    /// How many threads it had at the end.
+    pub(crate) server_threads: usize,
+    /// How long threads of the server could have run while another thread had their core.
     pub(crate) server_waited_ns: u64,
     /// How long the load could have.
     pub(crate) load_waited_ns: u64,
@@ -51,9 +53,11 @@ impl Sample {
         self.load_utilisation() > 0.95 && self.server_utilisation() < 0.9
     }
 
-    /// The part of the time in which other work or the host had a core that was needed.
+    /// The part of the time in which other work or the host had a core that was needed. A server
+    /// of many threads disturbs itself, so that its waits say nothing.
     pub(crate) fn disturbance(&self) -> f64 {
-        let most = self.server_waited_ns.max(self.load_waited_ns).max(self.stolen_ns);
+        let server_waited_ns = if self.server_threads == 1 { self.server_waited_ns } else { 0 };
+        let most = server_waited_ns.max(self.load_waited_ns).max(self.stolen_ns);
         part(most, self.elapsed_ns)
     }
 
@@ -91,6 +95,21 @@ mod tests {
         sample.server_cpu_ns = 1_400;
         sample.server_cores = 2;
         assert!(sample.is_bound_by_load());
+    }
+
+    #[test]
+    fn threads_that_wait_for_each_other_are_no_disturbance() {
+        let mut sample = Sample {
+            elapsed_ns: 1_000,
+            server_threads: 1,
+            server_waited_ns: 500,
+            load_waited_ns: 20,
+            stolen_ns: 10,
+            ..Sample::default()
+        };
+        assert_eq!(sample.disturbance(), 0.5);
+        sample.server_threads = 2;
+        assert_eq!(sample.disturbance(), 0.02);
     }
 
     #[test]

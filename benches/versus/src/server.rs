@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{Read as _, Seek as _};
 use std::net::SocketAddr;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -22,6 +22,8 @@ use crate::workload::Protocol;
 const START: Duration = Duration::from_secs(30);
 /// Whoever is asked to end has so long before it is made to.
 const END: Duration = Duration::from_secs(10);
+/// A peer hears of a death before whoever waits for it.
+const DYING: Duration = Duration::from_millis(200);
 const SETTLE: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(2);
 
@@ -97,9 +99,9 @@ impl Server {
         Ok(seconds * 1_000_000_000 + nanoseconds)
     }
 
-    /// How long its threads could have run, but others had the core.
-    pub(crate) fn waited_ns(&self) -> Result<u64, Trouble> {
-        waited_ns(self.child.id()).trying(&self.name)
+    /// How its threads have waited for a core.
+    pub(crate) fn waits(&self) -> Result<Waits, Trouble> {
+        Waits::of(self.child.id()).trying(&self.name)
     }
 
     /// The memory that is resident.
@@ -128,9 +130,9 @@ impl Server {
     pub(crate) fn end<T>(mut self, measured: Result<T, Trouble>) -> Result<T, Trouble> {
         match measured {
             Ok(result) => self.stop().map(|()| result),
-            Err(trouble) => match self.child.try_wait() {
-                Ok(Some(status)) => Err(self.complain(&format!("died ({status}): {trouble}"))),
-                _ => Err(Trouble::new(format!("{}: {trouble}", self.name))),
+            Err(trouble) => match self.wait(DYING)? {
+                Some(status) => Err(self.complain(&format!("died ({status}): {trouble}"))),
+                None => Err(Trouble::new(format!("{}: {trouble}", self.name))),
             },
         }
     }
@@ -142,14 +144,20 @@ impl Server {
             return Err(self.complain(&format!("ended by itself ({status})")));
         }
         kill(pid_of(&self.child), Signal::SIGTERM).trying(&self.name)?;
-        let deadline = Instant::now() + END;
-        while Instant::now() < deadline {
-            if self.child.try_wait().trying(&self.name)?.is_some() {
-                return Ok(());
+        // Who does not end by then is killed when it is dropped.
+        self.wait(END).map(drop)
+    }
+
+    /// Waits for its end, but not longer than this.
+    fn wait(&mut self, patience: Duration) -> Result<Option<ExitStatus>, Trouble> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let status = self.child.try_wait().trying(&self.name)?;
+            if status.is_some() || Instant::now() > deadline {
+                return Ok(status);
             }
             thread::sleep(LOOK);
         }
-        Ok(())
     }
 
     /// What went wrong, with the last that the server said about it.
@@ -177,20 +185,30 @@ impl Drop for Server {
     }
 }
 
-/// How long the threads of a process could have run, but others had the core.
-///
-/// # Errors
-/// If there is no such process.
-pub(crate) fn waited_ns(process: u32) -> Result<u64, Trouble> {
-    let path = format!("/proc/{process}/task");
-    let mut sum = 0;
-    for thread in fs::read_dir(&path).trying(format!("cannot read {path}"))? {
-        let thread = thread.trying(format!("cannot read {path}"))?;
-        // One that has just ended has no such file.
-        let text = fs::read_to_string(thread.path().join("schedstat")).unwrap_or_default();
-        sum += waited_in(&text);
+/// How the threads of a process have waited.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Waits {
+    /// How many threads there are.
+    pub(crate) threads: usize,
+    /// How long they could have run while another thread, of whatever process, had the core.
+    pub(crate) waited_ns: u64,
+}
+
+impl Waits {
+    /// # Errors
+    /// If there is no such process.
+    pub(crate) fn of(process: u32) -> Result<Self, Trouble> {
+        let path = format!("/proc/{process}/task");
+        let mut waits = Self::default();
+        for thread in fs::read_dir(&path).trying(format!("cannot read {path}"))? {
+            let thread = thread.trying(format!("cannot read {path}"))?;
+            // One that has just ended has no such file.
+            let text = fs::read_to_string(thread.path().join("schedstat")).unwrap_or_default();
+            waits.threads += 1;
+            waits.waited_ns += waited_in(&text);
+        }
+        Ok(waits)
     }
-    Ok(sum)
 }
 
 /// The second number of what the scheduler says of a thread.
@@ -269,7 +287,7 @@ mod tests {
         assert!(server.resident_bytes().unwrap() > 0);
         server.settle().unwrap();
         assert!(server.cpu_ns().unwrap() > 0);
-        server.waited_ns().unwrap();
+        assert_eq!(server.waits().unwrap().threads, 1);
         assert_eq!(server.stop(), Ok(()));
     }
 

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use super::Work;
 use super::layout::Layout;
 use super::plan::{Plan, Until};
-use super::socket::{GROUP, close_by_reset, connect, exchange};
+use super::socket::{Exchange, GROUP, close_by_reset, connect};
 use super::stretch::{Allowance, Clock, Tally};
 use super::window::Window;
 use crate::trouble::Trouble;
@@ -18,7 +18,10 @@ pub(super) struct Accept {
     address: SocketAddr,
     open: Vec<TcpStream>,
     most: u64,
-    layout: Layout,
+    exchange: Exchange,
+    /// Whoever is the last of a group asks with this.
+    probe: Window,
+    /// The one that stays.
     witness: (TcpStream, Window),
 }
 
@@ -26,13 +29,15 @@ impl Accept {
     pub(super) fn new(plan: &Plan, connections: u32) -> Result<Self, Trouble> {
         let layout = Layout::new(plan.protocol, 64);
         let mut witness = (connect(plan.address)?, Window::new(layout, 0, 1));
-        exchange(&mut witness.0, &mut witness.1)?;
+        let mut exchange = Exchange::new();
+        exchange.once(&mut witness.0, &mut witness.1)?;
         Ok(Self {
             clock: Clock::start(),
             address: plan.address,
             open: Vec::with_capacity(connections as usize),
             most: u64::from(connections),
-            layout,
+            exchange,
+            probe: Window::new(layout, 1, 1),
             witness,
         })
     }
@@ -45,17 +50,16 @@ impl Accept {
             close_by_reset(&stream)?;
             self.open.push(stream);
         }
-        if let Some(last) = self.open.last_mut() {
-            let mut window = Window::new(self.layout, 1, 1);
-            exchange(last, &mut window)?;
+        match self.open.last_mut() {
+            Some(last) => self.exchange.once(last, &mut self.probe),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     fn close_all(&mut self, tally: &mut Tally) -> Result<(), Trouble> {
         tally.replies += self.open.len() as u64;
         self.open.clear();
-        exchange(&mut self.witness.0, &mut self.witness.1)
+        self.exchange.once(&mut self.witness.0, &mut self.witness.1)
     }
 }
 
@@ -76,6 +80,6 @@ impl Work for Accept {
     }
 
     fn finish(&mut self) -> Result<(), Trouble> {
-        exchange(&mut self.witness.0, &mut self.witness.1)
+        self.exchange.once(&mut self.witness.0, &mut self.witness.1)
     }
 }

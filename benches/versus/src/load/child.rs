@@ -70,7 +70,7 @@ impl LoadChild {
 
     /// Lets it go on.
     pub(crate) fn go_on(&mut self) -> Result<(), Trouble> {
-        self.input.write_all(b"go\n").or_else(|error| Err(self.complaint(error)))
+        self.input.write_all(b"go\n").map_err(|error| self.complaint(error))
     }
 
     /// Lets it go on to its end.

@@ -11,7 +11,7 @@ use nix::sys::socket::{MsgFlags, recv};
 use super::Work;
 use super::layout::Layout;
 use super::plan::{Plan, Until};
-use super::socket::{await_readable, close_by_reset, closed, connect};
+use super::socket::{await_readable, close_by_reset, connect};
 use super::stretch::{Allowance, Clock, Tally};
 use super::window::Window;
 use crate::trouble::{Trouble, Trying as _};
@@ -59,7 +59,7 @@ impl Churn {
     ) -> Result<Window, Trouble> {
         while window.outstanding() > 0 {
             match recv(stream.as_raw_fd(), &mut self.buffer, MsgFlags::MSG_DONTWAIT) {
-                Ok(0) => return Err(closed(0, 1)),
+                Ok(0) => return Err(window.closed()),
                 Ok(len) => {
                     let (bytes, now) = (&self.buffer[..len], self.clock.now());
                     tally.replies += window.note_received(bytes, now, &mut tally.histogram)?;

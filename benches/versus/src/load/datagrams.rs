@@ -2,30 +2,30 @@
 
 use std::net::{Ipv4Addr, UdpSocket};
 
-use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
+use nix::sys::epoll::EpollFlags;
 use nix::sys::socket::{setsockopt, sockopt};
 
 use super::Work;
 use super::flight::Flight;
 use super::layout::Layout;
 use super::plan::{Plan, Until};
+use super::poller::Poller;
 use super::reader::Reader;
-use super::socket::{PATIENCE_MS, no_reply};
+use super::socket::{PATIENCE_NS, no_reply};
 use super::stretch::{Allowance, Clock, Tally};
 use crate::trouble::{Trouble, Trying as _};
 
-const EVENTS: usize = 256;
 /// What is not answered in this time is taken for lost, and sent again.
-const LOST_AFTER_NS: u64 = 500_000_000;
+const LOST_AFTER_NS: u64 = 200_000_000;
 /// How often is looked for that.
-const LOOK_MS: u16 = 50;
+const LOOK_NS: u64 = 50_000_000;
 /// What the kernel cuts from one call, at most: so many, of so many bytes together.
 const MOST_SEGMENTS: usize = 64;
 const MOST_SEGMENTED_LEN: usize = 65_000;
 
 pub(super) struct Datagrams {
     clock: Clock,
-    epoll: Epoll,
+    poller: Poller,
     flows: Vec<Flow>,
     reader: Reader,
 }
@@ -47,7 +47,8 @@ impl Datagrams {
         payload_len: u32,
         is_batching: bool,
     ) -> Result<Self, Trouble> {
-        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).trying("cannot have an epoll")?;
+        let clock = Clock::start();
+        let poller = Poller::new(clock)?;
         let layout = Layout::new(plan.protocol, payload_len);
         let together = MOST_SEGMENTS.min(MOST_SEGMENTED_LEN / layout.wire_len()).max(1);
         let in_a_call = if is_batching { together as u64 } else { 1 };
@@ -63,13 +64,12 @@ impl Datagrams {
                         .trying("cannot batch datagrams")?;
                 }
                 let flags = EpollFlags::EPOLLIN | EpollFlags::EPOLLET;
-                let event = EpollEvent::new(flags, u64::from(number));
-                epoll.add(&socket, event).trying("cannot watch a socket")?;
+                poller.watch(&socket, flags, u64::from(number))?;
                 Ok(Flow { socket, flight: Flight::new(layout, number, in_flight), in_a_call })
             })
             .collect::<Result<_, Trouble>>()?;
         let reader = if is_batching { Reader::batching() } else { Reader::plain() };
-        Ok(Self { clock: Clock::start(), epoll, flows, reader })
+        Ok(Self { clock, poller, flows, reader })
     }
 
     fn outstanding(&self) -> u64 {
@@ -83,28 +83,28 @@ impl Work for Datagrams {
         for flow in &mut self.flows {
             flow.refill(&mut allowance, self.clock.now())?;
         }
-        let mut events = [EpollEvent::empty(); EVENTS];
         let (mut last_reply, mut last_look) = (self.clock.now(), 0);
         while self.outstanding() > 0 {
-            let count = self.epoll.wait(&mut events, LOOK_MS).trying("cannot wait")?;
-            for event in &events[..count] {
-                let flow = &mut self.flows[usize::try_from(event.data()).unwrap_or(usize::MAX)];
+            let count = self.poller.wait(LOOK_NS)?;
+            for at in 0..count {
+                let flow = &mut self.flows[self.poller.ready(at)];
                 flow.receive(&mut self.reader, self.clock, tally)?;
                 flow.refill(&mut allowance, self.clock.now())?;
             }
             let now = self.clock.now();
             if count > 0 {
                 last_reply = now;
-            } else if now - last_reply > u64::from(PATIENCE_MS) * 1_000_000 {
+            } else if now - last_reply > PATIENCE_NS {
                 return Err(no_reply(self.outstanding()));
             }
-            if now - last_look > u64::from(LOOK_MS) * 1_000_000 {
+            if now - last_look > LOOK_NS {
                 last_look = now;
                 for flow in &mut self.flows {
                     tally.resent += flow.resend(now)?;
                 }
             }
         }
+        tally.idle_ns += self.poller.take_idle_ns();
         Ok(())
     }
 

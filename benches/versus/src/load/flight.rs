@@ -142,10 +142,11 @@ mod tests {
     use super::*;
     use crate::workload::Protocol;
 
-    const LEN: usize = 32;
+    const LEN: usize = PAYLOAD_LEN as usize;
+    const PAYLOAD_LEN: u32 = 32;
 
     fn flight(flow: u32) -> Flight {
-        Flight::new(Layout::new(Protocol::Datagram, LEN as u32), flow, 4)
+        Flight::new(Layout::new(Protocol::Datagram, PAYLOAD_LEN), flow, 4)
     }
 
     fn sent(flight: &mut Flight, most: u64) -> Vec<Vec<u8>> {

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use super::dialogue::pause;
 use super::layout::Layout;
 use super::plan::Plan;
-use super::socket::{GROUP, connect, exchange};
+use super::socket::{Exchange, GROUP, connect};
 use super::window::Window;
 use crate::trouble::{Trouble, Trying as _};
 
@@ -22,9 +22,10 @@ pub(crate) const STAGES: [&str; 4] = ["warm", "open", "touched", "closed"];
 pub(super) fn play(plan: &Plan, connections: u32) -> Result<(), Trouble> {
     let layout = Layout::new(plan.protocol, MESSAGE_LEN);
     let [warm, open, touched, closed] = STAGES;
+    let mut exchange = Exchange::new();
     let mut first = (connect(plan.address)?, Window::new(layout, 0, 1));
     for _ in 0..BEFORE {
-        exchange(&mut first.0, &mut first.1)?;
+        exchange.once(&mut first.0, &mut first.1)?;
     }
     drop(first);
     pause(warm)?;
@@ -33,14 +34,14 @@ pub(super) fn play(plan: &Plan, connections: u32) -> Result<(), Trouble> {
             let mut stream = connect(plan.address)?;
             let mut window = Window::new(layout, number, 1);
             if number % GROUP == GROUP - 1 || number + 1 == connections {
-                exchange(&mut stream, &mut window)?;
+                exchange.once(&mut stream, &mut window)?;
             }
             Ok((stream, window))
         })
         .collect::<Result<Vec<_>, Trouble>>()?;
     pause(open)?;
     for (stream, window) in &mut all {
-        exchange(stream, window)?;
+        exchange.once(stream, window)?;
     }
     pause(touched)?;
     for (stream, _) in &mut all {

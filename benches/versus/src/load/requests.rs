@@ -3,23 +3,23 @@
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
 
-use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
+use nix::sys::epoll::EpollFlags;
 
 use super::Work;
 use super::layout::Layout;
 use super::plan::{Plan, Until};
-use super::socket::{GROUP, PATIENCE_MS, closed, connect, exchange, no_reply};
+use super::poller::Poller;
+use super::socket::{Exchange, GROUP, PATIENCE_NS, connect, no_reply};
 use super::stretch::{Allowance, Clock, Tally};
 use super::window::Window;
 use crate::trouble::{Trouble, Trying as _};
 
 /// At most so much is read at a time: it stays in the nearer caches.
 const READ_LEN: usize = 256 * 1024;
-const EVENTS: usize = 1_024;
-/// From so many in flight on, not all are read and refilled at once, so that the server has some
-/// to do while the load compares: else the two would take turns, and neither would ever be busy.
-const SPLIT_FROM: usize = 64;
-/// Into so many parts.
+/// A single connection with so many in flight is read and refilled in parts, so that the server has
+/// something to do while the load compares: else the two would take turns, and neither would ever
+/// be busy. With more connections, that is so anyway.
+const SPLIT_FROM: u32 = 64;
 const PARTS: usize = 4;
 
 /// Everything is an edge, and both directions are asked for once.
@@ -34,7 +34,7 @@ struct Connection {
 
 pub(super) struct Requests {
     clock: Clock,
-    epoll: Epoll,
+    poller: Poller,
     connections: Vec<Connection>,
     buffer: Box<[u8]>,
     in_flight: u64,
@@ -48,27 +48,28 @@ impl Requests {
         message_len: u32,
     ) -> Result<Self, Trouble> {
         let layout = Layout::new(plan.protocol, message_len);
-        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).trying("cannot have an epoll")?;
+        let clock = Clock::start();
+        let poller = Poller::new(clock)?;
+        let mut exchange = Exchange::new();
+        let is_split = connections == 1 && in_flight >= SPLIT_FROM;
+        let part_len = layout.wire_len() * in_flight as usize / PARTS;
+        let read_len = if is_split { part_len.min(READ_LEN) } else { READ_LEN };
+        let buffer = vec![0; read_len].into_boxed_slice();
         let connections = (0..connections)
             .map(|number| {
                 let mut stream = connect(plan.address)?;
                 stream.set_nodelay(true).trying("cannot set TCP_NODELAY")?;
                 let mut window = Window::new(layout, number, in_flight);
                 if number % GROUP == 0 || number + 1 == connections {
-                    exchange(&mut stream, &mut window)?;
+                    exchange.once(&mut stream, &mut window)?;
                 }
                 stream.set_nonblocking(true).trying("cannot have a socket that does not block")?;
-                let event = EpollEvent::new(interest(), u64::from(number));
-                epoll.add(&stream, event).trying("cannot watch a socket")?;
+                poller.watch(&stream, interest(), u64::from(number))?;
                 Ok(Connection { stream, window })
             })
             .collect::<Result<_, Trouble>>()?;
-        let window_len = layout.wire_len() * in_flight as usize;
-        let is_split = in_flight as usize >= SPLIT_FROM;
-        let read_len = if is_split { (window_len / PARTS).min(READ_LEN) } else { READ_LEN };
-        let buffer = vec![0; read_len].into_boxed_slice();
         let in_flight = u64::from(in_flight);
-        Ok(Self { clock: Clock::start(), epoll, connections, buffer, in_flight })
+        Ok(Self { clock, poller, connections, buffer, in_flight })
     }
 
     /// Reads, compares and asks again, until nothing is there or others must have their turn.
@@ -82,7 +83,7 @@ impl Requests {
         let connection = &mut connections[number];
         for _ in 0..PARTS {
             let len = match connection.stream.read(buffer) {
-                Ok(0) => return Err(closed(number, connection.window.outstanding())),
+                Ok(0) => return Err(connection.window.closed()),
                 Ok(len) => len,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
@@ -99,8 +100,7 @@ impl Requests {
             }
         }
         // The edge is used up, but not what it was for: asking again for the same renews it.
-        let mut event = EpollEvent::new(interest(), number as u64);
-        self.epoll.modify(&self.connections[number].stream, &mut event).trying("cannot watch")
+        self.poller.watch_again(&self.connections[number].stream, interest(), number as u64)
     }
 
     fn outstanding(&self) -> u64 {
@@ -117,14 +117,13 @@ impl Work for Requests {
             connection.push(number)?;
         }
         let mut outstanding = self.outstanding();
-        let mut events = [EpollEvent::empty(); EVENTS];
         while outstanding > 0 {
-            let count = self.epoll.wait(&mut events, PATIENCE_MS).trying("cannot wait")?;
+            let count = self.poller.wait(PATIENCE_NS)?;
             if count == 0 {
                 return Err(no_reply(self.outstanding()));
             }
-            for event in &events[..count] {
-                let number = usize::try_from(event.data()).unwrap_or(usize::MAX);
+            for at in 0..count {
+                let number = self.poller.ready(at);
                 let window = &self.connections[number].window;
                 let before = window.outstanding();
                 self.serve(number, &mut allowance, tally)?;
@@ -132,6 +131,7 @@ impl Work for Requests {
                 outstanding = outstanding + self.connections[number].window.outstanding() - before;
             }
         }
+        tally.idle_ns += self.poller.take_idle_ns();
         Ok(())
     }
 
@@ -139,7 +139,7 @@ impl Work for Requests {
     fn finish(&mut self) -> Result<(), Trouble> {
         for (number, connection) in self.connections.iter_mut().enumerate() {
             match connection.stream.read(&mut self.buffer) {
-                Ok(0) => return Err(closed(number, 0)),
+                Ok(0) => return Err(connection.window.closed()),
                 Ok(len) => {
                     let bytes = &self.buffer[..len];
                     let mut tally = Tally::new();

@@ -4,6 +4,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsFd as _;
+use std::time::Duration;
 
 use nix::libc::linger;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -19,7 +20,7 @@ pub(super) const GROUP: u32 = 64;
 
 /// Whoever does not answer for so long does not answer at all. Under a tool that counts
 /// instructions, a server is fifty times slower.
-pub(super) const PATIENCE_MS: u16 = 20_000;
+pub(super) const PATIENCE_NS: u64 = 20_000_000_000;
 
 /// Lets this process have as many descriptors as it may.
 pub(super) fn raise_descriptor_limit() -> Result<(), Trouble> {
@@ -37,42 +38,51 @@ pub(super) fn close_by_reset(stream: &TcpStream) -> Result<(), Trouble> {
         .trying("cannot set how to close")
 }
 
-/// Sends one message and takes its reply. The stream blocks.
-pub(super) fn exchange(stream: &mut TcpStream, window: &mut Window) -> Result<(), Trouble> {
-    let mut histogram = Histogram::new();
-    let mut buffer = vec![0; 64 * 1024];
-    window.issue(1, 0);
-    for part in window.unsent() {
-        stream.write_all(&part).trying("cannot send")?;
+/// Sends single messages and takes their replies, on streams that block.
+pub(super) struct Exchange {
+    buffer: Box<[u8]>,
+    histogram: Histogram,
+}
+
+impl Exchange {
+    pub(super) fn new() -> Self {
+        Self { buffer: vec![0; 64 * 1024].into_boxed_slice(), histogram: Histogram::new() }
     }
-    let len = window.unsent().iter().map(|part| part.len()).sum();
-    window.note_sent(len);
-    while window.outstanding() > 0 {
-        await_readable(stream)?;
-        let len = stream.read(&mut buffer).trying("cannot receive")?;
-        if len == 0 {
-            return Err(closed(0, 1));
+
+    /// Sends the next message of the window, and compares its reply.
+    pub(super) fn once(
+        &mut self,
+        stream: &mut TcpStream,
+        window: &mut Window,
+    ) -> Result<(), Trouble> {
+        window.issue(1, 0);
+        for part in window.unsent() {
+            stream.write_all(&part).trying("cannot send")?;
         }
-        window.note_received(&buffer[..len], 0, &mut histogram)?;
+        window.note_sent(window.unsent().iter().map(|part| part.len()).sum());
+        while window.outstanding() > 0 {
+            await_readable(stream)?;
+            match stream.read(&mut self.buffer).trying("cannot receive")? {
+                0 => return Err(window.closed()),
+                len => window.note_received(&self.buffer[..len], 0, &mut self.histogram)?,
+            };
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Waits until something comes, but not forever.
 pub(super) fn await_readable(stream: &TcpStream) -> Result<(), Trouble> {
     let mut sources = [PollFd::new(stream.as_fd(), PollFlags::POLLIN)];
-    match poll(&mut sources, PollTimeout::from(PATIENCE_MS)).trying("cannot wait")? {
+    let patience =
+        PollTimeout::try_from(Duration::from_nanos(PATIENCE_NS)).trying("too patient")?;
+    match poll(&mut sources, patience).trying("cannot wait")? {
         0 => Err(no_reply(1)),
         _ => Ok(()),
     }
 }
 
-pub(super) fn closed(connection: usize, outstanding: u64) -> Trouble {
-    Trouble::new(format!(
-        "the server closed connection {connection}, of which {outstanding} messages are unanswered"
-    ))
-}
-
 pub(super) fn no_reply(outstanding: u64) -> Trouble {
-    Trouble::new(format!("no reply for {PATIENCE_MS} ms: {outstanding} messages are unanswered"))
+    let seconds = PATIENCE_NS / 1_000_000_000;
+    Trouble::new(format!("no reply for {seconds} s: {outstanding} messages are unanswered"))
 }

@@ -54,12 +54,14 @@ impl Allowance {
 pub(super) struct Tally {
     pub(super) replies: u64,
     pub(super) resent: u64,
+    /// How long it only waited, though awake.
+    pub(super) idle_ns: u64,
     pub(super) histogram: Histogram,
 }
 
 impl Tally {
     pub(super) fn new() -> Self {
-        Self { replies: 0, resent: 0, histogram: Histogram::new() }
+        Self { replies: 0, resent: 0, idle_ns: 0, histogram: Histogram::new() }
     }
 }
 
@@ -69,6 +71,7 @@ pub(crate) struct Outcome {
     pub(crate) replies: u64,
     pub(crate) resent: u64,
     pub(crate) elapsed_ns: u64,
+    /// What the load was charged for while it did something.
     pub(crate) cpu_ns: u64,
     /// At p50, p90, p99, p99.9 and the most.
     pub(crate) latency_ns: [u64; 5],
@@ -76,9 +79,10 @@ pub(crate) struct Outcome {
 
 impl Outcome {
     pub(super) fn new(tally: &Tally, elapsed_ns: u64, cpu_ns: u64) -> Self {
-        let Tally { replies, resent, histogram } = tally;
+        let Tally { replies, resent, idle_ns, histogram } = tally;
         let [p50, p90, p99, p999] = [500, 900, 990, 999].map(|part| histogram.at_thousandths(part));
         let latency_ns = [p50, p90, p99, p999, histogram.most()];
+        let cpu_ns = cpu_ns.saturating_sub(*idle_ns);
         Self { replies: *replies, resent: *resent, elapsed_ns, cpu_ns, latency_ns }
     }
 

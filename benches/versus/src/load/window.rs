@@ -135,6 +135,15 @@ impl Window {
         Ok(whole)
     }
 
+    /// That the server closed the connection.
+    pub(super) fn closed(&self) -> Trouble {
+        Trouble::new(format!(
+            "the server closed connection {} with {} messages unanswered",
+            self.connection,
+            self.outstanding(),
+        ))
+    }
+
     fn surplus(&self, len: usize) -> Trouble {
         Trouble::new(format!(
             "connection {} was sent {len} bytes more than its {} messages",
