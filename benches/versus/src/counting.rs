@@ -65,7 +65,8 @@ pub(crate) fn count(
         .filter(|(workload, entrant)| entrant.speaks(workload.protocol))
         .collect();
     let bar = bar("counting", pairs.len());
-    let mut counter = Counter::default();
+    let lengths = if options.counts == Counts::Only { Lengths::FULL } else { Lengths::QUICK };
+    let mut counter = Counter::new(lengths);
     for (workload, entrant) in pairs {
         bar.set_message(format!("{} · {}", workload.name, entrant.name));
         results.counts.extend(counter.count(&program, workload, entrant));
@@ -88,8 +89,8 @@ fn is_countable(workload: &Workload) -> bool {
 }
 
 /// Counts, and remembers which tools there are not and what was said of it.
-#[derive(Default)]
 struct Counter {
+    lengths: Lengths,
     missing: Vec<Tool>,
     /// Who could not be counted by which tool: it is not tried again.
     failed: Vec<(String, Tool)>,
@@ -97,13 +98,18 @@ struct Counter {
 }
 
 impl Counter {
+    fn new(lengths: Lengths) -> Self {
+        Self { lengths, missing: Vec::new(), failed: Vec::new(), notes: Vec::new() }
+    }
+
     fn count(&mut self, program: &Path, workload: &Workload, entrant: &Entrant) -> Option<Counted> {
         let target = entrant.target(program, workload.protocol);
+        let lengths = self.lengths;
         let instructions = self.ask(Tool::Valgrind, &entrant.name, || {
-            counts::instructions(&target, workload, Lengths::QUICK)
+            counts::instructions(&target, workload, lengths)
         });
         let system_calls = self.ask(Tool::Strace, &entrant.name, || {
-            let calls = counts::system_calls(&target, workload, Lengths::QUICK)?;
+            let calls = counts::system_calls(&target, workload, lengths)?;
             Ok(calls.map(|calls| calls.total))
         });
         (instructions.is_some() || system_calls.is_some()).then(|| Counted {
@@ -158,7 +164,7 @@ mod tests {
 
     #[test]
     fn a_missing_tool_is_told_once() {
-        let mut counter = Counter::default();
+        let mut counter = Counter::new(Lengths::QUICK);
         for contender in ["a", "b"] {
             assert_eq!(counter.ask(Tool::Strace, contender, || Ok(None)), None);
             assert_eq!(counter.ask(Tool::Valgrind, contender, || Ok(Some(7.0))), Some(7.0));
@@ -168,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_contender_that_cannot_be_counted_spoils_no_other() {
-        let mut counter = Counter::default();
+        let mut counter = Counter::new(Lengths::QUICK);
         let fails = || Err(Trouble::new("an unknown system call"));
         assert_eq!(counter.ask(Tool::Valgrind, "a", fails), None);
         assert_eq!(counter.ask(Tool::Valgrind, "a", || panic!("asked again")), None);

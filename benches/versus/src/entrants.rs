@@ -15,8 +15,6 @@ pub(crate) struct Entrant {
     pub(crate) about: String,
     /// What it can speak; of somebody's own server it is found out.
     pub(crate) protocols: Vec<Protocol>,
-    /// Whether one thread serves, so that none of its own can keep it waiting.
-    pub(crate) is_single: bool,
     kind: Kind,
 }
 
@@ -32,9 +30,11 @@ impl Entrant {
     fn own(contender: &Contender) -> Self {
         Self {
             name: contender.name.to_owned(),
-            about: contender.about.to_owned(),
+            about: match contender.threads {
+                Threads::One => contender.about.to_owned(),
+                Threads::Many => format!("{}; its threads share one core", contender.about),
+            },
             protocols: contender.protocols.to_vec(),
-            is_single: contender.threads == Threads::One,
             kind: Kind::Own,
         }
     }
@@ -45,7 +45,6 @@ impl Entrant {
             name: extra.name.clone(),
             about: extra.command.join(" "),
             protocols: Protocol::ALL.to_vec(),
-            is_single: false,
             kind: Kind::Extra(extra.command.clone()),
         }
     }

@@ -227,8 +227,8 @@ fn method(html: &mut String, results: &Results) {
         format_args!(
             "<section id=\"method\">\n<h2>How it was measured</h2>\n\
              <p>Every server runs in a process of its own on one core, also those with many \
-             threads; the load is a bare epoll loop in another process on another core, and \
-             compares every byte of every reply. In each of {rounds} rounds every workload is \
+             threads; the load is a bare epoll loop in another process on another core, never \
+             sleeps, so that no server pays for waking it, and compares every byte of every reply. In each of {rounds} rounds every workload is \
              given to one contender after another for {seconds} seconds, and in each round another \
              begins. Processor time is the scheduler's account of all threads of the server. A \
              ratio is taken within each round, against the bare loop of the same round; shown are \

@@ -82,8 +82,7 @@ pub(crate) fn measure(
             continue;
         }
         bench.begin(turn, done);
-        let is_single = entrants[turn.entrant].is_single;
-        match spells.run(turn, is_single, bench) {
+        match spells.run(turn, bench) {
             Ok((sample, repeats, is_disturbed)) => results.runs.push(Run {
                 workload: workloads[turn.workload].name.to_owned(),
                 contender: entrants[turn.entrant].name.clone(),
@@ -138,17 +137,12 @@ impl Spells {
 
     /// Makes one run, again if the machine was slow before, in, or after it, and says how often
     /// again and whether it was slow even then.
-    fn run(
-        &mut self,
-        turn: &Turn,
-        is_single: bool,
-        bench: &mut impl Bench,
-    ) -> Result<(Sample, u32, bool), String> {
+    fn run(&mut self, turn: &Turn, bench: &mut impl Bench) -> Result<(Sample, u32, bool), String> {
         let mut repeats = 0;
         loop {
             let sample = bench.run(turn)?;
             let is_slow = self.is_slow(bench.probe());
-            let is_disturbed = is_slow || self.was_slow || was_taken(&sample, is_single);
+            let is_disturbed = is_slow || self.was_slow || sample.disturbance() > TAKEN;
             self.was_slow = is_slow;
             if !is_disturbed || repeats == MAX_REPEATS || self.repeats_left == 0 {
                 return Ok((sample, repeats, is_disturbed));
@@ -182,14 +176,6 @@ impl Spells {
     }
 }
 
-/// Whether the host or other work had a core for long that the run needed. Threads of one server
-/// take it from one another: of many threads that tells nothing.
-fn was_taken(sample: &Sample, is_single: bool) -> bool {
-    let waited = if is_single { sample.server_waited_ns } else { 0 };
-    let most = sample.stolen_ns.max(sample.load_waited_ns).max(waited);
-    most as f64 > sample.elapsed_ns as f64 * TAKEN
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -219,6 +205,8 @@ mod tests {
         probes: Vec<f64>,
         probed: usize,
         ran: Vec<Turn>,
+        /// What the host takes from the runs, of 1,000 each; then nothing.
+        stolen_ns: Vec<u64>,
         /// Which entrant fails always.
         fails: Option<usize>,
     }
@@ -227,10 +215,11 @@ mod tests {
         fn begin(&mut self, _turn: &Turn, _done: usize) {}
 
         fn run(&mut self, turn: &Turn) -> Result<Sample, String> {
+            let stolen_ns = self.stolen_ns.get(self.ran.len()).copied().unwrap_or(0);
             self.ran.push(*turn);
             match self.fails {
                 Some(entrant) if entrant == turn.entrant => Err("it died".to_owned()),
-                _ => Ok(Sample { replies: 1, ..Sample::default() }),
+                _ => Ok(Sample { elapsed_ns: 1_000, stolen_ns, ..Sample::default() }),
             }
         }
 
@@ -300,16 +289,11 @@ mod tests {
     }
 
     #[test]
-    fn a_run_whose_core_was_taken_is_disturbed() {
-        let sample = |stolen_ns, server_waited_ns| Sample {
-            elapsed_ns: 1_000,
-            stolen_ns,
-            server_waited_ns,
-            ..Sample::default()
-        };
-        assert!(was_taken(&sample(81, 0), false));
-        assert!(!was_taken(&sample(80, 81), false));
-        assert!(was_taken(&sample(0, 81), true));
+    fn a_run_whose_core_was_taken_is_made_again() {
+        let mut bench = FakeBench { stolen_ns: vec![80, 81], ..FakeBench::default() };
+        let results = measured(&mut bench, &["a", "b", "c"], 1);
+        let repeats: Vec<_> = results.runs.iter().map(|run| run.repeats).collect();
+        assert_eq!(repeats, [0, 1, 0]);
     }
 
     #[test]
