@@ -17,8 +17,8 @@ use std::os::fd::{AsRawFd as _, RawFd};
 use libc::epoll_event;
 use socket2::SockRef;
 
-use self::calls::{Moved, Poll};
-use super::frames::{AnswerEach, HEADER_LEN, answer_each, payload_len};
+use self::calls::{Over, Poll};
+use super::frames::{HEADER_LEN, answer_each_length, answer_each_line, payload_len};
 use super::{ALL, Contender, DATAGRAM_LEN, SHARED_BUFFER_LEN, Threads, announce, any_port};
 use crate::workload::Protocol;
 
@@ -40,13 +40,16 @@ const INPUT_LEN: usize = SMALL_FRAME_LEN + SHARED_BUFFER_LEN;
 const ENDING: u32 = (libc::EPOLLRDHUP | libc::EPOLLHUP | libc::EPOLLERR).cast_unsigned();
 const READABLE: u32 = libc::EPOLLIN.cast_unsigned() | ENDING;
 
+/// A way to read and answer a connection: once, or until there is nothing more.
+trait Read: Fn(&mut Server, RawFd, bool) -> Result<(), Over> {}
+
+impl<F: Fn(&mut Server, RawFd, bool) -> Result<(), Over>> Read for F {}
+
 /// All that outlives an event.
 struct Server {
     poll: Poll,
     listener: TcpListener,
     protocol: Protocol,
-    /// None for raw bytes.
-    answer_each: Option<AnswerEach>,
     /// What is kept of a connection, by its descriptor.
     kept: Vec<Option<Box<Kept>>>,
     /// What was read at a time, of whatever connection.
@@ -65,17 +68,6 @@ struct Kept {
     /// What the kernel has not taken, from `sent` on.
     unsent: Vec<u8>,
     sent: usize,
-}
-
-/// How it goes on with a connection.
-enum Next {
-    /// More may wait to be read.
-    Read,
-    /// There was no more to be read than that, unless the peer is done.
-    Drained,
-    /// There is nothing to be read, or no answer is taken.
-    Wait,
-    Close,
 }
 
 fn serve(protocol: Protocol) -> Result<(), Box<dyn Error>> {
@@ -97,14 +89,26 @@ impl Server {
             poll,
             listener,
             protocol,
-            answer_each: answer_each(protocol),
             kept: Vec::new(),
             input: vec![0; INPUT_LEN],
-            answers: Vec::new(),
+            answers: vec![0; INPUT_LEN],
         })
     }
 
     fn run(&mut self) -> io::Result<()> {
+        match self.protocol {
+            Protocol::Length => self.run_with(|server, fd, is_to_the_end| {
+                server.read_frames(fd, is_to_the_end, answer_each_length)
+            }),
+            Protocol::Line => self.run_with(|server, fd, is_to_the_end| {
+                server.read_frames(fd, is_to_the_end, answer_each_line)
+            }),
+            Protocol::Raw | Protocol::Datagram => self.run_with(Self::read_raw),
+        }
+    }
+
+    /// Serves with one way to read, which becomes part of the loop.
+    fn run_with(&mut self, read: impl Read) -> io::Result<()> {
         let listener = self.listener.as_raw_fd();
         let mut events = [epoll_event { events: 0, u64: 0 }; EVENTS_LEN];
         loop {
@@ -114,8 +118,9 @@ impl Server {
                 let fd = data as RawFd;
                 if fd == listener {
                     self.accept_all()?;
-                } else {
-                    self.serve_connection(fd, flags);
+                } else if let Err(Over) = self.serve_connection(fd, flags, &read) {
+                    self.kept[slot(fd)] = None;
+                    calls::close(fd);
                 }
             }
         }
@@ -131,109 +136,108 @@ impl Server {
         Ok(())
     }
 
-    fn serve_connection(&mut self, fd: RawFd, flags: u32) {
-        let is_blocked = self.kept[slot(fd)].as_ref().is_some_and(|kept| !kept.unsent.is_empty());
-        // While output waited, the edges of input have been passed over.
-        let reads_to_the_end = is_blocked || flags & ENDING != 0;
-        let mut next = match () {
-            () if is_blocked => self.flush(fd),
-            () if flags & READABLE != 0 => self.read(fd),
-            () => return,
-        };
+    #[inline]
+    fn serve_connection(&mut self, fd: RawFd, flags: u32, read: impl Read) -> Result<(), Over> {
+        let mut is_to_the_end = flags & ENDING != 0;
+        let kept = self.kept[slot(fd)].as_ref();
+        if kept.is_some_and(|kept| !kept.unsent.is_empty()) {
+            if !self.flush(fd)? {
+                return Ok(());
+            }
+            // While output waited, the edges of input were passed over.
+            is_to_the_end = true;
+        } else if flags & READABLE == 0 {
+            return Ok(());
+        }
+        read(self, fd, is_to_the_end)
+    }
+
+    /// Reads what has come, and sends it back.
+    #[inline]
+    fn read_raw(&mut self, fd: RawFd, is_to_the_end: bool) -> Result<(), Over> {
+        while let Some(len) = calls::recv(fd, &mut self.input)? {
+            let is_all_taken = send(fd, &self.input[..len], &mut self.kept[slot(fd)])?;
+            if !is_all_taken || (len < self.input.len() && !is_to_the_end) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what has come, and answers each frame that ends in it.
+    #[inline]
+    fn read_frames(
+        &mut self,
+        fd: RawFd,
+        is_to_the_end: bool,
+        answer_each: impl Fn(&[u8], &mut [u8]) -> io::Result<usize>,
+    ) -> Result<(), Over> {
         loop {
-            next = match next {
-                Next::Read => self.read(fd),
-                Next::Drained if reads_to_the_end => self.read(fd),
-                Next::Drained | Next::Wait => return,
-                Next::Close => {
-                    self.kept[slot(fd)] = None;
-                    return calls::close(fd);
+            let kept = &mut self.kept[slot(fd)];
+            let mut held_len = 0;
+            if let Some(kept) = kept {
+                if kept.large_len > 0 {
+                    if !self.read_large(fd, is_to_the_end)? {
+                        return Ok(());
+                    }
+                    continue;
                 }
-            };
-        }
-    }
-
-    /// Reads once, and answers.
-    fn read(&mut self, fd: RawFd) -> Next {
-        let kept = &mut self.kept[slot(fd)];
-        let Some(answer_each) = self.answer_each else {
-            return match calls::recv(fd, &mut self.input[..SHARED_BUFFER_LEN]) {
-                Moved::Bytes(len) => send(fd, &self.input[..len], kept).after_reading(len),
-                Moved::Blocked => Next::Wait,
-                Moved::Over => Next::Close,
-            };
-        };
-        let mut held_len = 0;
-        if let Some(kept) = kept {
-            if kept.large_len > 0 {
-                return self.read_large(fd);
+                held_len = kept.unfinished.len();
+                self.input[..held_len].copy_from_slice(&kept.unfinished);
             }
-            held_len = kept.unfinished.len();
-            self.input[..held_len].copy_from_slice(&kept.unfinished);
-        }
-        let room = &mut self.input[held_len..held_len + SHARED_BUFFER_LEN];
-        let read_len = match calls::recv(fd, room) {
-            Moved::Bytes(len) => len,
-            Moved::Blocked => return Next::Wait,
-            Moved::Over => return Next::Close,
-        };
-        let arrived = &self.input[..held_len + read_len];
-        self.answers.clear();
-        let Ok(consumed) = answer_each(arrived, &mut self.answers) else { return Next::Close };
-        if keep(&arrived[consumed..], self.protocol, kept).is_err() {
-            return Next::Close;
-        }
-        send(fd, &self.answers, kept).after_reading(read_len)
-    }
-
-    /// Reads what is missing of a large frame, and no more.
-    fn read_large(&mut self, fd: RawFd) -> Next {
-        let Some(kept) = &mut self.kept[slot(fd)] else { return Next::Read };
-        let missing_len = kept.large_len - kept.unfinished.len();
-        match calls::recv_behind(fd, &mut kept.unfinished, kept.large_len) {
-            Moved::Bytes(len) if len < missing_len => Next::Drained,
-            Moved::Bytes(_) => {
-                kept.unsent = mem::take(&mut kept.unfinished);
-                kept.large_len = 0;
-                self.flush(fd)
+            let room = &mut self.input[held_len..];
+            let room_len = room.len();
+            let Some(len) = calls::recv(fd, room)? else { return Ok(()) };
+            let arrived = &self.input[..held_len + len];
+            let answered_len = answer_each(arrived, &mut self.answers).map_err(|_| Over)?;
+            if answered_len < arrived.len() || held_len > 0 {
+                keep(&arrived[answered_len..], self.protocol, kept).map_err(|_| Over)?;
             }
-            Moved::Blocked => Next::Wait,
-            Moved::Over => Next::Close,
+            let answers = &self.answers[..answered_len];
+            let is_all_taken = answers.is_empty() || send(fd, answers, kept)?;
+            if !is_all_taken || (len < room_len && !is_to_the_end) {
+                return Ok(());
+            }
         }
     }
 
-    /// Sends what waits.
-    fn flush(&mut self, fd: RawFd) -> Next {
+    /// Reads what is missing of a large frame, and no more, and sends it back when it is whole. Says
+    /// whether to go on.
+    #[cold]
+    fn read_large(&mut self, fd: RawFd, is_to_the_end: bool) -> Result<bool, Over> {
+        let Some(kept) = &mut self.kept[slot(fd)] else { return Ok(true) };
+        if calls::recv_behind(fd, &mut kept.unfinished, kept.large_len)?.is_none() {
+            return Ok(false);
+        }
+        if kept.unfinished.len() < kept.large_len {
+            return Ok(is_to_the_end);
+        }
+        kept.unsent = mem::take(&mut kept.unfinished);
+        kept.large_len = 0;
+        self.flush(fd)
+    }
+
+    /// Sends what waits, and says whether all is taken.
+    #[cold]
+    fn flush(&mut self, fd: RawFd) -> Result<bool, Over> {
         let slot = &mut self.kept[slot(fd)];
-        let Some(kept) = slot else { return Next::Read };
+        let Some(kept) = slot else { return Ok(true) };
         while kept.sent < kept.unsent.len() {
-            match calls::send(fd, &kept.unsent[kept.sent..]) {
-                Moved::Bytes(len) => kept.sent += len,
-                Moved::Blocked => return Next::Wait,
-                Moved::Over => return Next::Close,
-            }
+            let Some(len) = calls::send(fd, &kept.unsent[kept.sent..])? else { return Ok(false) };
+            kept.sent += len;
         }
         if kept.unfinished.is_empty() {
             *slot = None;
         } else {
             (kept.unsent, kept.sent) = (Vec::new(), 0);
         }
-        Next::Read
-    }
-}
-
-impl Next {
-    /// A read of `len` bytes has been answered: if it did not fill the buffer, it took all.
-    fn after_reading(self, len: usize) -> Self {
-        match self {
-            Self::Read if len < SHARED_BUFFER_LEN => Self::Drained,
-            other => other,
-        }
+        Ok(true)
     }
 }
 
 /// Keeps the beginning of a frame, if there is one. Nothing else is kept then, since who is owed
 /// something is not read.
+#[cold]
 fn keep(rest: &[u8], protocol: Protocol, slot: &mut Option<Box<Kept>>) -> io::Result<()> {
     if rest.is_empty() {
         *slot = None;
@@ -255,19 +259,20 @@ fn keep(rest: &[u8], protocol: Protocol, slot: &mut Option<Box<Kept>>) -> io::Re
     Ok(())
 }
 
-/// Sends what the kernel takes, and keeps the rest.
-fn send(fd: RawFd, mut bytes: &[u8], slot: &mut Option<Box<Kept>>) -> Next {
-    while !bytes.is_empty() {
-        match calls::send(fd, bytes) {
-            Moved::Bytes(len) => bytes = &bytes[len..],
-            Moved::Blocked => {
-                slot.get_or_insert_default().unsent = bytes.to_vec();
-                return Next::Wait;
-            }
-            Moved::Over => return Next::Close,
-        }
+/// Sends what the kernel takes, keeps the rest, and says whether there is none.
+#[inline]
+fn send(fd: RawFd, bytes: &[u8], slot: &mut Option<Box<Kept>>) -> Result<bool, Over> {
+    let sent = calls::send(fd, bytes)?.unwrap_or(0);
+    let is_all_taken = sent == bytes.len();
+    if !is_all_taken {
+        keep_unsent(&bytes[sent..], slot);
     }
-    Next::Read
+    Ok(is_all_taken)
+}
+
+#[cold]
+fn keep_unsent(bytes: &[u8], slot: &mut Option<Box<Kept>>) {
+    slot.get_or_insert_default().unsent = bytes.to_vec();
 }
 
 /// Where what is kept of a connection stands.

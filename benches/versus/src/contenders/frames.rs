@@ -20,7 +20,7 @@ pub(super) struct Frames {
 
 impl Frames {
     /// What is to be sent for `arrived`: for raw bytes these themselves, otherwise an answer to
-    /// each frame that ends in them, put together in `answers`.
+    /// each frame that ends in them, put together in `room`, which grows as it must.
     ///
     /// # Errors
     ///
@@ -29,32 +29,25 @@ impl Frames {
         &mut self,
         protocol: Protocol,
         arrived: &'a [u8],
-        answers: &'a mut Vec<u8>,
+        room: &'a mut Vec<u8>,
     ) -> io::Result<&'a [u8]> {
-        let Some(answer_each) = answer_each(protocol) else { return Ok(arrived) };
-        answers.clear();
+        let answer_each = match protocol {
+            Protocol::Raw | Protocol::Datagram => return Ok(arrived),
+            Protocol::Length => answer_each_length,
+            Protocol::Line => answer_each_line,
+        };
+        let input_len = self.unfinished.len() + arrived.len();
+        room.resize(room.len().max(input_len), 0);
+        let answered_len;
         if self.unfinished.is_empty() {
-            let consumed = answer_each(arrived, answers)?;
-            self.unfinished.extend_from_slice(&arrived[consumed..]);
+            answered_len = answer_each(arrived, room)?;
+            self.unfinished.extend_from_slice(&arrived[answered_len..]);
         } else {
             self.unfinished.extend_from_slice(arrived);
-            let consumed = answer_each(&self.unfinished, answers)?;
-            self.unfinished.drain(..consumed);
+            answered_len = answer_each(&self.unfinished, room)?;
+            self.unfinished.drain(..answered_len);
         }
-        Ok(answers)
-    }
-}
-
-/// Appends an answer to each whole frame, and says how many bytes these took; an error if one is too
-/// long.
-pub(super) type AnswerEach = fn(&[u8], &mut Vec<u8>) -> io::Result<usize>;
-
-/// How frames are answered, if there are any.
-pub(super) fn answer_each(protocol: Protocol) -> Option<AnswerEach> {
-    match protocol {
-        Protocol::Raw | Protocol::Datagram => None,
-        Protocol::Length => Some(answer_each_length),
-        Protocol::Line => Some(answer_each_line),
+        Ok(&room[..answered_len])
     }
 }
 
@@ -70,23 +63,28 @@ pub(super) fn payload_len(header: [u8; HEADER_LEN]) -> io::Result<usize> {
     }
 }
 
-fn answer_each_length(input: &[u8], answers: &mut Vec<u8>) -> io::Result<usize> {
-    let mut rest = input;
-    while let Some((&header, after)) = rest.split_first_chunk() {
-        let Some((payload, after)) = after.split_at_checked(payload_len(header)?) else { break };
-        answers.extend_from_slice(&header);
-        answers.extend_from_slice(payload);
-        rest = after;
+/// Answers each whole frame, and says how many bytes they took, which is how long the answers are.
+pub(super) fn answer_each_length(input: &[u8], answers: &mut [u8]) -> io::Result<usize> {
+    let (mut rest, mut room) = (input, answers);
+    while let Some((&header, payload_and_rest)) = rest.split_first_chunk() {
+        let len = payload_len(header)?;
+        let Some((payload, rest_after)) = payload_and_rest.split_at_checked(len) else { break };
+        let (answer, room_after) = room.split_at_mut(HEADER_LEN + len);
+        answer[..HEADER_LEN].copy_from_slice(&header);
+        answer[HEADER_LEN..].copy_from_slice(payload);
+        (rest, room) = (rest_after, room_after);
     }
     Ok(input.len() - rest.len())
 }
 
-fn answer_each_line(input: &[u8], answers: &mut Vec<u8>) -> io::Result<usize> {
-    let mut rest = input;
+/// Answers each whole line, and says how many bytes they took, which is how long the answers are.
+pub(super) fn answer_each_line(input: &[u8], answers: &mut [u8]) -> io::Result<usize> {
+    let (mut rest, mut room) = (input, answers);
     while let Some(end) = memchr(b'\n', rest) {
-        let (line, after) = rest.split_at(end + 1);
-        answers.extend_from_slice(line);
-        rest = after;
+        let (line, rest_after) = rest.split_at(end + 1);
+        let (answer, room_after) = room.split_at_mut(line.len());
+        answer.copy_from_slice(line);
+        (rest, room) = (rest_after, room_after);
     }
     if rest.len() > MAX_FRAME_LEN {
         return Err(io::ErrorKind::InvalidData.into());

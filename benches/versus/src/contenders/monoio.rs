@@ -3,6 +3,7 @@
 
 use std::io;
 
+use monoio::buf::IoBuf as _;
 use monoio::io::{AsyncReadRent as _, AsyncWriteRentExt as _};
 use monoio::net::udp::UdpSocket;
 use monoio::net::{ListenerOpts, TcpListener, TcpStream};
@@ -70,18 +71,19 @@ async fn echo(mut stream: TcpStream) -> io::Result<()> {
 async fn echo_frames(mut stream: TcpStream, protocol: Protocol) -> io::Result<()> {
     let mut frames = Frames::default();
     let mut buffer = Vec::with_capacity(CONNECTION_BUFFER_LEN);
-    let mut answers = Vec::with_capacity(CONNECTION_BUFFER_LEN);
+    let mut room = vec![0; CONNECTION_BUFFER_LEN];
     let mut outcome;
     loop {
         (outcome, buffer) = stream.read(buffer).await;
         if outcome? == 0 {
             return Ok(());
         }
-        frames.answer(protocol, &buffer, &mut answers)?;
+        let len = frames.answer(protocol, &buffer, &mut room)?.len();
         buffer.clear();
-        if !answers.is_empty() {
-            (outcome, answers) = stream.write_all(answers).await;
+        if len > 0 {
+            let (outcome, answers) = stream.write_all(room.slice(..len)).await;
             outcome?;
+            room = answers.into_inner();
         }
     }
 }

@@ -7,55 +7,59 @@ use std::ptr;
 
 use libc::{c_int, epoll_event, sockaddr_in, socklen_t};
 
-/// What a call on a connection came to.
-pub(super) enum Moved {
-    /// So many bytes, at least one.
-    Bytes(usize),
-    /// None for now.
-    Blocked,
-    /// The peer is done, or the connection has failed.
-    Over,
-}
+/// The peer is done, or the connection has failed.
+pub(super) struct Over;
 
-/// Reads once, into the beginning of `room`.
-pub(super) fn recv(fd: RawFd, room: &mut [u8]) -> Moved {
+/// Reads once, into the beginning of `room`, and says how much; nothing if nothing waits.
+#[inline]
+pub(super) fn recv(fd: RawFd, room: &mut [u8]) -> Result<Option<usize>, Over> {
     // SAFETY: the pointer and the length are those of a buffer that is lent for writing.
     moved(|| unsafe { libc::recv(fd, room.as_mut_ptr().cast(), room.len(), 0) })
 }
 
-/// Reads once, behind what `bytes` holds, until it holds `len` at most.
-pub(super) fn recv_behind(fd: RawFd, bytes: &mut Vec<u8>, len: usize) -> Moved {
+/// The same behind what `bytes` holds, until it holds `len` at most.
+pub(super) fn recv_behind(
+    fd: RawFd,
+    bytes: &mut Vec<u8>,
+    len: usize,
+) -> Result<Option<usize>, Over> {
     let held_len = bytes.len();
     bytes.reserve_exact(len - held_len);
     let room = &mut bytes.spare_capacity_mut()[..len - held_len];
     // SAFETY: the pointer and the length are those of a buffer that is lent for writing.
-    let moved = moved(|| unsafe { libc::recv(fd, room.as_mut_ptr().cast(), room.len(), 0) });
-    if let Moved::Bytes(read_len) = moved {
-        // SAFETY: so many bytes behind those held have just been written, within the capacity.
-        unsafe { bytes.set_len(held_len + read_len) };
-    }
-    moved
+    let moved = moved(|| unsafe { libc::recv(fd, room.as_mut_ptr().cast(), room.len(), 0) })?;
+    // SAFETY: so many bytes behind those held have just been written, within the capacity.
+    unsafe { bytes.set_len(held_len + moved.unwrap_or(0)) };
+    Ok(moved)
 }
 
-/// Writes once, from the beginning of `bytes`.
-pub(super) fn send(fd: RawFd, bytes: &[u8]) -> Moved {
+/// Writes once, from the beginning of `bytes`, and says how much; nothing if none is taken.
+#[inline]
+pub(super) fn send(fd: RawFd, bytes: &[u8]) -> Result<Option<usize>, Over> {
     let flags = libc::MSG_NOSIGNAL;
     // SAFETY: the pointer and the length are those of a buffer that is lent for reading.
     moved(|| unsafe { libc::send(fd, bytes.as_ptr().cast(), bytes.len(), flags) })
 }
 
-fn moved(mut call: impl FnMut() -> isize) -> Moved {
+/// Calls until it is not interrupted.
+#[inline]
+fn moved(mut call: impl FnMut() -> isize) -> Result<Option<usize>, Over> {
     loop {
-        match usize::try_from(call()) {
-            Ok(0) => return Moved::Over,
-            Ok(len) => return Moved::Bytes(len),
-            Err(_) => match io::Error::last_os_error().kind() {
+        match call() {
+            len @ 1.. => return Ok(Some(len.unsigned_abs())),
+            0 => return Err(Over),
+            _ => match last_error_kind() {
                 ErrorKind::Interrupted => {}
-                ErrorKind::WouldBlock => return Moved::Blocked,
-                _ => return Moved::Over,
+                ErrorKind::WouldBlock => return Ok(None),
+                _ => return Err(Over),
             },
         }
     }
+}
+
+#[cold]
+fn last_error_kind() -> ErrorKind {
+    io::Error::last_os_error().kind()
 }
 
 /// Accepts a peer, if one waits.
@@ -105,6 +109,7 @@ impl Poll {
     }
 
     /// Waits for events, and says how many there are.
+    #[inline]
     pub(super) fn wait(&self, events: &mut [epoll_event]) -> io::Result<usize> {
         let epoll = self.0.as_raw_fd();
         let most = c_int::try_from(events.len()).unwrap_or(c_int::MAX);
