@@ -28,6 +28,19 @@ impl Cores {
         Self::share_of(&available()?, for_server)
     }
 
+    /// The same, but both on one core if there is only one: where nothing but calls or instructions
+    /// is counted, that makes no difference.
+    ///
+    /// # Errors
+    /// If this process cannot tell which cores there are.
+    pub(crate) fn share_to_count(for_server: usize) -> Result<Self, Trouble> {
+        let available = available()?;
+        match available[..] {
+            [only] => Ok(Self { server: vec![only], load: only }),
+            _ => Self::share_of(&available, for_server),
+        }
+    }
+
     /// Those of both.
     pub(crate) fn all(&self) -> impl Iterator<Item = usize> {
         self.server.iter().copied().chain([self.load])

@@ -146,7 +146,7 @@ fn run(
     workload: &Workload,
     replies: u64,
 ) -> Result<u64, Trouble> {
-    let cores = Cores::share(target.cores)?;
+    let cores = Cores::share_to_count(target.cores)?;
     let server = Server::start(target, before, workload.protocol, &cores.server)?;
     let plan = Plan {
         address: server.address(),
