@@ -98,6 +98,13 @@ pub(crate) fn page(results: &Results) -> String {
             versions = escaped(&results.machine.list_versions()),
         ),
     );
+    if results.is_mostly_disturbed() {
+        html.push_str(
+            "<p class=\"warning\">The machine was busy with something else during most of the \
+             runs, or slower than usual: trust the counts, and of the times only the ratios, with \
+             care.</p>\n",
+        );
+    }
     overview(&mut html, results);
     for section in SECTIONS {
         section.write(&mut html, results);
@@ -335,6 +342,14 @@ mod tests {
         }
         // In the plot and in the table of two workloads.
         assert_eq!(page(&results).matches('†').count(), plain + 4);
+    }
+
+    #[test]
+    fn a_busy_machine_is_told_of_at_the_top() {
+        let mut results = example();
+        assert!(!page(&results).contains("class=\"warning\""));
+        results.runs.iter_mut().for_each(|run| run.is_disturbed = true);
+        assert!(page(&results).contains("class=\"warning\""));
     }
 
     #[test]

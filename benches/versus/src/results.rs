@@ -190,6 +190,11 @@ impl Results {
         self.runs_of(workload, contender).any(|run| run.is_disturbed)
     }
 
+    /// Whether that holds of more than half of all runs.
+    pub(crate) fn is_mostly_disturbed(&self) -> bool {
+        self.runs.iter().filter(|run| run.is_disturbed).count() * 2 > self.runs.len()
+    }
+
     /// The workloads at which some contender has this figure.
     pub(crate) fn workloads_with(&self, figure: Figure) -> impl Iterator<Item = &Asked> {
         self.workloads

@@ -32,8 +32,8 @@ impl Axis {
         self.left + part.min(1.0) * (self.right - self.left)
     }
 
-    /// The values at which there are marks: round numbers, a few.
-    pub(crate) fn ticks(&self) -> Vec<f64> {
+    /// The values at which there are marks: round numbers, a few, so far from one another or more.
+    pub(crate) fn ticks(&self, apart: f64) -> Vec<f64> {
         let finest = [0.02, 0.05, 0.1, 0.2].map(|step| self.even_ticks(step));
         let coarser: [&[f64]; 4] =
             [&[1.0, 1.5, 2.0, 3.0, 5.0, 7.0], &[1.0, 2.0, 5.0], &[1.0, 3.0], &[1.0]];
@@ -44,7 +44,10 @@ impl Axis {
             sparse = sparse.into_iter().step_by(2).collect();
         }
         all.push(sparse);
-        let fits = |ticks: &Vec<f64>| (2..=MAX_TICKS).contains(&ticks.len());
+        let is_apart = |pair: &[f64]| (self.place(pair[1]) - self.place(pair[0])) >= apart;
+        let fits = |ticks: &Vec<f64>| {
+            (2..=MAX_TICKS).contains(&ticks.len()) && ticks.windows(2).all(is_apart)
+        };
         all.into_iter().find(fits).unwrap_or_default()
     }
 
@@ -102,11 +105,21 @@ mod tests {
     }
 
     #[test]
+    fn marks_keep_their_distance() {
+        let axis = over(&[40.0, 420.0]);
+        for apart in [20.0, 40.0, 80.0] {
+            let places: Vec<f64> = axis.ticks(apart).iter().map(|tick| axis.place(*tick)).collect();
+            assert!(places.len() >= 2, "{apart}");
+            assert!(places.windows(2).all(|pair| pair[1] - pair[0] >= apart), "{places:?}");
+        }
+    }
+
+    #[test]
     fn there_are_a_few_round_marks_at_any_scale() {
         let scales = [1.0, 1.3, 2.0, 4.0, 9.0, 30.0, 300.0, 1e4, 1e7, 1e12];
         for low in [0.03, 0.7, 1.0, 17.0, 2_301.0] {
             for scale in scales {
-                let ticks = over(&[low, low * scale]).ticks();
+                let ticks = over(&[low, low * scale]).ticks(20.0);
                 let count = ticks.len();
                 assert!((2..=MAX_TICKS).contains(&count), "{low} to {}: {ticks:?}", low * scale);
             }

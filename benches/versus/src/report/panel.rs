@@ -12,13 +12,16 @@ const WIDTH: f64 = 480.0;
 /// Where the axis begins, to the right of the names.
 const LEFT: f64 = 118.0;
 /// Where it ends, to the left of the figures.
-const RIGHT: f64 = 362.0;
+const RIGHT: f64 = 350.0;
 /// The height of a row.
 const ROW: f64 = 22.0;
 /// The room above the first row.
 const HEAD: f64 = 6.0;
 /// The room below the last row, for the numbers of the axis.
 const FOOT: f64 = 24.0;
+
+/// How far from one another the numbers of the axis are at least.
+const APART: f64 = 42.0;
 
 /// What one contender's row shows.
 pub(crate) struct Row {
@@ -76,7 +79,7 @@ impl Panel<'_> {
     }
 
     fn draw_axis(&self, svg: &mut String, axis: &Axis, bottom: f64) {
-        for tick in axis.ticks() {
+        for tick in axis.ticks(APART) {
             let x = axis.place(tick);
             line(svg, "grid", [x, HEAD, x, bottom]);
             let (y, number) = (bottom + 15.0, (self.show)(tick));

@@ -38,6 +38,8 @@ const ROW: f64 = 19.0;
 const FOOT: f64 = 28.0;
 /// The room for a ratio, right of its row.
 const RATIO: f64 = 40.0;
+/// How far from one another the numbers of the axis are at least.
+const APART: f64 = 20.0;
 /// The room between two panels.
 const GAP: f64 = 14.0;
 
@@ -104,7 +106,7 @@ fn panel(
     text(svg, "workload", left, top + 15.0, &workload.name);
     text(svg, "about", left, top + 30.0, brief(workload).unwrap_or_default());
     let bottom = top + TITLE + ROW * contenders.len() as f64;
-    for tick in axis.ticks() {
+    for tick in axis.ticks(APART) {
         let x = axis.place(tick);
         line(svg, "grid", [x, top + TITLE, x, bottom]);
         text(svg, "tick", x, bottom + 13.0, &trimmed(tick));
