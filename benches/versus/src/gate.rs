@@ -1,4 +1,4 @@
-//! What windlass may cost at most, counted: whoever makes it dearer hears of it before it is merged.
+//! What windlass may cost at most, counted: whoever makes it dearer hears of it before a merge.
 
 use std::env;
 use std::error::Error;

@@ -235,13 +235,15 @@ fn method(html: &mut String, results: &Results) {
             "<section id=\"method\">\n<h2>How it was measured</h2>\n\
              <p>Every server runs in a process of its own on one core, also those with many \
              threads; the load is a bare epoll loop in another process on another core, never \
-             sleeps, so that no server pays for waking it, and compares every byte of every reply. In each of {rounds} rounds every workload is \
-             given to one contender after another for {seconds} seconds, and in each round another \
-             begins. Processor time is the scheduler's account of all threads of the server. A \
-             ratio is taken within each round, against the bare loop of the same round; shown are \
-             the medians, with the least and the most of the rounds as whiskers. Between the runs \
-             a fixed piece of work is timed: if it takes more than 8 % longer than usual, the run \
-             is made again, at most twice; a run that was disturbed even then is marked ~.</p>\n\
+             sleeps, so that no server pays for waking it, and compares every byte of every \
+             reply. In each of {rounds} rounds every workload is given to one contender after \
+             another for {seconds} seconds, and in each round another begins; idle connections are \
+             weighed in the first only. Processor time is the scheduler's account of all threads \
+             of the server. A ratio is taken within each round, against the bare loop of the same \
+             round; shown are the medians, with the least and the most of the rounds as whiskers. \
+             Between the runs a fixed piece of work is timed: if it takes more than 8 % longer \
+             than usual, or a core was taken away for more than 8 % of a run, the run is made \
+             again, at most twice; a run that was disturbed even then is marked ~.</p>\n\
              <p>{LOOPBACK}</p>\n",
             rounds = results.rounds,
             seconds = results.run_seconds,

@@ -14,8 +14,8 @@ const TAKEN: f64 = 0.08;
 const FIRST_PROBES: usize = 7;
 /// So often one run is repeated at most.
 const MAX_REPEATS: u32 = 2;
-/// And all together so many for each run, so that a bad day ends too.
-const MAX_SHARE_REPEATED: f64 = 0.1;
+/// And all together one repeat for so many runs, so that a bad day ends too.
+const RUNS_FOR_A_REPEAT: usize = 10;
 /// A contender that failed so often at a workload is not asked again.
 const MAX_FAILURES: usize = 2;
 
@@ -124,14 +124,13 @@ struct Spells {
     probes: Vec<f64>,
     /// The probe before the next run was slow.
     was_slow: bool,
-    repeats_left: u32,
+    repeats_left: usize,
 }
 
 impl Spells {
     fn new(turns: usize, bench: &mut impl Bench) -> Self {
         let probes = (0..FIRST_PROBES).map_while(|_| bench.probe()).collect();
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        let repeats_left = (turns as f64 * MAX_SHARE_REPEATED).ceil() as u32;
+        let repeats_left = turns.div_ceil(RUNS_FOR_A_REPEAT);
         Self { probes, was_slow: false, repeats_left }
     }
 
