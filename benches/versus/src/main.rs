@@ -87,7 +87,8 @@ fn serve(name: &str, protocol: Protocol) -> Result<(), Box<dyn Error>> {
 fn list() {
     println!("workloads");
     for workload in WORKLOADS {
-        println!("  {:<14}{workload}", workload.name);
+        let when = if options::is_usual(workload) { "" } else { " (only with --full)" };
+        println!("  {:<14}{workload}{when}", workload.name);
     }
     println!("contenders");
     for contender in CONTENDERS {

@@ -39,7 +39,7 @@ what is written
   --list                  print the names of workloads and contenders
   --help                  print this
 
-Exit status: 0 if all was measured, 1 on an error or if a limit is passed, 2 on bad usage.
+Exit status: 0, or 1 on an error or if a limit is passed, or 2 on bad usage.
 ";
 
 /// What the program was asked to do.
@@ -114,6 +114,11 @@ const ONLY_IN_FULL: &[&str] =
 /// Rounds and milliseconds a run, usually and in full.
 const USUAL: (u32, u64) = (3, 300);
 const FULL: (u32, u64) = (5, 1_000);
+
+/// Whether the workload is measured without being asked for.
+pub(crate) fn is_usual(workload: &Workload) -> bool {
+    !ONLY_IN_FULL.contains(&workload.name)
+}
 
 /// Reads the arguments, without the name of the program. `contenders` are the names there are.
 ///
@@ -240,12 +245,11 @@ impl Draft {
             return Err("--from measures nothing: give it only files to write".to_owned());
         }
         let usual = if self.is_full { FULL } else { USUAL };
-        let is_usual =
-            |workload: &&Workload| self.is_full || !ONLY_IN_FULL.contains(&workload.name);
+        let is_meant = |workload: &&Workload| self.is_full || is_usual(workload);
         Ok(Request::Versus(Box::new(Options {
             workloads: match self.workloads {
                 Some(workloads) => workloads,
-                None => WORKLOADS.iter().filter(is_usual).collect(),
+                None => WORKLOADS.iter().filter(is_meant).collect(),
             },
             contenders: self.contenders,
             extras: self.extras,

@@ -52,8 +52,9 @@ const SECTIONS: &[Section] = &[
         id: "latency",
         title: "Latency",
         about: "From a message to its reply, under the same full load: the large mark is p50, \
-                behind it p90, p99, p99.9 and, hollow, the longest. Further left is better. Of the \
-                rounds the best counts. With more in flight each waits for those before it.",
+                behind it p90, p99, p99.9 and, hollow, the longest; at the end of a row p50 and \
+                p99. Further left is better. Of the rounds the best counts. With more in flight \
+                each waits for those before it.",
         figure: Figure::Latency(0),
     },
     Section {
@@ -92,12 +93,14 @@ pub(crate) fn page(results: &Results) -> String {
              <header>\n<h1>windlass versus</h1>\n\
              <p class=\"lead\">Servers that send back what they are sent, each beside a bare \
              epoll loop on the same work.</p>\n\
-             <p class=\"where\">{taken}<br>{machine}<br>{versions}</p>\n</header>\n<main>\n",
+             <p class=\"where\">{taken}<br>{machine}<br>{versions}</p>\n",
             taken = escaped(&results.taken),
             machine = escaped(&results.machine.describe()),
             versions = escaped(&results.machine.list_versions()),
         ),
     );
+    contents(&mut html, results);
+    html.push_str("</header>\n<main>\n");
     if results.is_mostly_disturbed() {
         html.push_str(
             "<p class=\"warning\">The machine was busy with something else during most of the \
@@ -113,6 +116,18 @@ pub(crate) fn page(results: &Results) -> String {
     method(&mut html, results);
     html.push_str("</main>\n</body>\n</html>\n");
     html
+}
+
+/// What is on the page, as far as there are figures.
+fn contents(html: &mut String, results: &Results) {
+    html.push_str("<nav><a href=\"#overview\">At a glance</a>");
+    let is_there = |section: &&Section| results.workloads_with(section.figure).next().is_some();
+    for Section { id, title, .. } in SECTIONS.iter().filter(is_there) {
+        push(html, format_args!(" <a href=\"#{id}\">{title}</a>"));
+    }
+    html.push_str(
+        " <a href=\"#contenders\">Who took part</a> <a href=\"#method\">Method</a></nav>\n",
+    );
 }
 
 /// All CPU at a glance, and who is better than windlass.
@@ -309,7 +324,9 @@ mod tests {
     fn nothing_is_loaded_from_anywhere() {
         for text in [page(&example()), picture(&example())] {
             let text = text.replace("xmlns=\"http://www.w3.org/2000/svg\"", "");
-            for outside in ["http", "//", "src=", "href", "url(", "@import", "<script", "<link"] {
+            for outside in [
+                "http", "//", "src=", "href=\"h", "href=\".", "url(", "@import", "<script", "<link",
+            ] {
                 assert!(!text.contains(outside), "{outside}");
             }
         }

@@ -25,7 +25,7 @@ use crate::workload::Workload;
 /// Where the report is written unless the options say so.
 const REPORT: &str = "target/versus/report.html";
 /// The width of the table if the terminal does not tell its own.
-const WIDTH: usize = 120;
+const WIDTH: usize = 132;
 /// And no narrower than this.
 const MIN_WIDTH: usize = 60;
 

@@ -132,7 +132,7 @@ impl fmt::Display for Workload {
                 write!(f, "open {}, close them", Count(connections, "connection"))
             }
             Shape::Churn { concurrent, message_len } => {
-                write!(f, "connect, echo {}, close; {concurrent} under way", Size(message_len))
+                write!(f, "connect, echo {message_len} bytes, close; {concurrent} under way")
             }
             Shape::Idle { connections } => {
                 write!(f, "{} that do nothing", Count(connections, "connection"))
@@ -195,6 +195,7 @@ mod tests {
         assert_eq!(said("echo-10k"), "64-byte messages, 10,000 connections");
         let frames = "64-byte length-prefixed frames, 1 connection, 16 in flight";
         assert_eq!(said("frames-16"), frames);
+        assert_eq!(said("churn"), "connect, echo 64 bytes, close; 16 under way");
         assert_eq!(said("raw-1m"), "1 MiB messages, 1 connection");
         let datagrams = "64-byte datagrams, 4 flows, 8 in flight each, client batches";
         assert_eq!(said("udp-4-batch"), datagrams);

@@ -17,9 +17,18 @@ const WORKLOADS: &[(&str, &str)] = &[
     ("udp-1", "64 B, 32 in flight"),
     ("churn", "connect, 64 B, close"),
 ];
-/// Who is shown, as far as they took part.
-const CONTENDERS: &[&str] =
-    &[OURS, "mio", "tokio", "tokio-batch", "smol", "monoio-epoll", "monoio-uring", "threads"];
+/// Who is shown, as far as they took part: what they are called, and under which names they are
+/// measured. Of tokio, frames are for its codecs.
+const CONTENDERS: &[(&str, &[&str])] = &[
+    (OURS, &[OURS]),
+    ("mio", &["mio"]),
+    ("tokio", &["tokio", "tokio-batch"]),
+    ("smol", &["smol"]),
+    ("monoio-epoll", &["monoio-epoll"]),
+    ("monoio-uring", &["monoio-uring"]),
+    ("message-io", &["message-io"]),
+    ("threads", &["threads"]),
+];
 
 const STYLE: &str = include_str!("picture.css");
 
@@ -62,8 +71,10 @@ pub(crate) fn picture(results: &Results) -> String {
     text(&mut svg, "title", EDGE, 30.0, "CPU per message, as a multiple of a bare epoll loop's");
     let day = results.taken.split(' ').next().unwrap_or_default();
     let cores = results.machine.cores;
+    let has_codecs = contenders.iter().any(|(_, contenders)| contenders.len() > 1);
+    let codecs = if has_codecs { "; tokio's frames: its codecs, batching" } else { "" };
     let about = format!(
-        "left is better; loopback, server on one core of {cores}, median of {} rounds, {day}",
+        "left is better; loopback, server on one core of {cores}, median of {} rounds, {day}{codecs}",
         results.rounds
     );
     text(&mut svg, "about", EDGE, 49.0, &about);
@@ -75,13 +86,28 @@ pub(crate) fn picture(results: &Results) -> String {
     svg + "</svg>\n"
 }
 
-fn shown_contenders(results: &Results) -> Vec<&Entered> {
-    let is_main = |contender: &&Entered| CONTENDERS.contains(&contender.name.as_str());
-    let main: Vec<&Entered> = results.contenders.iter().filter(is_main).collect();
-    match main.len() {
-        0 => results.contenders.iter().filter(|contender| contender.name != BASE).collect(),
-        _ => main,
+/// A row: what it is called, and the contenders of which one stands there.
+type Shown<'a> = (&'a str, Vec<&'a Entered>);
+
+fn shown_contenders(results: &Results) -> Vec<Shown<'_>> {
+    let named = |names: &[&str]| {
+        let is_named = |contender: &&Entered| names.contains(&contender.name.as_str());
+        results.contenders.iter().filter(is_named).collect::<Vec<_>>()
+    };
+    let main = CONTENDERS.iter().map(|(name, names)| (*name, named(names)));
+    let main: Vec<Shown<'_>> = main.filter(|(_, named)| !named.is_empty()).collect();
+    if !main.is_empty() {
+        return main;
     }
+    let others = results.contenders.iter().filter(|contender| contender.name != BASE);
+    others.map(|contender| (contender.name.as_str(), vec![contender])).collect()
+}
+
+/// The ratio of the first of them that was measured.
+fn ratio(results: &Results, workload: &Asked, (_, contenders): &Shown<'_>) -> Option<f64> {
+    contenders.iter().find_map(|contender| {
+        Some(results.ratio(&workload.name, &contender.name, Figure::Cpu)?.value)
+    })
 }
 
 /// One workload: a row for each contender, on the axis that all panels share.
@@ -89,19 +115,16 @@ fn panel(
     svg: &mut String,
     results: &Results,
     workload: &Asked,
-    contenders: &[&Entered],
+    contenders: &[Shown<'_>],
     (column, top): (usize, f64),
     workloads: &[&Asked],
 ) {
     let columns = COLUMNS as f64;
     let width = (WIDTH - 2.0 * EDGE - NAMES - GAP * (columns - 1.0)) / columns;
     let left = EDGE + NAMES + (width + GAP) * column as f64;
-    let ratio = |workload: &Asked, contender: &Entered| {
-        Some(results.ratio(&workload.name, &contender.name, Figure::Cpu)?.value)
-    };
-    let all = workloads
-        .iter()
-        .flat_map(|workload| contenders.iter().filter_map(|contender| ratio(workload, contender)));
+    let all = workloads.iter().flat_map(|workload| {
+        contenders.iter().filter_map(|contender| ratio(results, workload, contender))
+    });
     let axis = Axis::over(all.chain([1.0]), left, left + width - RATIO);
     text(svg, "workload", left, top + 15.0, &workload.name);
     text(svg, "about", left, top + 30.0, brief(workload).unwrap_or_default());
@@ -115,11 +138,11 @@ fn panel(
     line(svg, "reference", [x, top + TITLE, x, bottom]);
     for (at, contender) in contenders.iter().enumerate() {
         let y = top + TITLE + ROW * (at as f64 + 0.5);
-        push(svg, format_args!("<g class=\"row {}\">", kind(&contender.name)));
+        push(svg, format_args!("<g class=\"row {}\">", kind(contender.0)));
         if column == 0 {
-            text(svg, "name", EDGE + NAMES - 10.0, y + 4.0, &contender.name);
+            text(svg, "name", EDGE + NAMES - 10.0, y + 4.0, contender.0);
         }
-        let shown = match ratio(workload, contender) {
+        let shown = match ratio(results, workload, contender) {
             Some(ratio) => {
                 let end = axis.place(ratio);
                 line(svg, "stem", [x, y, end, y]);
@@ -139,4 +162,26 @@ fn panel(
 /// What is done, in the room that a panel has; none if it is not shown.
 fn brief(workload: &Asked) -> Option<&'static str> {
     WORKLOADS.iter().find(|(name, _)| *name == workload.name).map(|(_, brief)| *brief)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::tests::example;
+
+    #[test]
+    fn frames_of_tokio_are_those_of_its_codecs() {
+        let mut results = example();
+        assert!(!picture(&results).contains("its codecs"));
+        results.contenders[2].name = "tokio".to_owned();
+        results.contenders.push(Entered { name: "tokio-batch".to_owned(), about: String::new() });
+        for run in results.runs.iter_mut().filter(|run| run.contender == "slow<er>") {
+            let is_framed = run.workload == "frames-16";
+            run.contender = if is_framed { "tokio-batch" } else { "tokio" }.to_owned();
+        }
+        let picture = picture(&results);
+        assert!(picture.contains("its codecs") && !picture.contains(">–<"), "{picture}");
+        assert_eq!(picture.matches(">10.0<").count(), 2, "{picture}");
+        assert_eq!(picture.matches(">tokio<").count(), 1, "{picture}");
+    }
 }
