@@ -74,7 +74,8 @@ pub(crate) fn picture(results: &Results) -> String {
     let has_codecs = contenders.iter().any(|(_, contenders)| contenders.len() > 1);
     let codecs = if has_codecs { "; tokio's frames: its codecs, batching" } else { "" };
     let about = format!(
-        "left is better; loopback, server on one core of {cores}, median of {} rounds, {day}{codecs}",
+        "left is better; loopback, server on one core of {cores}, median of {} rounds, {day}\
+         {codecs}",
         results.rounds
     );
     text(&mut svg, "about", EDGE, 49.0, &about);
