@@ -1,153 +1,161 @@
 //! From bytes to frames to the handler, within a connection's budgets.
 
-use std::ops::Range;
-
 use super::announce;
 use crate::codec::{Codec, Decoded};
 use crate::connection::Phase;
+use crate::connections::Peer;
 use crate::error::{CloseReason, FrameError, FrameFault};
-use crate::handler::{Handler, Session, guard, panicked};
+use crate::handler::{Handler, PeerOf, Session, guard, panicked};
 use crate::layers::{Layers, Passage};
 use crate::middleware::Frame;
 use crate::panics::catch;
 use crate::read_buffer::ReadBuffer;
-use crate::turn::Bench;
+use crate::turn::{Bench, Turn};
 
 /// A short beginning of a frame is put before what is read next, in the shared buffer; a longer one
 /// is read on where it is.
 const JOIN_LEN: usize = 4096;
 
-/// Does for a connection whatever is possible, within its budgets.
+/// Whether a connection is to be served on at once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Next {
+    /// There is more to do, and its budgets allow it.
+    Again,
+    /// An event, or its place on the loop's list, brings it here again.
+    Wait,
+}
+
+/// Does for a connection what is possible: reads once, runs frames, and sends what came of them.
+///
+/// Nearly every connection is open, with nothing kept and nothing held, nearly every time. Whatever
+/// else there can be is dealt with out of the way of those: before the frames in [`prepare`], after
+/// them in [`keep`] and [`wind_up`].
 #[inline(always)]
 pub(super) fn serve<H: Handler>(
     handler: &mut H,
-    session: &mut Session<'_, H>,
-    bench: &mut Bench<'_>,
-) {
-    if session.connection.phase() == Phase::Open {
-        serve_open(handler, session, bench);
+    peer: &mut PeerOf<H>,
+    turn: &mut Turn<'_>,
+) -> Next {
+    let Peer { connection, codec, state } = peer;
+    let Turn { network, shared, bench: Bench { buffer, layers } } = turn;
+    let session = &mut Session { connection, codec, state, shared, network: network.lend() };
+    let (mut kept, len) = if session.connection.is_poised() {
+        (None, read(session, buffer))
+    } else if session.connection.is_listed_ready() {
+        // Whoever is on the list is served when it is his turn, and once a turn.
+        return Next::Wait;
     } else {
-        serve_other(handler, session, bench);
+        prepare(handler, session, buffer)
+    };
+    if len == 0 && kept.is_none() {
+        return wind_up(handler, session, layers);
     }
+    let in_place = kept.as_mut().filter(|_| len == 0);
+    let input = in_place.map_or(&mut buffer[..len], |kept| kept.filled());
+    let input_len = input.len();
+    let before = session.shared.frames_left;
+    let ran = catch(|| run_frames(handler, session, input, layers)).unwrap_or_else(|| {
+        panicked(session);
+        Ran { consumed: input_len, need: 0 }
+    });
+    session.count_frames(before.wrapping_sub(session.shared.frames_left));
+    if ran.consumed >= input_len && session.connection.is_plain() && session.settle_plain() {
+        return Next::Wait;
+    }
+    if ran.consumed < input_len || kept.is_some() {
+        keep(session, buffer, kept, len, ran);
+    }
+    wind_up(handler, session, layers)
 }
 
-/// Does what there is to do before it is open, or after.
+/// Does what comes before the frames of a connection that is not open, or has something waiting.
+/// Makes input ready to be decoded, if possible: at the beginning of the shared buffer, as many
+/// bytes as this says; or, if it says zero, where it was kept.
 #[inline(never)]
-fn serve_other<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, bench: &mut Bench<'_>) {
+fn prepare<H: Handler>(
+    handler: &mut H,
+    session: &mut Session<'_, H>,
+    buffer: &mut [u8],
+) -> (Option<Box<ReadBuffer>>, usize) {
     match session.connection.phase() {
-        Phase::Connecting => connect(handler, session),
+        Phase::Open => {}
+        Phase::Connecting => {
+            connect(handler, session);
+            return (None, 0);
+        }
         Phase::Lingering => {
-            session.connection.linger(session.shared, session.network, bench.buffer);
+            session.connection.linger(session.shared, &mut session.network, buffer);
+            return (None, 0);
         }
         // What waits is flushed when the event is settled.
-        Phase::Open | Phase::Flushing | Phase::Closed => {}
+        Phase::Flushing | Phase::Closed => return (None, 0),
     }
-}
-
-/// Flushes what waits, reads, and runs frames; counts what that came to.
-#[inline(always)]
-fn serve_open<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, bench: &mut Bench<'_>) {
     if session.connection.queued_len() > 0 {
-        session.connection.flush(session.shared, session.network);
+        session.connection.flush(session.shared, &mut session.network);
     }
-    let config = &session.shared.config;
-    let (bytes, frames) = (config.read_budget, config.frame_budget);
-    let mut budget = Budget { bytes, frames };
-    if catch(|| run(handler, session, bench, &mut budget)).is_none() {
-        panicked(session);
+    session.shared.room = session.output_room();
+    match session.connection.take_input() {
+        Some(kept) => read_on(session, buffer, kept),
+        None if may_read(session) => (None, read(session, buffer)),
+        None => (None, 0),
     }
-    let (bytes, frames) = (bytes.wrapping_sub(budget.bytes), frames.wrapping_sub(budget.frames));
-    session.connection.ran_frames(frames);
-    session.connection.count_received(bytes);
-    let metrics = &mut session.shared.metrics;
-    metrics.frames = metrics.frames.wrapping_add(frames as u64);
-    metrics.bytes_received = metrics.bytes_received.wrapping_add(bytes as u64);
 }
 
 /// Something has happened to a connection that is being made. If it is made now, it is served when
 /// it is its turn.
 fn connect<H: Handler>(handler: &mut H, session: &mut Session<'_, H>) {
-    if session.connection.check_connected(session.shared, session.network) {
+    if session.connection.check_connected(session.shared, &mut session.network) {
         session.shared.metrics.connects_succeeded += 1;
         announce(handler, session);
     }
 }
 
-/// What a connection may still do in this turn.
-struct Budget {
-    bytes: usize,
-    frames: usize,
-}
-
-/// Runs the frames that wait, then reads and runs more.
-#[inline(always)]
-fn run<H: Handler>(
-    handler: &mut H,
-    session: &mut Session<'_, H>,
-    bench: &mut Bench<'_>,
-    budget: &mut Budget,
-) {
-    let Bench { buffer, layers } = bench;
-    let buffer = &mut **buffer;
-    loop {
-        let (mut kept, len) = match session.connection.input.take() {
-            None if may_read(session, budget) => match read(session, buffer, budget) {
-                Some(len) => (None, len),
-                None => break,
-            },
-            None => break,
-            Some(kept) => match read_on(session, buffer, kept, budget) {
-                Some((kept, len)) => (Some(kept), len),
-                None => break,
-            },
-        };
-        let in_place = kept.as_mut().filter(|_| len == 0);
-        let input = in_place.map_or(&mut buffer[..len], |kept| kept.filled());
-        let ran = run_frames(handler, session, input, budget, layers);
-        if ran.consumed < input.len() || kept.is_some() {
-            keep(session, buffer, kept, len, ran);
-        } else if !session.connection.may_read() {
-            break;
-        }
+/// After the frames: goes on if that is possible, or sees to the end of the stream and to whatever
+/// else is due.
+#[inline(never)]
+fn wind_up<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, layers: &mut Layers) -> Next {
+    if session.shared.frames_left < session.shared.config.frame_budget {
+        session.connection.note_active_newcomer();
     }
-    if session.connection.is_end_due() && session.connection.may_run() {
-        run_end(handler, session, layers);
+    let has_frames = session.connection.has_frames_waiting() && session.connection.may_run();
+    if may_read(session) || (has_frames && session.shared.frames_left > 0) {
+        return Next::Again;
     }
+    if session.connection.is_end_due()
+        && session.connection.may_run()
+        && catch(|| run_end(handler, session, layers)).is_none()
+    {
+        panicked(session);
+    }
+    session.settle();
+    Next::Wait
 }
 
 #[inline]
-fn may_read<H: Handler>(session: &Session<'_, H>, budget: &Budget) -> bool {
-    budget.bytes > 0 && budget.frames > 0 && session.connection.may_read()
+fn may_read<H: Handler>(session: &Session<'_, H>) -> bool {
+    session.shared.read_left > 0 && session.shared.frames_left > 0 && session.connection.may_read()
 }
 
 /// Reads into `buffer`, within the budget; says how many bytes came, if any.
 #[inline(always)]
-fn read<H: Handler>(
-    session: &mut Session<'_, H>,
-    buffer: &mut [u8],
-    budget: &mut Budget,
-) -> Option<usize> {
-    let room = buffer.len().min(budget.bytes);
-    let len = session.connection.read(session.network, &mut buffer[..room], session.shared.now)?;
-    budget.bytes -= len;
-    Some(len)
+fn read<H: Handler>(session: &mut Session<'_, H>, buffer: &mut [u8]) -> usize {
+    let room = buffer.len().min(session.shared.read_left);
+    let buffer = &mut buffer[..room];
+    let Some(len) = session.connection.read(&mut session.network, buffer, session.shared.now)
+    else {
+        return 0;
+    };
+    session.count_read(len);
+    len
 }
 
-/// Makes input that was kept worth decoding, if possible: at the beginning of the shared buffer,
-/// whose first bytes it then is, as many as this says; or, if it says zero, where it was kept.
-#[inline(never)]
+/// Makes input that was kept worth decoding, if possible.
 fn read_on<H: Handler>(
     session: &mut Session<'_, H>,
     buffer: &mut [u8],
     mut kept: Box<ReadBuffer>,
-    budget: &mut Budget,
-) -> Option<(Box<ReadBuffer>, usize)> {
-    let mut len = 0;
-    while kept.missing() > 0 {
-        if !may_read(session, budget) {
-            session.connection.input = Some(kept);
-            return None;
-        }
+) -> (Option<Box<ReadBuffer>>, usize) {
+    while kept.missing() > 0 && may_read(session) {
         let before = kept.len();
         let is_short = kept.is_short(JOIN_LEN, buffer.len());
         let space = if is_short {
@@ -156,25 +164,22 @@ fn read_on<H: Handler>(
         } else {
             kept.space()
         };
-        let Some(read) = read(session, space, budget) else {
-            session.connection.input = Some(kept);
-            return None;
-        };
-        if !is_short {
+        let read = read(session, space);
+        if read == 0 {
+            break;
+        } else if !is_short {
             kept.fill(read);
         } else if read < kept.missing() {
             kept.append(&buffer[before..before + read]);
         } else {
-            len = before + read;
-            break;
+            return (Some(kept), before + read);
         }
     }
-    let may_run = budget.frames > 0 && session.connection.may_run();
-    if !may_run && len == 0 {
-        session.connection.input = Some(kept);
-        return None;
+    if kept.missing() == 0 && session.shared.frames_left > 0 && session.connection.may_run() {
+        return (Some(kept), 0);
     }
-    Some((kept, len))
+    session.connection.keep_input(kept);
+    (None, 0)
 }
 
 /// How far the frames of an input were run.
@@ -186,51 +191,55 @@ struct Ran {
     need: usize,
 }
 
-/// Decodes and runs the frames in `input`, until there is no whole one, or something stops it.
+/// Decodes and runs the frames in `input`, of which there is some and may be run, until there is no
+/// whole one, or something stops it.
 #[inline(always)]
 fn run_frames<H: Handler>(
     handler: &mut H,
     session: &mut Session<'_, H>,
     input: &mut [u8],
-    budget: &mut Budget,
     layers: &mut Layers,
 ) -> Ran {
     let is_watched = session.connection.is_watched();
     if is_watched {
         layers.look_at(session.connection, input);
     }
-    let mut room = session.output_room();
     let input_len = input.len();
     let mut consumed = 0;
     let mut need = 0;
-    while consumed < input_len && budget.frames > 0 && session.connection.may_run() {
+    loop {
         session.shared.mark = session.shared.output.mark();
-        match session.codec.decode(&mut input[consumed..]) {
+        let rest = &mut input[consumed..];
+        let rest_len = rest.len();
+        match session.codec.decode(rest) {
             Ok(Decoded::Frame { frame, consumed: len }) => {
-                budget.frames -= 1;
-                let range = consumed..consumed + len;
-                if (!is_watched || is_let_through(handler, session, layers, range))
+                session.shared.frames_left = session.shared.frames_left.wrapping_sub(1);
+                if (!is_watched || is_let_through(handler, session, layers, consumed, len))
                     && let Err(error) = handler.on_frame(session, frame)
                 {
                     session.connection.close(CloseReason::Failed(error));
                 }
-                consumed += len;
-                if len == 0 || consumed > input_len {
+                if len == 0 || len > rest_len {
                     close_malformed(session, IMPOSSIBLE_FRAME);
+                    break;
                 }
-                if session.shared.output.len() >= room {
-                    session.connection.flush(session.shared, session.network);
-                    room = session.output_room();
-                }
+                consumed = consumed.wrapping_add(len);
             }
             Ok(Decoded::Incomplete { need: asked }) => {
-                need = asked.max(input_len - consumed + 1);
+                need = asked.max(rest_len + 1);
                 break;
             }
             Err(error) => close_malformed(session, error),
         }
+        if consumed >= input_len {
+            break;
+        }
+        let is_free = session.shared.frames_left > 0 && session.connection.may_run();
+        if !is_free && !session.may_go_on() {
+            break;
+        }
     }
-    Ran { consumed: consumed.min(input_len), need }
+    Ran { consumed, need }
 }
 
 /// What a codec is told that claims a frame of no bytes, or of more than there are.
@@ -282,7 +291,7 @@ fn keep<H: Handler>(
     }
     let begun = if is_new { session.shared.now } else { kept.begun() };
     kept.set_need(ran.need, begun);
-    session.connection.input = Some(kept.fitted(spares));
+    session.connection.keep_input(kept.fitted(spares));
 }
 
 /// The peer has finished, and all its whole frames have been run: is there a last one, and what
@@ -310,7 +319,7 @@ fn run_end<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, layers: &m
 fn run_last<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, layers: &mut Layers) {
     session.connection.note_last_run();
     session.shared.mark = session.shared.output.mark();
-    let mut input = session.connection.input.take().unwrap_or_default();
+    let mut input = session.connection.take_input().unwrap_or_default();
     let len = input.len();
     let is_watched = session.connection.is_watched();
     if is_watched {
@@ -318,9 +327,9 @@ fn run_last<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, layers: &
     }
     match session.codec.decode_end(input.filled()) {
         Ok(Some(frame)) => {
-            session.shared.metrics.frames += 1;
-            session.connection.ran_frames(1);
-            if !is_watched || is_let_through(handler, session, layers, 0..len) {
+            session.count_frames(1);
+            session.connection.note_active_newcomer();
+            if !is_watched || is_let_through(handler, session, layers, 0, len) {
                 guard(session, |session| handler.on_frame(session, frame));
             }
         }
@@ -329,22 +338,23 @@ fn run_last<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, layers: &
     }
 }
 
-/// Whether the handler may have the frame that was in `range` of the input: asks the layers that
+/// Whether the handler may have the frame that was in the `len` bytes of the input from `start` on:
+/// asks the layers that
 /// want to see it.
 #[inline(never)]
 fn is_let_through<H: Handler>(
     handler: &mut H,
     session: &mut Session<'_, H>,
     layers: &mut Layers,
-    range: Range<usize>,
+    start: usize,
+    len: usize,
 ) -> bool {
-    let len = range.len();
     check_frame_len(session, len);
     if !session.connection.is_open() {
         return false;
     }
     let seen = std::mem::take(&mut layers.seen);
-    let wire = seen.get(range).unwrap_or_default();
+    let wire = seen.get(start..start.saturating_add(len)).unwrap_or_default();
     let frame = Frame { wire_len: len, body: session.codec.body(wire) };
     let passage = layers.on_frame(&mut session.context(), frame);
     layers.seen = seen;

@@ -1,9 +1,9 @@
 //! A bare epoll loop: the limit that everything is compared with.
 //!
-//! Nothing is limited, timed or counted. An idle connection is one null pointer, and a registration
-//! for both directions that is never changed. Events are edges: a read that does not fill the buffer
-//! has taken all there was, unless the peer is done, so that an echo is one wait, one `recv` and one
-//! `send`. A connection that does not take its answers is not read until it has.
+//! Nothing is limited, timed or counted. An idle connection is one null pointer, and a
+//! registration for both directions that is never changed. Events are edges: a read that does not
+//! fill the buffer has taken all there was, unless the peer is done, so that an echo is one wait,
+//! one `recv` and one `send`. A connection that does not take its answers is not read until it has.
 #![expect(unsafe_code, reason = "bare calls are the point of it")]
 
 mod calls;
@@ -201,8 +201,8 @@ impl Server {
         }
     }
 
-    /// Reads what is missing of a large frame, and no more, and sends it back when it is whole. Says
-    /// whether to go on.
+    /// Reads what is missing of a large frame, and no more, and sends it back when it is whole.
+    /// Says whether to go on.
     #[cold]
     fn read_large(&mut self, fd: RawFd, is_to_the_end: bool) -> Result<bool, Over> {
         let Some(kept) = &mut self.kept[slot(fd)] else { return Ok(true) };
