@@ -14,7 +14,9 @@ pub(crate) struct Tools {
 
 impl Tools {
     pub(crate) fn new(shared: Shared, layers: Layers) -> Self {
-        let buffer = vec![0; shared.config.read_buffer_len];
+        // What is read at a time is never more than may be read in a turn.
+        let config = &shared.config;
+        let buffer = vec![0; config.read_buffer_len.min(config.read_budget)];
         Self { shared, buffer, layers }
     }
 

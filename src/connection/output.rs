@@ -23,10 +23,9 @@ pub(crate) enum Delivery {
 }
 
 impl Connection {
-    /// So many bytes were written, of what could be written in this event.
+    /// So many bytes were written.
     #[inline]
     fn count_sent(&mut self, shared: &mut Shared, len: usize) {
-        shared.write_left -= len;
         // Neither overflows within 584 years.
         self.bytes_sent = self.bytes_sent.wrapping_add(len as u64);
         shared.metrics.bytes_sent = shared.metrics.bytes_sent.wrapping_add(len as u64);
@@ -76,8 +75,12 @@ impl Connection {
         let Some(bytes) = shared.output.as_single().filter(|b| b.len() <= shared.write_left) else {
             return false;
         };
+        if bytes.is_empty() {
+            return true;
+        }
         match network.write(self.token, bytes) {
-            // It was read from in this event, so it is known to be active.
+            // It was read from in this event, so it is known to be active. The budget is for this
+            // event, in which nothing more is written.
             Transfer::Done(len) if len == bytes.len() => {
                 self.count_sent(shared, len);
                 shared.output.forget();
@@ -126,6 +129,7 @@ impl Connection {
         if sent > 0 {
             self.last_active = shared.now;
         }
+        shared.write_left -= sent;
         self.count_sent(shared, sent);
         sent
     }

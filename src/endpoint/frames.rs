@@ -27,9 +27,10 @@ pub(super) enum Next {
 
 /// Does for a connection what is possible: reads once, runs frames, and sends what came of them.
 ///
-/// Nearly every connection is open, with nothing kept and nothing held, nearly every time. Whatever
-/// else there can be is dealt with out of the way of those: before the frames in [`prepare`], after
-/// them in [`keep`] and [`wind_up`].
+/// Nearly every connection is open, with nothing kept, nothing held and no layer that looks at its
+/// frames, nearly every time. This is the way of those, with as little in it as can be; whatever
+/// turns out to be different goes on in [`serve_rest`], or was from the beginning and goes through
+/// [`serve_other`].
 #[inline(always)]
 pub(super) fn serve<H: Handler>(
     handler: &mut H,
@@ -37,35 +38,106 @@ pub(super) fn serve<H: Handler>(
     turn: &mut Turn<'_>,
 ) -> Next {
     let Peer { connection, codec, state } = peer;
-    let Turn { network, shared, bench: Bench { buffer, layers } } = turn;
+    let Turn { network, shared, bench } = turn;
     let session = &mut Session { connection, codec, state, shared, network: network.lend() };
-    let (mut kept, len) = if session.connection.is_poised() {
-        (None, read(session, buffer))
-    } else if session.connection.is_listed_ready() {
+    if !session.connection.is_poised() || session.connection.is_watched() {
+        return serve_other(handler, session, bench);
+    }
+    let (now, buffer) = (session.shared.now, &mut *bench.buffer);
+    let Some(len) = session.connection.read(&mut session.network, buffer, now) else {
+        return wind_up(handler, session, bench.layers);
+    };
+    let before = session.shared.frames_left;
+    let ran = catch(|| run_plain(handler, session, &mut buffer[..len]));
+    session.count(len, before.wrapping_sub(session.shared.frames_left));
+    if let Some(Ran { consumed, .. }) = ran
+        && consumed >= len
+        && session.connection.is_plain()
+        && session.settle_plain()
+    {
+        return Next::Wait;
+    }
+    serve_rest(handler, session, bench, len, ran)
+}
+
+/// Decodes and runs the frames in `input`, which is not empty, of a connection that has nothing
+/// special about it, as long as that is so.
+#[inline(always)]
+fn run_plain<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, input: &mut [u8]) -> Ran {
+    let mut consumed = 0;
+    loop {
+        session.shared.mark = session.shared.output.mark();
+        let rest = &mut input[consumed..];
+        let rest_len = rest.len();
+        match session.codec.decode(rest) {
+            Ok(Decoded::Frame { frame, consumed: len }) => {
+                session.shared.frames_left = session.shared.frames_left.wrapping_sub(1);
+                if let Err(error) = handler.on_frame(session, frame) {
+                    session.connection.close(CloseReason::Failed(error));
+                }
+                if len == 0 || len > rest_len {
+                    return impossible(session, consumed);
+                }
+                consumed = consumed.wrapping_add(len);
+            }
+            Ok(Decoded::Incomplete { need }) => {
+                return Ran { consumed, need: need.max(rest_len + 1) };
+            }
+            Err(error) => return malformed(session, error, consumed),
+        }
+        if consumed >= input.len() || session.shared.frames_left == 0 || !session.may_run() {
+            return Ran { consumed, need: 0 };
+        }
+    }
+}
+
+/// The connection has `len` bytes of input in the shared buffer, of which some may have been run,
+/// and is not as it was any more; or something panicked.
+#[inline(never)]
+fn serve_rest<H: Handler>(
+    handler: &mut H,
+    session: &mut Session<'_, H>,
+    bench: &mut Bench<'_>,
+    len: usize,
+    ran: Option<Ran>,
+) -> Next {
+    session.shared.read_left = session.shared.read_left.saturating_sub(len);
+    let mut ran = ran.unwrap_or_else(|| {
+        panicked(session);
+        Ran { consumed: len, need: 0 }
+    });
+    if ran.consumed < len && ran.need == 0 && session.may_go_on() {
+        let more = run_all(handler, session, &mut bench.buffer[ran.consumed..len], bench.layers);
+        ran = Ran { consumed: ran.consumed + more.consumed, need: more.need };
+    }
+    if ran.consumed < len {
+        keep(session, bench.buffer, None, len, ran);
+    }
+    wind_up(handler, session, bench.layers)
+}
+
+/// As [`serve`], for a connection that may be anything.
+#[inline(never)]
+fn serve_other<H: Handler>(
+    handler: &mut H,
+    session: &mut Session<'_, H>,
+    bench: &mut Bench<'_>,
+) -> Next {
+    if session.connection.is_listed_ready() {
         // Whoever is on the list is served when it is his turn, and once a turn.
         return Next::Wait;
-    } else {
-        prepare(handler, session, buffer)
-    };
-    if len == 0 && kept.is_none() {
-        return wind_up(handler, session, layers);
     }
-    let in_place = kept.as_mut().filter(|_| len == 0);
-    let input = in_place.map_or(&mut buffer[..len], |kept| kept.filled());
-    let input_len = input.len();
-    let before = session.shared.frames_left;
-    let ran = catch(|| run_frames(handler, session, input, layers)).unwrap_or_else(|| {
-        panicked(session);
-        Ran { consumed: input_len, need: 0 }
-    });
-    session.count_frames(before.wrapping_sub(session.shared.frames_left));
-    if ran.consumed >= input_len && session.connection.is_plain() && session.settle_plain() {
-        return Next::Wait;
+    let (mut kept, len) = prepare(handler, session, bench.buffer);
+    if len > 0 || kept.is_some() {
+        let in_place = kept.as_mut().filter(|_| len == 0);
+        let input = in_place.map_or(&mut bench.buffer[..len], |kept| kept.filled());
+        let input_len = input.len();
+        let ran = run_all(handler, session, input, bench.layers);
+        if ran.consumed < input_len || kept.is_some() {
+            keep(session, bench.buffer, kept, len, ran);
+        }
     }
-    if ran.consumed < input_len || kept.is_some() {
-        keep(session, buffer, kept, len, ran);
-    }
-    wind_up(handler, session, layers)
+    wind_up(handler, session, bench.layers)
 }
 
 /// Does what comes before the frames of a connection that is not open, or has something waiting.
@@ -137,15 +209,13 @@ fn may_read<H: Handler>(session: &Session<'_, H>) -> bool {
 }
 
 /// Reads into `buffer`, within the budget; says how many bytes came, if any.
-#[inline(always)]
 fn read<H: Handler>(session: &mut Session<'_, H>, buffer: &mut [u8]) -> usize {
     let room = buffer.len().min(session.shared.read_left);
-    let buffer = &mut buffer[..room];
-    let Some(len) = session.connection.read(&mut session.network, buffer, session.shared.now)
-    else {
-        return 0;
-    };
-    session.count_read(len);
+    let (now, buffer) = (session.shared.now, &mut buffer[..room]);
+    let read = session.connection.read(&mut session.network, buffer, now);
+    let len = read.unwrap_or_default();
+    session.shared.read_left -= len;
+    session.count(len, 0);
     len
 }
 
@@ -191,14 +261,41 @@ struct Ran {
     need: usize,
 }
 
-/// Decodes and runs the frames in `input`, of which there is some and may be run, until there is no
-/// whole one, or something stops it.
-#[inline(always)]
+/// Runs the frames in `input`, of which there is some and may be run; whatever panics ends this
+/// connection only.
+fn run_all<H: Handler>(
+    handler: &mut H,
+    session: &mut Session<'_, H>,
+    input: &mut [u8],
+    layers: &mut Layers,
+) -> Ran {
+    let (before, input_len) = (session.shared.frames_left, input.len());
+    let ran = catch(|| run_frames(handler, session, input, layers, Decoding::Next));
+    session.count(0, before - session.shared.frames_left);
+    ran.unwrap_or_else(|| {
+        panicked(session);
+        Ran { consumed: input_len, need: 0 }
+    })
+}
+
+/// What the codec is asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Decoding {
+    /// The next frame.
+    Next,
+    /// What the end of the stream has made of what is left.
+    Last,
+}
+
+/// Decodes and runs the frames in `input`, until there is no whole one, or something stops it. As
+/// [`run_plain`], for a connection that may be anything.
+#[inline(never)]
 fn run_frames<H: Handler>(
     handler: &mut H,
     session: &mut Session<'_, H>,
     input: &mut [u8],
     layers: &mut Layers,
+    decoding: Decoding,
 ) -> Ran {
     let is_watched = session.connection.is_watched();
     if is_watched {
@@ -206,12 +303,18 @@ fn run_frames<H: Handler>(
     }
     let input_len = input.len();
     let mut consumed = 0;
-    let mut need = 0;
     loop {
         session.shared.mark = session.shared.output.mark();
         let rest = &mut input[consumed..];
         let rest_len = rest.len();
-        match session.codec.decode(rest) {
+        let decoded = match decoding {
+            Decoding::Next => session.codec.decode(rest),
+            Decoding::Last => session.codec.decode_end(rest).map(|last| match last {
+                Some(frame) => Decoded::Frame { frame, consumed: rest_len },
+                None => Decoded::Incomplete { need: 0 },
+            }),
+        };
+        match decoded {
             Ok(Decoded::Frame { frame, consumed: len }) => {
                 session.shared.frames_left = session.shared.frames_left.wrapping_sub(1);
                 if (!is_watched || is_let_through(handler, session, layers, consumed, len))
@@ -219,27 +322,20 @@ fn run_frames<H: Handler>(
                 {
                     session.connection.close(CloseReason::Failed(error));
                 }
-                if len == 0 || len > rest_len {
-                    close_malformed(session, IMPOSSIBLE_FRAME);
-                    break;
+                if (len == 0 && decoding == Decoding::Next) || len > rest_len {
+                    return impossible(session, consumed);
                 }
-                consumed = consumed.wrapping_add(len);
+                consumed += len;
             }
-            Ok(Decoded::Incomplete { need: asked }) => {
-                need = asked.max(rest_len + 1);
-                break;
+            Ok(Decoded::Incomplete { need }) => {
+                return Ran { consumed, need: need.max(rest_len + 1) };
             }
-            Err(error) => close_malformed(session, error),
+            Err(error) => return malformed(session, error, consumed),
         }
-        if consumed >= input_len {
-            break;
-        }
-        let is_free = session.shared.frames_left > 0 && session.connection.may_run();
-        if !is_free && !session.may_go_on() {
-            break;
+        if consumed >= input_len || !session.may_go_on() {
+            return Ran { consumed, need: 0 };
         }
     }
-    Ran { consumed, need }
 }
 
 /// What a codec is told that claims a frame of no bytes, or of more than there are.
@@ -247,8 +343,15 @@ const IMPOSSIBLE_FRAME: FrameError =
     FrameError::new(FrameFault::Malformed("the codec's frame has an impossible length"), 0);
 
 #[cold]
-fn close_malformed<H: Handler>(session: &mut Session<'_, H>, error: FrameError) {
+fn impossible<H: Handler>(session: &mut Session<'_, H>, consumed: usize) -> Ran {
+    malformed(session, IMPOSSIBLE_FRAME, consumed)
+}
+
+/// What was not consumed is no frame.
+#[cold]
+fn malformed<H: Handler>(session: &mut Session<'_, H>, error: FrameError, consumed: usize) -> Ran {
     session.connection.close(CloseReason::Malformed(error));
+    Ran { consumed, need: 0 }
 }
 
 /// Closes the connection if a layer allows no frame of so many bytes.
@@ -256,7 +359,7 @@ fn check_frame_len<H: Handler>(session: &mut Session<'_, H>, len: usize) {
     if let Some(limit) = session.connection.max_frame_len()
         && len > limit
     {
-        close_malformed(session, FrameError::new(FrameFault::TooLong { limit }, limit));
+        malformed(session, FrameError::new(FrameFault::TooLong { limit }, limit), 0);
     }
 }
 
@@ -318,24 +421,11 @@ fn run_end<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, layers: &m
 /// Runs the frame that only the end of the stream made whole, if there is one.
 fn run_last<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, layers: &mut Layers) {
     session.connection.note_last_run();
-    session.shared.mark = session.shared.output.mark();
     let mut input = session.connection.take_input().unwrap_or_default();
-    let len = input.len();
-    let is_watched = session.connection.is_watched();
-    if is_watched {
-        layers.look_at(session.connection, input.filled());
-    }
-    match session.codec.decode_end(input.filled()) {
-        Ok(Some(frame)) => {
-            session.count_frames(1);
-            session.connection.note_active_newcomer();
-            if !is_watched || is_let_through(handler, session, layers, 0, len) {
-                guard(session, |session| handler.on_frame(session, frame));
-            }
-        }
-        Ok(None) => {}
-        Err(error) => close_malformed(session, error),
-    }
+    let before = session.shared.frames_left;
+    run_frames(handler, session, input.filled(), layers, Decoding::Last);
+    session.count(0, before.wrapping_sub(session.shared.frames_left));
+    session.connection.note_active_newcomer();
 }
 
 /// Whether the handler may have the frame that was in the `len` bytes of the input from `start` on:

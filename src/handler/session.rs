@@ -234,9 +234,13 @@ impl<H: Handler> Session<'_, H> {
         self.shared.config.high_watermark.saturating_sub(self.connection.queued_len())
     }
 
-    /// Whether frames go on, now that something holds them: they do if it was only that the output
-    /// had to be flushed first.
-    #[cold]
+    /// Whether nothing holds frames.
+    #[inline]
+    pub(crate) const fn may_run(&self) -> bool {
+        self.connection.may_run()
+    }
+
+    /// Whether frames may be run: they may if it was only that the output had to be flushed first.
     pub(crate) fn may_go_on(&mut self) -> bool {
         if self.connection.is_full() {
             self.connection.flush(self.shared, &mut self.network);
@@ -259,21 +263,14 @@ impl<H: Handler> Session<'_, H> {
         self.shared.room = self.shared.config.high_watermark;
     }
 
-    /// So many bytes were read, within the budget.
+    /// So many bytes were read, and so many frames run.
     #[inline(always)]
-    pub(crate) fn count_read(&mut self, len: usize) {
-        self.shared.read_left = self.shared.read_left.wrapping_sub(len);
-        self.connection.count_received(len);
+    pub(crate) fn count(&mut self, read_len: usize, frames: usize) {
+        self.connection.count_received(read_len);
+        self.connection.ran_frames(frames);
         let metrics = &mut self.shared.metrics;
-        metrics.bytes_received = metrics.bytes_received.wrapping_add(len as u64);
-    }
-
-    /// So many frames were run.
-    #[inline(always)]
-    pub(crate) fn count_frames(&mut self, count: usize) {
-        self.connection.ran_frames(count);
-        let metrics = &mut self.shared.metrics;
-        metrics.frames = metrics.frames.wrapping_add(count as u64);
+        metrics.bytes_received = metrics.bytes_received.wrapping_add(read_len as u64);
+        metrics.frames = metrics.frames.wrapping_add(frames as u64);
     }
 }
 
