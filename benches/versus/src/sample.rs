@@ -1,7 +1,9 @@
 //! What one run of one workload against one server gave.
 
+use serde::{Deserialize, Serialize};
+
 /// One measured run.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Sample {
     /// Whole messages that came back, each compared; connections for accept and churn.
     pub(crate) replies: u64,
