@@ -37,7 +37,7 @@ pub(crate) struct Sample {
 impl Sample {
     /// The part of its cores that the server used, from 0 to 1.
     pub(crate) fn server_utilisation(&self) -> f64 {
-        #[allow(clippy::cast_precision_loss)]
+        #[expect(clippy::cast_precision_loss, reason = "there are few cores")]
         let cores = self.server_cores.max(1) as f64;
         part(self.server_cpu_ns, self.elapsed_ns) / cores
     }
@@ -71,7 +71,7 @@ impl Sample {
     }
 }
 
-#[allow(clippy::cast_precision_loss)]
+#[expect(clippy::cast_precision_loss, reason = "times are far shorter")]
 fn part(of: u64, whole: u64) -> f64 {
     of as f64 / whole.max(1) as f64
 }
