@@ -48,6 +48,8 @@ usage: echo [OPTION]...
   --frame-timeout D     close if a message takes longer than this (default 30s)
   --write-timeout D     close if no answer is taken for this long (default 30s)
   --drain-timeout D     how long SIGINT and SIGTERM wait for what is owed (default 30s)
+  --busy-poll D         look for what comes for so long before sleeping, 1s at most; takes a core
+                        (default: sleep at once)
   --allow CIDR          serve only peers of this network, any number of times
   --deny CIDR           do not serve peers of this network, whatever is allowed
   --max-per-address N   how many TCP connections one address may have
@@ -58,7 +60,7 @@ usage: echo [OPTION]...
   --help                print this
 
 Without the last five there are no layers, and nothing is spent on them.
-SIZE is in bytes, or such as 64KiB or 1MiB; D is such as 500ms, 30s or 2m;
+SIZE is in bytes, or such as 64KiB or 1MiB; D is such as 50us, 500ms, 30s or 2m;
 CIDR is such as 10.0.0.0/8 or 2001:db8::/32, or an address; N/s can be N/m or N/h as well.
 The first SIGINT or SIGTERM drains, the second stops now. Exit status: 0 if everything
 finished, 3 if something was cut, 1 on an error, 2 on bad usage.
@@ -158,6 +160,7 @@ pub(crate) fn read(options: &mut Options) -> Result<Settings, Stop> {
             "--frame-timeout" => config.frame_timeout = Some(options.duration()?),
             "--write-timeout" => config.write_timeout = Some(options.duration()?),
             "--drain-timeout" => config.drain_timeout = options.duration()?,
+            "--busy-poll" => config.busy_poll = options.duration()?,
             other => {
                 let is_known = addresses.read(other, options)? || gate.read(other, options)?;
                 if !is_known {

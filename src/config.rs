@@ -129,6 +129,15 @@ pub struct Config {
     /// Default: 1 MiB.
     pub datagram_queue_limit: usize,
 
+    /// How long the loop looks for events again and again after the last of them, before it sleeps
+    /// until there is one. Whoever sends within this time is answered without the delay of a thread
+    /// that must be woken, which for few busy connections is most of a round trip; until it has
+    /// passed, the loop takes all of a processor core. Nothing that ends its sleep has to wait for
+    /// this to pass: no deadline, signal or other thread, nor the timeout that is given to
+    /// [`turn`](crate::Engine::turn). Where another loop does the waiting, it changes nothing.
+    /// Default: zero, not at all, since a core is seldom to spare; 1 s is the most.
+    pub busy_poll: Duration,
+
     /// The signals that drain the loop, and stop it at the second. Default: SIGINT and SIGTERM (2
     /// and 15). Empty: none, for a program that sees to its signals itself and calls `drain`.
     pub signals: Vec<i32>,
@@ -180,6 +189,7 @@ impl Default for Config {
             max_datagram_len: 65_507,
             datagram_batch: 64,
             datagram_queue_limit: MIB,
+            busy_poll: Duration::ZERO,
             signals: vec![2, 15],
         }
     }
@@ -187,6 +197,8 @@ impl Default for Config {
 
 /// So many places can be made at once wherever the loop runs.
 const MAX_MAILBOX_LEN: usize = 1 << 20;
+/// Beyond this, a loop that looks before it sleeps would hardly ever sleep.
+const MAX_BUSY_POLL: Duration = Duration::from_secs(1);
 
 impl Config {
     /// Whether the settings fit together.
@@ -226,6 +238,13 @@ impl Config {
             return Err(Error::new(format!(
                 "max_datagram_len ({}) must be 65,535 at most: no datagram is longer",
                 self.max_datagram_len
+            )));
+        }
+        if self.busy_poll > MAX_BUSY_POLL {
+            return Err(Error::new(format!(
+                "busy_poll ({:?}) must be {MAX_BUSY_POLL:?} at most, since until it has passed the \
+                 loop takes all of a core: lower it",
+                self.busy_poll
             )));
         }
         Ok(())
@@ -368,6 +387,14 @@ mod tests {
     fn a_datagram_longer_than_any_is_refused() {
         let config = Config { max_datagram_len: 65_536, ..Config::default() };
         assert!(refusal(&config).contains("max_datagram_len (65536)"));
+    }
+
+    #[test]
+    fn a_busy_poll_that_hardly_ends_is_refused() {
+        let config = Config { busy_poll: Duration::from_millis(1001), ..Config::default() };
+        assert!(refusal(&config).starts_with("busy_poll (1.001s) must be 1s at most"));
+        let config = Config { busy_poll: Duration::from_secs(1), ..Config::default() };
+        config.check().unwrap();
     }
 
     #[test]

@@ -21,7 +21,7 @@
 mod connecting;
 mod deadlines;
 mod ending;
-mod holds;
+mod flags;
 mod info;
 mod input;
 mod notes;
@@ -31,7 +31,7 @@ mod tie;
 
 use std::net::SocketAddr;
 
-use self::holds::Holds;
+use self::flags::Flags;
 pub use self::info::ConnectionInfo;
 pub use self::notes::Identity;
 use self::notes::Notes;
@@ -39,7 +39,8 @@ pub(crate) use self::output::Delivery;
 use crate::error::CloseReason;
 use crate::handler_timers::HandlerTimers;
 use crate::instant::Instant;
-use crate::network::{Network, Readiness};
+use crate::network::Readiness;
+use crate::outside::Outside;
 use crate::read_buffer::ReadBuffer;
 use crate::shared::Shared;
 use crate::timers::TimerId;
@@ -57,7 +58,7 @@ pub(crate) struct Connection {
     /// Why it ends, once it does: far from here, since few of those that are open need it.
     reason: Option<Box<CloseReason>>,
     /// Input that could not be used up at once.
-    pub(crate) input: Option<Box<ReadBuffer>>,
+    input: Option<Box<ReadBuffer>>,
     /// Output the kernel did not take yet.
     queue: Option<Box<WriteQueue>>,
     /// Timers the handler set: far from here, since few have any.
@@ -76,31 +77,11 @@ pub(crate) struct Connection {
     /// When it is looked whether a deadline has passed: not after the earliest.
     deadline: Option<TimerId>,
     phase: Phase,
-    draining: Draining,
-    /// What was said to be ready and not found blocked since.
-    readiness: Readiness,
     /// What can be ready at all: nothing to read after the end.
     possible: Readiness,
-    /// Why frames are not run now.
-    holds: Holds,
-    /// The handler owes it an answer that comes later.
-    is_busy: bool,
-    /// The peer finished, and the handler was not told yet.
-    is_end_due: bool,
-    /// What the end of the stream left of the input was run.
-    has_run_last: bool,
     /// How many of its layers were told of its opening.
     seen_by: u8,
-    /// Whether the handler was told of its opening.
-    is_announced: bool,
-    /// Whether it was made to another, and not accepted.
-    is_outbound: bool,
-    /// On the loop's list of those that have work left.
-    is_listed_ready: bool,
-    /// On the loop's list of those that closed.
-    is_listed_closed: bool,
-    /// Whether the peer is to see a reset.
-    is_aborted: bool,
+    flags: Flags,
 }
 
 /// Where a connection is on its way from the beginning to the end.
@@ -116,19 +97,6 @@ pub enum Phase {
     Lingering,
     /// It is over.
     Closed,
-}
-
-/// What a drain means for a connection.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Draining {
-    No,
-    /// It closes as soon as it has nothing left to do.
-    WhenIdle,
-    /// It had nothing left to do: it closes if that is still so when all that callbacks had asked
-    /// for by then is done, which may be something for it.
-    AfterCommands,
-    /// It came when the drain began, and has a moment to ask for something.
-    Newcomer,
 }
 
 impl Connection {
@@ -151,19 +119,9 @@ impl Connection {
             discarded_len: 0,
             deadline: None,
             phase: Phase::Open,
-            draining: Draining::No,
-            readiness: Readiness::WRITABLE,
             possible: Readiness::ALL,
-            holds: Holds::UNANNOUNCED,
-            is_busy: false,
-            is_end_due: false,
-            has_run_last: false,
             seen_by: 0,
-            is_announced: false,
-            is_outbound: false,
-            is_listed_ready: false,
-            is_listed_closed: false,
-            is_aborted: false,
+            flags: Flags::WRITABLE.with(Flags::UNANNOUNCED).with(Flags::UNSETTLED),
         }
     }
 
@@ -171,9 +129,7 @@ impl Connection {
     pub(crate) fn connecting(token: Token, peer: SocketAddr, now: Instant) -> Self {
         Self {
             phase: Phase::Connecting,
-            readiness: Readiness::NONE,
-            holds: Holds::CONNECTING,
-            is_outbound: true,
+            flags: Flags::CONNECTING.with(Flags::OUTBOUND).with(Flags::UNSETTLED),
             ..Self::new(token, peer, now)
         }
     }
@@ -211,17 +167,17 @@ impl Connection {
 
     /// Whether the handler was told of its opening.
     pub(crate) const fn is_announced(&self) -> bool {
-        self.is_announced
+        self.flags.contains(Flags::ANNOUNCED)
     }
 
     /// Whether layers have let it in, if there are any before it.
     pub(crate) const fn is_let_in(&self) -> bool {
-        self.is_announced || self.is_outbound
+        self.flags.contains(Flags::ANNOUNCED.with(Flags::OUTBOUND))
     }
 
     /// The handler is about to be told of its opening.
     pub(crate) const fn announce(&mut self) {
-        self.is_announced = true;
+        self.flags.insert(Flags::ANNOUNCED);
     }
 
     pub(crate) const fn phase(&self) -> Phase {
@@ -231,12 +187,12 @@ impl Connection {
     /// Whether what is sent now goes out.
     #[inline]
     pub(crate) const fn may_send(&self) -> bool {
-        !self.holds.contains(Holds::CLOSING.with(Holds::FINISHED))
+        !self.flags.contains(Flags::CLOSING.with(Flags::FINISHED))
     }
 
     #[inline]
     pub(crate) const fn is_open(&self) -> bool {
-        !self.holds.contains(Holds::CLOSING)
+        !self.flags.contains(Flags::CLOSING)
     }
 
     pub(crate) const fn is_closed(&self) -> bool {
@@ -249,7 +205,7 @@ impl Connection {
 
     /// Whether its handler has it: it was told of the opening, and it has not ended.
     pub(crate) const fn is_present(&self) -> bool {
-        self.is_announced && !self.is_closed()
+        self.is_announced() && !self.is_closed()
     }
 
     /// Why it was closed: asked once.
@@ -280,23 +236,26 @@ impl Connection {
 impl Connection {
     /// Whether it waits for its peer, and for nothing else.
     pub(crate) const fn has_nothing_to_do(&self) -> bool {
-        self.is_idle() && self.may_run() && !self.has_unread() && !self.is_end_due && !self.is_busy
+        let active = Flags::HOLDS.with(Flags::READABLE).with(Flags::END_DUE).with(Flags::BUSY);
+        self.is_idle() && !self.flags.contains(active)
+    }
+
+    /// Whether it is open, with nothing held, nothing waiting and no drain, and has something to
+    /// read: as it is at the beginning of nearly every event.
+    #[inline]
+    pub(crate) const fn is_poised(&self) -> bool {
+        self.flags.are_only(Flags::READABLE.with(Flags::WRITABLE))
+    }
+
+    /// Whether it is all that, and has nothing left to read: as it is after nearly every event.
+    #[inline]
+    pub(crate) const fn is_plain(&self) -> bool {
+        self.flags.are_only(Flags::WRITABLE)
     }
 
     /// After each event: steps towards the end, and sees to it that it is served again, looked at
     /// again, or freed.
-    #[inline(always)]
-    pub(crate) fn settle(&mut self, shared: &mut Shared, network: &mut dyn Network) {
-        if self.queue.is_none() && !shared.output.is_empty() && !self.is_closed() {
-            self.flush_output(shared, network);
-        }
-        if !self.is_plain() {
-            self.settle_fully(shared, network);
-        }
-    }
-
-    #[inline(never)]
-    fn settle_fully(&mut self, shared: &mut Shared, network: &mut dyn Network) {
+    pub(crate) fn settle(&mut self, shared: &mut Shared, network: &mut Outside<'_>) {
         self.flush(shared, network);
         self.advance(shared, network);
         if self.is_tied() {
@@ -304,30 +263,18 @@ impl Connection {
         }
         self.count_memory(shared);
         if self.is_closed() {
-            if !std::mem::replace(&mut self.is_listed_closed, true) {
+            if !self.flags.contains(Flags::LISTED_CLOSED) {
+                self.flags.insert(Flags::LISTED_CLOSED);
                 shared.closed.push(self.token);
             }
             return;
         }
-        if !self.is_listed_ready && self.has_work() {
-            self.is_listed_ready = true;
+        if !self.is_listed_ready() && self.has_work() {
+            self.flags.insert(Flags::LISTED_READY);
             shared.ready.push_back(self.token);
         }
+        self.flags.remove(Flags::UNSETTLED);
         self.arm(shared);
-    }
-
-    /// Whether it is open with nothing held, nothing left to read, its deadline set and no drain,
-    /// as it is after nearly every event.
-    #[inline]
-    const fn is_plain(&self) -> bool {
-        self.may_run()
-            && self.input.is_none()
-            && self.queue.is_none()
-            && self.counted_len == 0
-            && !self.has_unread()
-            && !self.is_end_due
-            && self.deadline.is_some()
-            && matches!(self.draining, Draining::No)
     }
 
     fn count_memory(&mut self, shared: &mut Shared) {
@@ -338,6 +285,7 @@ impl Connection {
                 shared.spares.give_back(input);
             }
         }
+        self.flags.set(Flags::BUFFERED, self.input.is_some() || self.queue.is_some());
         let held_len = self.held_len();
         // No connection holds more: the configuration sees to that.
         let held_len = u32::try_from(held_len).unwrap_or(u32::MAX);

@@ -12,7 +12,7 @@ use crate::connection::Connection;
 pub use crate::connection::Identity;
 use crate::error::Refusal;
 use crate::instant::Instant;
-use crate::network::Network;
+use crate::outside::Outside;
 use crate::shared::Shared;
 use crate::token::ConnectionId;
 
@@ -20,7 +20,7 @@ use crate::token::ConnectionId;
 pub struct ConnectionContext<'a> {
     pub(crate) connection: &'a mut Connection,
     pub(crate) shared: &'a mut Shared,
-    pub(crate) network: &'a mut dyn Network,
+    pub(crate) network: Outside<'a>,
     pub(crate) borrower: Borrower,
 }
 

@@ -143,6 +143,20 @@ impl DrainReport {
     pub const fn is_clean(&self) -> bool {
         self.cut_at_deadline == 0 && self.cut_by_stop == 0 && self.datagrams_cut == 0
     }
+
+    /// One report for this loop and another, such as those of a program with a loop on each of
+    /// several threads: what both have counted, and the longer of their times.
+    #[must_use]
+    pub fn merged(&self, other: &Self) -> Self {
+        Self {
+            finished: self.finished + other.finished,
+            cut_at_deadline: self.cut_at_deadline + other.cut_at_deadline,
+            cut_by_stop: self.cut_by_stop + other.cut_by_stop,
+            failed: self.failed + other.failed,
+            datagrams_cut: self.datagrams_cut + other.datagrams_cut,
+            took: self.took.max(other.took),
+        }
+    }
 }
 
 impl fmt::Display for DrainReport {
@@ -159,5 +173,24 @@ impl fmt::Display for DrainReport {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(counts: [usize; 5], secs: u64) -> DrainReport {
+        let [finished, cut_at_deadline, cut_by_stop, failed, datagrams_cut] = counts;
+        let took = Duration::from_secs(secs);
+        DrainReport { finished, cut_at_deadline, cut_by_stop, failed, datagrams_cut, took }
+    }
+
+    #[test]
+    fn two_reports_are_one_of_both_and_of_the_longer_time() {
+        let (one, other) = (report([1, 2, 3, 4, 5], 9), report([10, 20, 30, 40, 50], 7));
+        assert_eq!(one.merged(&other), report([11, 22, 33, 44, 55], 9));
+        assert_eq!(one.merged(&other), other.merged(&one));
+        assert_eq!(DrainReport::default().merged(&one), one);
     }
 }

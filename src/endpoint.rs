@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 
-use self::frames::serve;
+use self::frames::{Next, serve};
 pub(crate) use self::tasks::Call;
 use crate::codec::Codec;
 use crate::command::Slow;
@@ -19,7 +19,7 @@ use crate::error::{CloseReason, Error};
 use crate::handler::{ConnectionsOf, Handler, OtherConnections, Session, guard, lend};
 use crate::handler_timers::HandlerTimers;
 use crate::instant::Instant;
-use crate::network::Readiness;
+use crate::network::{Event, Readiness};
 use crate::panics::catch;
 use crate::shared::{Purpose, Shared};
 use crate::tenants::TenantsView;
@@ -85,11 +85,14 @@ pub(crate) trait Endpoint {
     /// What other threads may know of who is there.
     fn tenants(&self) -> TenantsView;
 
-    /// Something may be possible for the connection `token`.
-    fn on_event(&mut self, turn: &mut Turn<'_>, token: Token, readiness: Readiness);
+    /// Something may be possible for those that the first of `events` are for. They are served one
+    /// after the other, each within its budgets, up to the first that is for somebody else, or
+    /// after which the loop has something to see to. Says how many were.
+    fn on_events(&mut self, turn: &mut Turn<'_>, events: &[Event]) -> usize;
 
-    /// The connection `token` is next on the list of those that have work left.
-    fn on_turn(&mut self, turn: &mut Turn<'_>, token: Token);
+    /// Takes the connection `token` off the list of those that have work left, if it is still
+    /// there: it is then to be served, as if there were an event for it.
+    fn unlist(&mut self, token: Token) -> bool;
 
     /// A timer of the connection `token` has come due.
     fn on_timer(&mut self, turn: &mut Turn<'_>, token: Token, purpose: Purpose);
@@ -194,21 +197,29 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
         });
     }
 
-    #[inline]
-    fn on_event(&mut self, turn: &mut Turn<'_>, token: Token, readiness: Readiness) {
-        let Some(peer) = self.connections.get_mut(token) else { return };
-        peer.connection.note(readiness);
-        // Whoever is on the list is served when it is his turn, and once a turn.
-        if !peer.connection.is_listed_ready() {
-            lend(peer, turn, |session, bench| serve(&mut self.handler, session, bench));
+    fn on_events(&mut self, turn: &mut Turn<'_>, events: &[Event]) -> usize {
+        for (at, event) in events.iter().enumerate() {
+            if !event.token.is_connection_of(self.number) {
+                return at;
+            }
+            turn.shared.begin_event();
+            let mut readiness = event.readiness;
+            while let Some(peer) = self.connections.get_mut(event.token) {
+                peer.connection.note(readiness);
+                if serve(&mut self.handler, peer, turn) == Next::Wait {
+                    break;
+                }
+                readiness = Readiness::NONE;
+            }
+            if turn.end_event() {
+                return at + 1;
+            }
         }
+        events.len()
     }
 
-    fn on_turn(&mut self, turn: &mut Turn<'_>, token: Token) {
-        let Some(peer) = self.connections.get_mut(token) else { return };
-        if peer.connection.unlist_ready() {
-            self.on_event(turn, token, Readiness::NONE);
-        }
+    fn unlist(&mut self, token: Token) -> bool {
+        self.connections.get_mut(token).is_some_and(|peer| peer.connection.unlist_ready())
     }
 
     fn on_timer(&mut self, turn: &mut Turn<'_>, token: Token, purpose: Purpose) {
@@ -240,7 +251,7 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
             bench.layers.on_close(&mut session.context(), &reason);
         });
         let Peer { mut connection, codec, state } = self.connections.remove(token)?;
-        connection.release(turn.shared, turn.network);
+        connection.release(turn.shared, &mut turn.network);
         drop_kept(turn.shared, token, (codec, state, connection));
         Some(reason)
     }
@@ -270,7 +281,7 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
         slow: Slow,
     ) -> Delivery {
         let delivery = self.with_session(turn, token, |_, session| {
-            session.connection.deliver(session.shared, session.network, bytes, slow)
+            session.connection.deliver(session.shared, &mut session.network, bytes, slow)
         });
         delivery.unwrap_or(Delivery::Gone)
     }

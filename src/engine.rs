@@ -10,6 +10,7 @@ use crate::handle::Handle;
 use crate::handler::Commands;
 use crate::metrics::Metrics;
 use crate::network::{Network, OsNetwork};
+use crate::outside::Outside;
 use crate::reactor::Reactor;
 
 /// A server whose listeners are open, on the operating system's network.
@@ -67,7 +68,7 @@ impl Engine {
         if let Some(report) = self.turn(None)? {
             return Ok(report);
         }
-        while !self.reactor.turn_again(&mut self.network, None)? {}
+        while !self.reactor.turn_again(&mut Outside::System(&mut self.network), None)? {}
         Ok(self.reactor.report().cloned().unwrap_or_default())
     }
 

@@ -24,6 +24,7 @@ mod write_queue; // what the kernel did not take yet of it
 
 // What all endpoints share.
 mod timers; // which deadline is next
+mod stopwatch; // how long each piece of work takes
 mod metrics; // what the loop knows about itself
 mod tenants; // which connection ids are current, for other threads to see
 mod roster; // who serves what, and who is there
@@ -34,6 +35,7 @@ mod handler_timers; // the timers that handlers set, by key
 mod backoff; // pauses before something that failed is tried again
 
 // The machines.
+mod outside; // the network of a turn, as it is handed on
 mod turn; // what the loop lends them
 mod connection; // one TCP peer: the only place where its state changes
 mod context; // a connection as layers see it
@@ -54,6 +56,9 @@ mod reactor; // one turn of the loop
 mod engine; // a loop on the system's network
 mod listener; // where to listen, with which handler, behind which layers
 mod server; // configure, listen, run
+#[cfg(feature = "parts")]
+#[doc(hidden)]
+pub mod parts; // what is private otherwise, for `benches/parts` to measure
 
 pub use codec::{Codec, Decoded, Delimited, Endian, Fixed, LengthPrefixed, Lines, Raw, Varint};
 pub use command::{Broadcast, Slow};

@@ -144,29 +144,14 @@ pub trait Network {
 
     /// Reads what has arrived into `buffer`, which is not empty. `Done(0)` is the end of the
     /// stream.
-    ///
-    /// # Errors
-    ///
-    /// The connection has broken; it can only be closed.
-    fn read(&mut self, connection: Token, buffer: &mut [u8]) -> io::Result<Progress<usize>>;
+    fn read(&mut self, connection: Token, buffer: &mut [u8]) -> Transfer;
 
-    /// Writes the beginning of `bytes`, which are not empty, and says how many.
-    ///
-    /// # Errors
-    ///
-    /// The connection has broken; it can only be closed. No signal is raised.
-    fn write(&mut self, connection: Token, bytes: &[u8]) -> io::Result<Progress<usize>>;
+    /// Writes the beginning of `bytes`, which are not empty, and says how many. No signal is
+    /// raised.
+    fn write(&mut self, connection: Token, bytes: &[u8]) -> Transfer;
 
     /// Like [`write`](Self::write), from several parts, none of them empty, 1,024 at most.
-    ///
-    /// # Errors
-    ///
-    /// As for `write`.
-    fn write_vectored(
-        &mut self,
-        connection: Token,
-        parts: &[IoSlice<'_>],
-    ) -> io::Result<Progress<usize>>;
+    fn write_vectored(&mut self, connection: Token, parts: &[IoSlice<'_>]) -> Transfer;
 
     /// Tells the peer that nothing more will be written. Reading goes on.
     ///
@@ -255,6 +240,43 @@ pub enum Progress<T> {
     Blocked,
 }
 
+/// What came of reading from a connection, or of writing to it: as a [`Progress`] that may fail, in
+/// a shape that is given back in registers.
+#[derive(Debug)]
+pub enum Transfer {
+    /// So many bytes were moved.
+    Done(usize),
+    /// It would have had to wait: an event will tell when to try again.
+    Blocked,
+    /// The connection has broken; it can only be closed.
+    Failed(io::Error),
+}
+
+impl Transfer {
+    /// The same as any other call says it.
+    ///
+    /// # Errors
+    ///
+    /// The connection has broken.
+    pub fn progress(self) -> io::Result<Progress<usize>> {
+        match self {
+            Self::Done(len) => Ok(Progress::Done(len)),
+            Self::Blocked => Ok(Progress::Blocked),
+            Self::Failed(error) => Err(error),
+        }
+    }
+}
+
+impl From<io::Result<Progress<usize>>> for Transfer {
+    fn from(result: io::Result<Progress<usize>>) -> Self {
+        match result {
+            Ok(Progress::Done(len)) => Self::Done(len),
+            Ok(Progress::Blocked) => Self::Blocked,
+            Err(error) => Self::Failed(error),
+        }
+    }
+}
+
 /// Something happened to a socket, perhaps.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Event {
@@ -279,6 +301,12 @@ impl Readiness {
     pub const HANGUP: Self = Self(4);
     /// Everything.
     pub const ALL: Self = Self(7);
+
+    /// The set as a number: each of the constants is a power of two, and [`ALL`](Self::ALL) is 7.
+    #[inline]
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
 
     /// Whether everything in `other` is in this set.
     #[inline]

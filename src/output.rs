@@ -20,9 +20,11 @@ const WORTH_SHARING_LEN: usize = 4096;
 /// ```
 #[derive(Debug, Default)]
 pub struct Output {
-    /// What was put by copy.
-    bytes: Vec<u8>,
-    /// What was put uncopied, each with its place: how many of `bytes` go before it.
+    /// Room for what is put by copy, of which the first `copied_len` bytes are taken. It was all
+    /// put there at some time: to put something again is to write over it.
+    room: Vec<u8>,
+    copied_len: usize,
+    /// What was put uncopied, each with its place: how many of the copied bytes go before it.
     shared: Vec<(usize, Bytes)>,
     /// The length of all that is shared.
     shared_len: usize,
@@ -34,13 +36,42 @@ impl Output {
 
     /// An empty output.
     pub const fn new() -> Self {
-        Self { bytes: Vec::new(), shared: Vec::new(), shared_len: 0 }
+        Self { room: Vec::new(), copied_len: 0, shared: Vec::new(), shared_len: 0 }
     }
 
     /// Puts a copy of `bytes` at the end.
     #[inline]
     pub fn put(&mut self, bytes: &[u8]) {
-        self.bytes.extend_from_slice(bytes);
+        self.put_pair(bytes, &[]);
+    }
+
+    /// Puts a copy of `first` at the end, and one of `second` behind it: as two times
+    /// [`put`](Self::put), with one look at how much room there is.
+    #[inline]
+    pub fn put_pair(&mut self, first: &[u8], second: &[u8]) {
+        // No two slices are longer together than the memory there is.
+        let end = self.copied_len.wrapping_add(first.len()).wrapping_add(second.len());
+        if end > self.room.len() {
+            return self.grow(first, second);
+        }
+        let (one, other) = self.room[self.copied_len..end].split_at_mut(first.len());
+        one.copy_from_slice(first);
+        other.copy_from_slice(second);
+        self.copied_len = end;
+    }
+
+    #[cold]
+    fn grow(&mut self, first: &[u8], second: &[u8]) {
+        self.room.truncate(self.copied_len);
+        self.room.extend_from_slice(first);
+        self.room.extend_from_slice(second);
+        self.copied_len = self.room.len();
+    }
+
+    /// What was put by copy.
+    #[inline]
+    fn copied(&self) -> &[u8] {
+        &self.room[..self.copied_len]
     }
 
     /// Puts `bytes` at the end, without a copy if they are many.
@@ -49,14 +80,15 @@ impl Output {
             self.put(&bytes);
         } else {
             self.shared_len += bytes.len();
-            self.shared.push((self.bytes.len(), bytes));
+            self.shared.push((self.copied_len, bytes));
         }
     }
 
     /// How many bytes were put and not taken yet.
     #[inline]
     pub const fn len(&self) -> usize {
-        self.bytes.len() + self.shared_len
+        // Both are lengths of what is in memory: no sum of those can overflow.
+        self.copied_len.wrapping_add(self.shared_len)
     }
 
     /// Whether nothing was put.
@@ -73,9 +105,10 @@ impl Output {
     }
 
     /// Everything that was put, in one piece that can be shared.
-    pub(crate) fn into_bytes(self) -> Bytes {
+    pub(crate) fn into_bytes(mut self) -> Bytes {
+        self.room.truncate(self.copied_len);
         match self.shared.is_empty() {
-            true => Bytes::from(self.bytes),
+            true => Bytes::from(self.room),
             false => Bytes::from(self.to_vec()),
         }
     }
@@ -84,40 +117,52 @@ impl Output {
     pub(crate) fn pieces(&self) -> impl Iterator<Item = Piece<'_>> {
         let mut from = 0;
         let spliced = self.shared.iter().flat_map(move |(at, shared)| {
-            let before = &self.bytes[std::mem::replace(&mut from, *at)..*at];
+            let before = &self.copied()[std::mem::replace(&mut from, *at)..*at];
             [Piece::Copied(before), Piece::Shared(shared)]
         });
         let last = self.shared.last().map_or(0, |(at, _)| *at);
-        let all = spliced.chain(Some(Piece::Copied(&self.bytes[last..])));
+        let all = spliced.chain(Some(Piece::Copied(&self.copied()[last..])));
         all.filter(|piece| piece.len() > 0)
     }
 
     /// Everything, if it is in one piece.
     #[inline]
     pub(crate) fn as_single(&self) -> Option<&[u8]> {
-        self.shared.is_empty().then_some(&self.bytes)
+        self.shared.is_empty().then_some(self.copied())
     }
 
     /// The buffer itself, if everything is in it, at least `least` bytes after the first `sent`,
     /// and it would not be kept alive by a small part of it.
     pub(crate) fn take_whole(&mut self, sent: usize, least: usize) -> Option<Vec<u8>> {
-        let left = self.bytes.len() - sent.min(self.bytes.len());
-        let is_worth_it = left >= least.max(self.bytes.capacity() / 2);
-        (self.shared.is_empty() && is_worth_it).then(|| std::mem::take(&mut self.bytes))
+        let left = self.copied_len - sent.min(self.copied_len);
+        let is_worth_it = left >= least.max(self.room.capacity() / 2);
+        if !self.shared.is_empty() || !is_worth_it {
+            return None;
+        }
+        self.room.truncate(self.copied_len);
+        self.copied_len = 0;
+        Some(std::mem::take(&mut self.room))
     }
 
     /// Forgets everything, and gives memory back that few outputs need.
     #[inline]
     pub(crate) fn clear(&mut self) {
-        self.bytes.clear();
-        if self.bytes.capacity() > Self::MAX_KEPT_LEN || !self.shared.is_empty() {
+        self.forget();
+        if self.room.capacity() > Self::MAX_KEPT_LEN || !self.shared.is_empty() {
             self.give_back();
         }
     }
 
+    /// Forgets everything, of which nothing is shared nor takes more room than is kept.
+    #[inline]
+    pub(crate) const fn forget(&mut self) {
+        self.copied_len = 0;
+    }
+
     #[cold]
     fn give_back(&mut self) {
-        self.bytes.shrink_to(Self::MAX_KEPT_LEN);
+        self.room.truncate(Self::MAX_KEPT_LEN);
+        self.room.shrink_to(Self::MAX_KEPT_LEN);
         self.shared = Vec::new();
         self.shared_len = 0;
     }
@@ -125,12 +170,12 @@ impl Output {
     /// Where the next byte will be put.
     #[inline]
     pub(crate) const fn mark(&self) -> OutputMark {
-        OutputMark { bytes: self.bytes.len(), shared: self.shared.len() }
+        OutputMark { copied: self.copied_len, shared: self.shared.len() }
     }
 
     /// Takes back what was put after `mark`.
     pub(crate) fn truncate(&mut self, mark: OutputMark) {
-        self.bytes.truncate(mark.bytes);
+        self.copied_len = mark.copied;
         self.shared.truncate(mark.shared);
         self.shared_len = self.shared.iter().map(|(_, shared)| shared.len()).sum();
     }
@@ -139,8 +184,8 @@ impl Output {
 /// A place in an [`Output`] to which it can be taken back.
 #[derive(Clone, Copy, Default, Debug)]
 pub(crate) struct OutputMark {
-    bytes: usize,
     shared: usize,
+    copied: usize,
 }
 
 /// A piece of an [`Output`].
@@ -181,6 +226,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_put_anew_is_all_there_is() {
+        let mut output = Output::new();
+        output.put(b"something longer");
+        output.clear();
+        output.put_pair(b"sho", b"rt");
+        assert_eq!((output.to_vec(), output.as_single()), (b"short".to_vec(), Some(&b"short"[..])));
+        output.put_pair(b", and longer", b" than ever before");
+        assert_eq!(output.to_vec(), b"short, and longer than ever before");
+        assert_eq!(output.take_whole(0, 1).unwrap(), b"short, and longer than ever before");
+        assert_eq!((output.len(), output.to_vec()), (0, vec![]));
+    }
+
+    #[test]
     fn what_was_put_after_a_mark_can_be_taken_back() {
         let mut output = Output::new();
         output.put(b"kept");
@@ -197,9 +255,9 @@ mod tests {
         let mut output = Output::new();
         output.put(&vec![0; Output::MAX_KEPT_LEN + 1]);
         output.clear();
-        assert!(output.bytes.capacity() <= Output::MAX_KEPT_LEN);
+        assert!(output.room.capacity() <= Output::MAX_KEPT_LEN);
         output.put(&[0; 100]);
         output.clear();
-        assert!(output.bytes.capacity() >= 100);
+        assert!(output.room.capacity() >= 100);
     }
 }

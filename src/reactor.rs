@@ -3,7 +3,7 @@
 //! A turn is, in this order:
 //!
 //! 1. sleep until something happens or the next deadline: not at all if anyone has work left, and
-//!    for ever if nothing is due
+//!    for ever if nothing is due; before that, look for a while without sleeping, if so configured
 //! 2. read the clock: that is the time of the whole turn
 //! 3. serve those an event is for, in bounded portions: read, run frames, flush
 //! 4. serve those that had work left from earlier turns, round robin
@@ -19,6 +19,7 @@
 //! that no event meets a stranger in its slot, and a freed slot is used in the same turn.
 
 mod accept;
+mod busy_poll;
 mod commands;
 mod ending;
 mod handles;
@@ -29,9 +30,11 @@ mod serving;
 mod timing;
 
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use self::busy_poll::BusyPoll;
 pub(crate) use self::service::Service;
 use crate::batch::Incoming;
 use crate::command::{AnyPostedTask, Command};
@@ -46,6 +49,7 @@ use crate::layers::Layers;
 use crate::mailbox::{Mailbox, Request};
 use crate::metrics::Metrics;
 use crate::network::{Event, Network};
+use crate::outside::Outside;
 use crate::roster::Roster;
 use crate::shared::Shared;
 use crate::turn::Tools;
@@ -108,10 +112,7 @@ pub struct Reactor {
     /// The listener whose turn it is when there is room for one: the one behind the last that used
     /// any, so that none takes it all.
     accepts_first: usize,
-    /// When the clock was last looked at: when something was last done, or nothing was to do.
-    clock_read: Instant,
-    /// From how long on something is worth a warning.
-    stall_nanos: u64,
+    busy_poll: BusyPoll,
     /// The earliest deadline when the loop last went to sleep.
     expected: Instant,
     /// For how many turns deadlines were put off, since there were more events than fit.
@@ -146,8 +147,7 @@ impl Reactor {
             may_accept: false,
             may_evict: false,
             accepts_first: 0,
-            clock_read: now,
-            stall_nanos: nanos(shared.config.stall_warning),
+            busy_poll: BusyPoll::new(shared.config.busy_poll),
             expected: Instant::END,
             put_off: 0,
             tools: Tools::new(shared, layers),
@@ -172,9 +172,9 @@ impl Reactor {
         }
         // What embeds the loop may have been busy with something else.
         if self.next_timer().is_some() {
-            self.clock_read = network.now();
+            self.tools.shared.stopwatch.start(network.now());
         }
-        self.turn_again(network, timeout)?;
+        self.turn_again(&mut Outside::Other(network), timeout)?;
         Ok(self.report().cloned())
     }
 
@@ -187,7 +187,7 @@ impl Reactor {
     /// still good. Says whether the loop has ended.
     pub(crate) fn turn_again(
         &mut self,
-        network: &mut dyn Network,
+        network: &mut Outside<'_>,
         timeout: Option<Duration>,
     ) -> Result<bool, Error> {
         let result = self.try_turn(network, timeout);
@@ -266,11 +266,6 @@ impl Reactor {
     }
 }
 
-/// A time that may be never, in nanoseconds.
-fn nanos(time: Option<Duration>) -> u64 {
-    time.and_then(|time| u64::try_from(time.as_nanos()).ok()).unwrap_or(u64::MAX)
-}
-
 impl fmt::Debug for Reactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reactor")
@@ -285,11 +280,13 @@ impl Reactor {
     #[inline(always)]
     fn try_turn(
         &mut self,
-        network: &mut dyn Network,
+        network: &mut Outside<'_>,
         timeout: Option<Duration>,
     ) -> Result<bool, Error> {
-        let wait = self.wait(timeout);
-        let poll = network.poll(&mut self.events, wait);
+        let poll = match self.busy_poll.is_on {
+            false => self.poll(network, timeout),
+            true => self.poll_busily(network, timeout),
+        };
         poll.map_err(|error| Error::with_source("cannot wait for events any more", error))?;
         self.read_clock(network);
         let waiting_len = self.tools.shared.ready.len();
@@ -311,12 +308,21 @@ impl Reactor {
         if self.may_accept {
             self.accept(network)?;
         }
-        let took = self.clock_read.nanos_from(self.tools.shared.now);
-        self.tools.shared.metrics.turn_time.record(took);
+        let shared = &mut self.tools.shared;
+        let took = shared.stopwatch.read().nanos_from(shared.now);
+        shared.metrics.turn_time.record(took);
         Ok(self.drain.is_over())
     }
 
+    /// Sleeps until there are events, or something else is to be done.
+    #[inline(always)]
+    fn poll(&mut self, network: &mut Outside<'_>, timeout: Option<Duration>) -> io::Result<()> {
+        let wait = self.wait(timeout);
+        network.poll(&mut self.events, wait)
+    }
+
     /// How long to sleep.
+    #[inline(always)]
     fn wait(&mut self, timeout: Option<Duration>) -> Option<Duration> {
         self.expected = self.next_timer().unwrap_or(Instant::END);
         if self.has_work() {
@@ -326,7 +332,7 @@ impl Reactor {
             return timeout;
         }
         // Not from the time of the last turn: a callback may have been slow.
-        let wait = self.expected.since(self.clock_read);
+        let wait = self.expected.since(self.tools.shared.stopwatch.read());
         Some(timeout.map_or(wait, |timeout| timeout.min(wait)))
     }
 
@@ -338,6 +344,7 @@ impl Reactor {
     }
 
     /// Whether there is something to do that no event will announce.
+    #[inline(always)]
     fn has_work(&self) -> bool {
         !self.tools.shared.ready.is_empty()
             || !self.tools.shared.closed.is_empty()
@@ -354,9 +361,10 @@ impl Reactor {
         }
     }
 
-    fn read_clock(&mut self, network: &mut dyn Network) {
-        self.clock_read = network.now();
-        self.tools.shared.now = self.clock_read;
-        self.tools.shared.metrics.turns += 1;
+    fn read_clock(&mut self, network: &mut Outside<'_>) {
+        let shared = &mut self.tools.shared;
+        shared.now = network.now();
+        shared.stopwatch.start(shared.now);
+        shared.metrics.turns = shared.metrics.turns.wrapping_add(1);
     }
 }

@@ -14,6 +14,7 @@ use crate::layers::Layers;
 use crate::listener::{Kind, Listener};
 use crate::middleware::Middleware;
 use crate::network::{Network, OsNetwork};
+use crate::outside::Outside;
 use crate::reactor::{Reactor, Service};
 use crate::token::Token;
 
@@ -174,7 +175,7 @@ impl Server {
         }
         let now = network.now();
         let mut reactor = Reactor::new(config, services, layers, max_connections, now);
-        reactor.start(network)?;
+        reactor.start(&mut Outside::Other(network))?;
         log::info!(
             "{max_connections} connections at most, {} bytes of memory at most",
             reactor.memory_bound()

@@ -10,6 +10,7 @@ use crate::metrics::Metrics;
 use crate::output::{Output, OutputMark};
 use crate::read_buffer::SpareBuffers;
 use crate::roster::Roster;
+use crate::stopwatch::Stopwatch;
 use crate::timers::Timers;
 use crate::token::Token;
 
@@ -20,7 +21,14 @@ pub(crate) struct Shared {
     pub(crate) now: Instant,
     /// What the callbacks of the current event have sent; empty between events.
     pub(crate) output: Output,
-    /// How many bytes the connection that is served may still write.
+    /// How long the output may get before it must be flushed: the high watermark, but for a
+    /// connection that has something queued, while it is served.
+    pub(crate) room: usize,
+    /// What the connection that is served may still read, in bytes.
+    pub(crate) read_left: usize,
+    /// How many of its frames may still be run.
+    pub(crate) frames_left: usize,
+    /// What it may still write, in bytes.
     pub(crate) write_left: usize,
     /// Where in `output` the current callback began.
     pub(crate) mark: OutputMark,
@@ -51,6 +59,7 @@ pub(crate) struct Shared {
     pub(crate) held_back_len: usize,
     /// The counters, and what never changes; how things stand is filled in when somebody asks.
     pub(crate) metrics: Metrics,
+    pub(crate) stopwatch: Stopwatch,
 }
 
 /// Whose timer it is, and what for.
@@ -87,9 +96,11 @@ impl Shared {
 
     pub(crate) fn new(config: Config, capacity: usize, roster: Roster, now: Instant) -> Self {
         Self {
-            config,
             now,
             output: Output::new(),
+            room: config.high_watermark,
+            read_left: 0,
+            frames_left: 0,
             write_left: 0,
             mark: OutputMark::default(),
             timers: Timers::with_capacity(capacity),
@@ -106,7 +117,29 @@ impl Shared {
             held_len: 0,
             held_back_len: 0,
             metrics: Metrics::default(),
+            stopwatch: Stopwatch::new(now, config.stall_warning),
+            config,
         }
+    }
+
+    /// Whoever is served next has all of its budgets.
+    #[inline]
+    pub(crate) const fn begin_event(&mut self) {
+        self.read_left = self.config.read_budget;
+        self.frames_left = self.config.frame_budget;
+        self.write_left = self.config.write_budget;
+    }
+
+    /// Whether the buffers of all connections hold more than they may.
+    #[inline]
+    pub(crate) const fn is_above_budget(&self) -> bool {
+        self.held_len > self.config.memory_budget
+    }
+
+    /// Whether something that was just served has taken long, or too much memory.
+    #[inline]
+    pub(crate) const fn needs_attention(&self) -> bool {
+        self.stopwatch.is_long() || self.is_above_budget()
     }
 
     /// What has happened so far, and how things stand now that there are so many connections.
@@ -118,6 +151,7 @@ impl Shared {
             held_back: self.held_back_len as u64,
             buffered_bytes: self.held_len as u64,
             timers_armed: self.timers.len() as u64,
+            event_time: self.stopwatch.laps().clone(),
             ..self.metrics.clone()
         }
     }

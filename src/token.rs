@@ -72,6 +72,12 @@ impl Token {
         self.slot() != OWN_SOCKET as usize
     }
 
+    /// Whether this names a connection of the endpoint with this number.
+    #[inline]
+    pub(crate) const fn is_connection_of(self, endpoint: u8) -> bool {
+        self.endpoint_index() == endpoint as usize && self.is_connection()
+    }
+
     /// The token as one number, for a kernel to carry.
     pub const fn to_bits(self) -> u64 {
         self.0

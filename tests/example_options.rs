@@ -42,8 +42,8 @@ fn every_option_of_the_echo_server_is_understood() {
         "--tcp 127.0.0.1:0 --udp [::1]:53 --tcp=0.0.0.0:80 --framing length --at-limit evict \
          --max-connections 7 --backlog 8 --max-frame 64KiB --high-watermark=1MiB \
          --idle-timeout 30s --frame-timeout 500ms --write-timeout 2m --drain-timeout 1h \
-         --allow 10.0.0.0/8 --allow ::1 --deny 10.1.0.0/16 --max-per-address 5 --rate-limit 9/m \
-         --log",
+         --busy-poll 50us --allow 10.0.0.0/8 --allow ::1 --deny 10.1.0.0/16 \
+         --max-per-address 5 --rate-limit 9/m --log",
     );
     let mut config = Config {
         max_connections: Some(7),
@@ -54,6 +54,7 @@ fn every_option_of_the_echo_server_is_understood() {
         frame_timeout: Some(Duration::from_millis(500)),
         write_timeout: Some(Duration::from_secs(120)),
         drain_timeout: Duration::from_secs(3600),
+        busy_poll: Duration::from_micros(50),
         ..Config::default()
     };
     config.socket.backlog = 8;
@@ -133,7 +134,9 @@ fn sizes_are_bytes_or_have_a_unit() {
 
 #[test]
 fn durations_have_a_unit_and_are_not_zero() {
-    for (text, millis) in [("1ms", 1), ("90s", 90_000), ("2m", 120_000), ("1h", 3_600_000)] {
+    for (text, millis) in
+        [("2000us", 2), ("1ms", 1), ("90s", 90_000), ("2m", 120_000), ("1h", 3_600_000)]
+    {
         let read = echo(&format!("--idle-timeout {text}")).unwrap().config.idle_timeout;
         assert_eq!(read, Some(Duration::from_millis(millis)), "{text}");
     }

@@ -16,3 +16,5 @@ mod embedded;
 mod example;
 #[path = "examples_real/layers.rs"]
 mod layers;
+#[path = "examples_real/multicore.rs"]
+mod multicore;

@@ -149,8 +149,8 @@ fn a_write_to_a_broken_connection_raises_no_signal() {
         drop(peer);
         wait(&mut network);
         for _ in 0..3 {
-            network.write(CONNECTION, b"one").unwrap_err();
-            network.write_vectored(CONNECTION, &[IoSlice::new(b"parts")]).unwrap_err();
+            network.write(CONNECTION, b"one").progress().unwrap_err();
+            network.write_vectored(CONNECTION, &[IoSlice::new(b"parts")]).progress().unwrap_err();
         }
         assert_eq!(network.take_signals(), 0);
     });
@@ -205,7 +205,7 @@ fn a_slot_in_use_is_not_given_again() {
     }
     let [mut first, mut second] = peers;
     assert_eq!(second.read(&mut [0]).unwrap(), 0, "whoever cannot be adopted is closed");
-    assert_eq!(network.write(CONNECTION, b"x").unwrap(), Progress::Done(1));
+    assert_eq!(network.write(CONNECTION, b"x").progress().unwrap(), Progress::Done(1));
     assert_eq!(first.read(&mut [0]).unwrap(), 1);
 }
 
@@ -237,8 +237,8 @@ fn a_failed_connection_raises_no_signal() {
         wait(&mut network);
         let error = network.connected(CONNECTION).unwrap_err();
         assert!(matches!(error, ConnectError::Refused(_)), "{error}");
-        network.write(CONNECTION, b"one").unwrap_err();
-        network.write_vectored(CONNECTION, &[IoSlice::new(b"parts")]).unwrap_err();
+        network.write(CONNECTION, b"one").progress().unwrap_err();
+        network.write_vectored(CONNECTION, &[IoSlice::new(b"parts")]).progress().unwrap_err();
         assert_eq!(network.take_signals(), 0);
     });
     assert!(status.success(), "{status}");
@@ -367,7 +367,7 @@ fn what_is_behind_urgent_data_is_read_though_nothing_more_comes() {
             is_ending |= told(Readiness::HANGUP);
         }
         let mut buffer = [0; 100];
-        match network.read(CONNECTION, &mut buffer).unwrap() {
+        match network.read(CONNECTION, &mut buffer).progress().unwrap() {
             Progress::Done(len) => {
                 read.extend_from_slice(&buffer[..len]);
                 is_readable = is_ending;

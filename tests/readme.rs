@@ -174,3 +174,11 @@ fn the_command_that_runs_the_tests_is_marked() {
     marked.retain(|(_, _, before)| *before == "<!-- test-command -->");
     assert_eq!(marked, [("sh", "cargo test --workspace", "<!-- test-command -->")]);
 }
+
+#[test]
+fn the_program_that_counts_instructions_is_of_the_version_of_its_library() {
+    let manifest = read("benches/parts/Cargo.toml");
+    let version = manifest.split("gungraun = \"=").nth(1).unwrap().split('"').next().unwrap();
+    let command = format!("\ncargo install gungraun-runner --version {version}\n");
+    assert!(read("README.md").contains(&command), "the README does not say:{command}");
+}

@@ -110,6 +110,19 @@ fn a_signal_drains_and_the_exit_status_says_so() {
 }
 
 #[test]
+fn a_server_that_looks_before_it_sleeps_serves_and_drains() {
+    let mut server = Example::echo("--tcp 127.0.0.1:0 --busy-poll 1ms");
+    let mut client = server.connect();
+    for _ in 0..100 {
+        ask(&mut client, b"hello");
+    }
+    server.signal(Signal::SIGTERM);
+    assert_eq!(rest(&mut client), b"");
+    drop(client);
+    assert_eq!(server.wait(), Some(0));
+}
+
+#[test]
 fn what_is_owed_is_delivered_during_a_drain() {
     let mut server = Example::echo(OWING);
     let (mut client, frame) = creditor(&server);

@@ -21,39 +21,54 @@ use source::{Source, follows};
 /// one room, in which imports are free. In `codec/*` each file of the folder is a room by itself.
 const FLOORS: &[(u32, &[&str])] = &[
     // The doors.
-    (4, &["lib", "server", "listener", "engine"]),
+    (4, &["lib", "server", "listener", "engine", "parts"]),
     // The loop.
     (3, &["reactor", "acceptor", "drain"]),
     // The machines.
     (2, &["turn", "endpoint", "connections", "connection", "handler", "datagram"]),
-    (2, &["context", "middleware", "layers", "handle"]),
+    (2, &["context", "middleware", "layers", "handle", "outside"]),
     // The parts.
     (1, &["codec", "codec/*", "codec/scan", "codec/pattern", "output", "batch"]),
-    (1, &["read_buffer", "write_queue", "timers", "metrics", "shared", "backoff", "network"]),
+    (
+        1,
+        &[
+            "read_buffer",
+            "write_queue",
+            "timers",
+            "metrics",
+            "stopwatch",
+            "shared",
+            "backoff",
+            "network",
+        ],
+    ),
     (1, &["mailbox", "tenants", "roster", "command", "handler_timers"]),
     // The ground.
     (0, &["token", "config", "error", "instant", "panics", "sync"]),
 ];
 
-/// The wing: these import from the floors up to `WING_FLOOR`, and only the doors import them.
+/// The wing: these import from the floors up to `WING_FLOOR`, and only the doors import them, and
+/// the one who hands the network on.
 const WING: &[&str] = &["network/os", "network/sim"];
 const WING_FLOOR: u32 = 1;
 const DOORS_FLOOR: u32 = 4;
+const WING_HALL: &str = "outside";
 
 /// The arrows on one floor: who may import whom.
 const ARROWS: &[(&str, &[&str])] = &[
     ("lib", &["server", "listener", "engine"]),
     ("server", &["engine", "listener"]),
     ("reactor", &["acceptor", "drain"]),
-    ("turn", &["layers"]),
+    ("turn", &["layers", "outside"]),
     ("endpoint", &["turn", "connections", "connection", "handler", "layers", "middleware"]),
     ("datagram", &["turn", "handler", "layers"]),
     ("layers", &["middleware", "context", "connection"]),
     ("middleware", &["context", "connection"]),
-    ("context", &["connection"]),
+    ("connection", &["outside"]),
+    ("context", &["connection", "outside"]),
     ("connections", &["connection"]),
     ("handle", &["handler"]),
-    ("handler", &["turn", "connections", "connection", "context"]),
+    ("handler", &["turn", "connections", "connection", "context", "outside"]),
     ("codec", &["output"]),
     ("codec/*", &["codec", "codec/scan", "codec/pattern", "output"]),
     ("write_queue", &["output"]),
@@ -62,7 +77,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("command", &["metrics"]),
     ("handler_timers", &["timers", "shared"]),
     ("shared", &["command", "mailbox", "roster", "timers", "metrics"]),
-    ("shared", &["output", "read_buffer", "network"]),
+    ("shared", &["output", "read_buffer", "network", "stopwatch"]),
+    ("stopwatch", &["metrics"]),
     ("backoff", &["shared", "timers"]),
     ("config", &["error"]),
 ];
@@ -175,7 +191,7 @@ mod floors {
             || match (from.1, to.1) {
                 (Some(from), Some(to)) => to < from,
                 (None, Some(to)) => to <= WING_FLOOR,
-                (Some(from), None) => from == DOORS_FLOOR,
+                (Some(floor), None) => floor == DOORS_FLOOR || from.0 == WING_HALL,
                 (None, None) => false,
             }
     }

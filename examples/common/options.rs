@@ -206,21 +206,22 @@ impl Networks {
 }
 
 const SIZES: [(&str, u64); 4] = [("", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
-const MILLIS: [(&str, u64); 4] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
+const MICROS: [(&str, u64); 5] =
+    [("us", 1), ("ms", 1_000), ("s", 1_000_000), ("m", 60_000_000), ("h", 3_600_000_000)];
 
 fn size(text: &str) -> Option<u64> {
     with_unit(text, &SIZES)
 }
 
 fn duration(text: &str) -> Option<Duration> {
-    with_unit(text, &MILLIS).map(Duration::from_millis)
+    with_unit(text, &MICROS).map(Duration::from_micros)
 }
 
 fn rate(text: &str, units: &[(&str, u64)]) -> Option<Rate> {
     let (count, period) = text.split_once('/')?;
     let count = u32::try_from(with_unit(count, units)?).ok().filter(|count| *count > 0)?;
-    let (_, millis) = MILLIS.iter().find(|(name, _)| *name == period)?;
-    Some(Rate { count, period: Duration::from_millis(*millis) })
+    let (_, micros) = MICROS.iter().find(|(name, _)| *name == period)?;
+    Some(Rate { count, period: Duration::from_micros(*micros) })
 }
 
 /// Digits and one of these units, multiplied.

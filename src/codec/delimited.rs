@@ -107,8 +107,7 @@ impl Codec for Delimited {
             return Err(too_long(self.max_len as usize));
         }
         self.check(message)?;
-        output.put(message);
-        output.put(self.delimiter.bytes());
+        output.put_pair(message, self.delimiter.bytes());
         Ok(())
     }
 

@@ -345,13 +345,13 @@ impl Codec for LengthPrefixed {
 
     #[inline]
     fn encode(&mut self, message: &[u8], output: &mut Output) -> Result<(), FrameError> {
-        match u32::try_from(message.len()) {
-            Ok(length) if length < self.plain_end => {
-                output.put(&length.to_be_bytes());
-                output.put(message);
-                Ok(())
-            }
-            _ => self.encode_any(message, output),
+        if message.len() < self.plain_end as usize {
+            #[expect(clippy::cast_possible_truncation, reason = "it is below a number of 32 bits")]
+            let length = message.len() as u32;
+            output.put_pair(&length.to_be_bytes(), message);
+            Ok(())
+        } else {
+            self.encode_any(message, output)
         }
     }
 

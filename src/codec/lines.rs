@@ -117,8 +117,7 @@ impl Codec for Lines {
             let fault = FrameFault::Malformed("the line ends in a CR");
             return Err(FrameError::new(fault, message.len() - 1));
         }
-        output.put(message);
-        output.put(if self.crlf { b"\r\n" } else { b"\n" });
+        output.put_pair(message, if self.crlf { b"\r\n" } else { b"\n" });
         Ok(())
     }
 

@@ -128,8 +128,7 @@ impl Codec for Varint {
             output.put(&[length.to_le_bytes()[0] | MORE]);
             length >>= 7;
         }
-        output.put(&[length.to_le_bytes()[0]]);
-        output.put(message);
+        output.put_pair(&[length.to_le_bytes()[0]], message);
         Ok(())
     }
 

@@ -2,27 +2,28 @@
 
 use std::io;
 
-use super::{Connection, Holds, Phase};
+use super::{Connection, Flags, Phase};
 use crate::error::CloseReason;
-use crate::network::{ConnectError, Network, Progress, Readiness};
+use crate::network::{ConnectError, Progress, Readiness};
+use crate::outside::Outside;
 use crate::shared::Shared;
 
 impl Connection {
     /// Whether it was made to another, and not accepted.
     pub(crate) const fn is_outbound(&self) -> bool {
-        self.is_outbound
+        self.flags.contains(Flags::OUTBOUND)
     }
 
     /// Something has happened while it was being made; says whether it is made now.
     pub(crate) fn check_connected(
         &mut self,
         shared: &mut Shared,
-        network: &mut dyn Network,
+        network: &mut Outside<'_>,
     ) -> bool {
         match network.connected(self.token) {
             Ok(Progress::Done(())) => {
                 self.phase = Phase::Open;
-                self.holds.remove(Holds::CONNECTING);
+                self.flags.remove(Flags::CONNECTING);
                 (self.opened, self.last_active) = (shared.now, shared.now);
                 // Whether it really takes anything, writing will tell.
                 self.note(Readiness::WRITABLE);
@@ -31,7 +32,7 @@ impl Connection {
                 true
             }
             Ok(Progress::Blocked) => {
-                self.readiness = self.readiness.without(Readiness::WRITABLE);
+                self.flags.remove(Flags::WRITABLE);
                 false
             }
             Err(error) => {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Connection, Draining, Phase};
+use super::{Connection, Flags, Phase};
 use crate::config::Config;
 use crate::error::CloseReason;
 use crate::instant::Instant;
@@ -34,10 +34,10 @@ impl Connection {
         let is_behind = self.input.is_some() && self.may_read();
         let is_awaited = |input: &ReadBuffer| input.missing() > 0 && self.may_run() && !is_behind;
         let input = self.input.as_deref().filter(|input| is_awaited(input));
-        let owes_first = self.frames == 0 && !self.is_outbound && !self.is_tied();
+        let owes_first = self.frames == 0 && !self.is_outbound() && !self.is_tied();
         let first = (owes_first && !is_behind).then_some(self.opened);
         let notes = self.notes();
-        let newcomer = (self.draining == Draining::Newcomer).then_some(self.opened);
+        let newcomer = self.flags.contains(Flags::NEWCOMER).then_some(self.opened);
         [
             write,
             input.and_then(|i| in_time(i.begun(), config.frame_timeout, Expiry::Frame)),
@@ -71,19 +71,20 @@ impl Connection {
     /// It is looked whether a deadline has passed, and done what that means.
     pub(crate) fn expire(&mut self, shared: &mut Shared) {
         self.deadline = None;
+        self.flags.insert(Flags::UNSETTLED);
         let Some((deadline, expiry)) = self.next_deadline(&shared.config) else { return };
         if deadline > shared.now {
             return;
         }
         match expiry {
             Expiry::Write => {
-                self.is_aborted = true;
+                self.flags.insert(Flags::ABORTED);
                 self.cut(CloseReason::WriteTimeout);
             }
             Expiry::Frame => self.close(CloseReason::FrameTimeout),
             Expiry::FirstFrame => self.close(CloseReason::FirstFrameTimeout),
             // It has begun to ask, or the handler is at work, or it closes right after this.
-            Expiry::Newcomer => self.draining = Draining::WhenIdle,
+            Expiry::Newcomer => self.set_draining(Flags::WHEN_IDLE),
             Expiry::Connect => self.give_up_connecting(),
             Expiry::Notice => self.act_on_notice(shared),
             Expiry::Slowed => self.quicken(shared.now),

@@ -2,10 +2,11 @@
 
 use std::io;
 
-use super::{Connection, Draining, Holds, Phase};
+use super::{Connection, Flags, Phase};
 use crate::command::Command;
 use crate::error::CloseReason;
-use crate::network::{Network, Readiness};
+use crate::network::Readiness;
+use crate::outside::Outside;
 use crate::shared::Shared;
 
 impl Connection {
@@ -15,7 +16,7 @@ impl Connection {
             self.cut(reason);
         } else if self.is_open() {
             self.phase = Phase::Flushing;
-            self.holds.insert(Holds::CLOSING);
+            self.flags.insert(Flags::CLOSING);
             self.reason = Some(Box::new(reason));
             self.input = None;
         }
@@ -27,13 +28,15 @@ impl Connection {
             return;
         }
         // Whoever is owed something sees a reset and not what looks like the end.
-        self.is_aborted |= self.queue.is_some() || matches!(reason, CloseReason::WriteLimit);
+        if self.queue.is_some() || matches!(reason, CloseReason::WriteLimit) {
+            self.flags.insert(Flags::ABORTED);
+        }
         if self.reason.is_none() || self.phase == Phase::Flushing {
             self.reason = Some(Box::new(reason));
         }
         self.cut_tie();
         self.phase = Phase::Closed;
-        self.holds.insert(Holds::CLOSING);
+        self.flags.insert(Flags::CLOSING);
     }
 
     /// Nothing is owed on either side any more, or has been waited for long enough.
@@ -44,19 +47,19 @@ impl Connection {
     /// Ends it at once, with a reset: also if it is closing, since that may take a while.
     pub(crate) fn abort(&mut self) {
         if !self.is_closed() {
-            self.is_aborted = true;
+            self.flags.insert(Flags::ABORTED);
             self.cut(CloseReason::Aborted);
         }
     }
 
     /// Takes whatever step towards the end is due: called after each event, when its output has
     /// been flushed.
-    pub(super) fn advance(&mut self, shared: &mut Shared, network: &mut dyn Network) {
-        if self.draining == Draining::WhenIdle && self.has_nothing_to_do() {
+    pub(super) fn advance(&mut self, shared: &mut Shared, network: &mut Outside<'_>) {
+        if self.flags.contains(Flags::WHEN_IDLE) && self.has_nothing_to_do() {
             if shared.commands.is_empty() {
                 self.close(CloseReason::Drained);
             } else {
-                self.draining = Draining::AfterCommands;
+                self.set_draining(Flags::AFTER_COMMANDS);
                 shared.command(Command::CloseIdle(self.token));
             }
         }
@@ -76,42 +79,47 @@ impl Connection {
     }
 
     /// Tells the peer that nothing more will come, unless it was told before.
-    pub(super) fn end_output(&mut self, network: &mut dyn Network) -> io::Result<()> {
-        if self.holds.contains(Holds::FINISHED) {
+    pub(super) fn end_output(&mut self, network: &mut Outside<'_>) -> io::Result<()> {
+        if self.flags.contains(Flags::FINISHED) {
             return Ok(());
         }
-        self.holds.insert(Holds::FINISHED);
+        self.flags.insert(Flags::FINISHED);
         network.shutdown_write(self.token)
     }
 
     /// The loop has begun to drain: it is looked once more whether something has arrived, then it
     /// closes as soon as it has nothing left to do.
     pub(crate) const fn drain(&mut self) {
-        self.draining = Draining::WhenIdle;
+        self.set_draining(Flags::WHEN_IDLE);
         self.note(Readiness::READABLE);
     }
 
     /// All that was asked for before it had nothing left to do is done.
     pub(crate) fn close_idle(&mut self) {
-        self.draining = Draining::WhenIdle;
+        self.set_draining(Flags::WHEN_IDLE);
         if self.has_nothing_to_do() {
             self.close(CloseReason::Drained);
         }
     }
 
+    pub(super) const fn set_draining(&mut self, draining: Flags) {
+        self.flags.remove(Flags::DRAINING);
+        self.flags.insert(draining);
+    }
+
     pub(crate) const fn is_draining(&self) -> bool {
-        !matches!(self.draining, Draining::No)
+        self.flags.contains(Flags::DRAINING)
     }
 
     /// It was let in while the loop began to drain.
     pub(crate) const fn drain_newcomer(&mut self) {
-        self.draining = Draining::Newcomer;
+        self.set_draining(Flags::NEWCOMER);
     }
 
     /// The slot is about to be freed: gives the socket and the timers back.
-    pub(crate) fn release(&mut self, shared: &mut Shared, network: &mut dyn Network) {
-        shared.outbound_len -= usize::from(self.is_outbound);
-        match self.is_aborted {
+    pub(crate) fn release(&mut self, shared: &mut Shared, network: &mut Outside<'_>) {
+        shared.outbound_len -= usize::from(self.is_outbound());
+        match self.flags.contains(Flags::ABORTED) {
             true => network.abort(self.token),
             false => network.close(self.token),
         }

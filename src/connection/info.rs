@@ -50,7 +50,7 @@ impl Connection {
             bytes_received: self.bytes_received,
             bytes_sent: self.bytes_sent,
             frames: self.frames,
-            is_held_back: self.holds.contains(super::Holds::OUTPUT),
+            is_held_back: self.flags.contains(super::Flags::OUTPUT),
             identity: self.notes().and_then(|notes| notes.identity.as_ref()),
         }
     }

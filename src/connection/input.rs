@@ -1,9 +1,11 @@
 //! What a connection reads.
 
-use super::Connection;
+use super::{Connection, Flags};
 use crate::error::CloseReason;
 use crate::instant::Instant;
-use crate::network::{Network, Progress, Readiness};
+use crate::network::{Readiness, Transfer};
+use crate::outside::Outside;
+use crate::read_buffer::ReadBuffer;
 use crate::shared::Shared;
 
 impl Connection {
@@ -12,34 +14,44 @@ impl Connection {
     #[inline(always)]
     pub(crate) fn read(
         &mut self,
-        network: &mut dyn Network,
+        network: &mut Outside<'_>,
         buffer: &mut [u8],
         now: Instant,
     ) -> Option<usize> {
         match network.read(self.token, buffer) {
-            Ok(Progress::Done(0)) => {
-                self.is_end_due = true;
+            Transfer::Done(0) => {
+                self.flags.insert(Flags::END_DUE);
                 self.possible = Readiness::WRITABLE;
-                self.readiness = self.readiness.and(self.possible);
+                self.flags.remove(Flags::READABLE.with(Flags::HANGUP));
                 None
             }
-            Ok(Progress::Done(len)) => {
-                if len < buffer.len() && !self.readiness.contains(Readiness::HANGUP) {
-                    self.readiness = self.readiness.without(Readiness::READABLE);
+            Transfer::Done(len) => {
+                if len < buffer.len() && !self.flags.contains(Flags::HANGUP) {
+                    self.flags.remove(Flags::READABLE);
                 }
                 self.last_active = now;
                 Some(len)
             }
-            Ok(Progress::Blocked) => {
-                let blocked = Readiness::READABLE.with(Readiness::HANGUP);
-                self.readiness = self.readiness.without(blocked);
+            Transfer::Blocked => {
+                self.flags.remove(Flags::READABLE.with(Flags::HANGUP));
                 None
             }
-            Err(error) => {
+            Transfer::Failed(error) => {
                 self.cut(CloseReason::Reset(error.kind()));
                 None
             }
         }
+    }
+
+    /// Keeps input that could not be used up at once.
+    pub(crate) fn keep_input(&mut self, input: Box<ReadBuffer>) {
+        self.input = Some(input);
+        self.flags.insert(Flags::BUFFERED);
+    }
+
+    /// What was kept.
+    pub(crate) const fn take_input(&mut self) -> Option<Box<ReadBuffer>> {
+        self.input.take()
     }
 
     /// So many bytes were read.
@@ -49,7 +61,7 @@ impl Connection {
     }
 
     /// Reads and discards, until there is no more, or more than is put up with.
-    pub(crate) fn linger(&mut self, shared: &Shared, network: &mut dyn Network, buffer: &mut [u8]) {
+    pub(crate) fn linger(&mut self, shared: &Shared, network: &mut Outside<'_>, buffer: &mut [u8]) {
         let mut budget = shared.config.read_budget;
         while self.has_unread() && budget > 0 {
             let since = self.last_active;

@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::tie::Tie;
-use super::{Connection, Holds};
+use super::{Connection, Flags};
 use crate::error::{CloseReason, Refusal};
 use crate::instant::Instant;
 use crate::network::ConnectError;
@@ -138,14 +138,14 @@ impl Connection {
         let until = shared.now.after(wait).unwrap_or(Instant::END);
         let slowed_until = &mut self.notes_or_new().slowed_until;
         *slowed_until = (*slowed_until).max(Some(until));
-        self.holds.insert(Holds::SLOWED);
+        self.flags.insert(Flags::SLOWED);
         self.arm(shared);
     }
 
     /// Reads on after having been slowed.
     pub(super) fn quicken(&mut self, now: Instant) {
         self.notes_or_new().slowed_until = None;
-        self.holds.remove(Holds::SLOWED);
+        self.flags.remove(Flags::SLOWED);
         self.begin_again(now);
     }
 

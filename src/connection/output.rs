@@ -4,11 +4,11 @@ use std::io::IoSlice;
 
 use bytes::Bytes;
 
-use super::{Connection, Holds};
+use super::{Connection, Flags};
 use crate::command::Slow;
 use crate::error::CloseReason;
-use crate::instant::Instant;
-use crate::network::{Network, Progress, Readiness};
+use crate::network::Transfer;
+use crate::outside::Outside;
 use crate::shared::Shared;
 use crate::write_queue::{MAX_PARTS, WriteQueue};
 
@@ -25,12 +25,24 @@ pub(crate) enum Delivery {
 impl Connection {
     /// So many bytes were written.
     #[inline]
-    pub(crate) const fn count_sent(&mut self, len: usize) {
+    fn count_sent(&mut self, shared: &mut Shared, len: usize) {
+        // Neither overflows within 584 years.
         self.bytes_sent = self.bytes_sent.wrapping_add(len as u64);
+        shared.metrics.bytes_sent = shared.metrics.bytes_sent.wrapping_add(len as u64);
+    }
+
+    /// What it has sent in this event fills its room.
+    pub(crate) const fn note_full(&mut self) {
+        self.flags.insert(Flags::FULL);
+    }
+
+    pub(crate) const fn is_full(&self) -> bool {
+        self.flags.contains(Flags::FULL)
     }
 
     /// Moves what the callbacks sent towards the peer, and what waited before it.
-    pub(crate) fn flush(&mut self, shared: &mut Shared, network: &mut dyn Network) {
+    pub(crate) fn flush(&mut self, shared: &mut Shared, network: &mut Outside<'_>) {
+        self.flags.remove(Flags::FULL);
         if self.is_closed() {
             shared.output.clear();
         } else if self.queue.is_some() {
@@ -41,14 +53,14 @@ impl Connection {
     }
 
     /// Writes the output at once, and queues what the kernel refuses or the budget forbids.
-    #[inline(always)]
-    pub(super) fn flush_output(&mut self, shared: &mut Shared, network: &mut dyn Network) {
+    fn flush_output(&mut self, shared: &mut Shared, network: &mut Outside<'_>) {
         let mut sent = 0;
         if let Some(bytes) = shared.output.as_single() {
             let portion = &bytes[..bytes.len().min(shared.write_left)];
-            sent = self.write_now(network, portion, shared.now);
-            if sent == bytes.len() || self.is_closed() {
-                shared.write_left -= sent;
+            let outcome = self.write_now(network, portion);
+            let (offered, whole) = (portion.len(), bytes.len());
+            sent = self.note_written(shared, outcome, offered);
+            if sent == whole || self.is_closed() {
                 shared.output.clear();
                 return;
             }
@@ -56,35 +68,70 @@ impl Connection {
         self.queue_output(shared, network, sent);
     }
 
-    /// Writes as much of `portion` as the kernel takes, with nothing queued before it; says how
-    /// much that was.
+    /// Writes the output of a connection with nothing special about it. Unless all of it can be
+    /// written at once, which this says, the rest is queued, or the connection broke.
     #[inline(always)]
-    pub(super) fn write_now(
-        &mut self,
-        network: &mut dyn Network,
-        portion: &[u8],
-        now: Instant,
-    ) -> usize {
-        if portion.is_empty() || !self.readiness.contains(Readiness::WRITABLE) {
-            return 0;
+    pub(crate) fn write_output(&mut self, shared: &mut Shared, network: &mut Outside<'_>) -> bool {
+        let Some(bytes) = shared.output.as_single().filter(|b| b.len() <= shared.write_left) else {
+            return false;
+        };
+        if bytes.is_empty() {
+            return true;
         }
-        match network.write(self.token, portion) {
-            Ok(Progress::Done(len)) => {
-                self.last_active = now;
-                if len < portion.len() {
-                    self.readiness = self.readiness.without(Readiness::WRITABLE);
-                }
-                len
+        match network.write(self.token, bytes) {
+            // It was read from in this event, so it is known to be active. The budget is for this
+            // event, in which nothing more is written.
+            Transfer::Done(len) if len == bytes.len() => {
+                self.count_sent(shared, len);
+                shared.output.forget();
+                true
             }
-            Ok(Progress::Blocked) => {
-                self.readiness = self.readiness.without(Readiness::WRITABLE);
-                0
+            outcome => {
+                self.keep_output(shared, network, outcome);
+                false
             }
-            Err(error) => {
+        }
+    }
+
+    /// Not all of the output was written in one go: queues the rest, unless the connection broke.
+    #[cold]
+    fn keep_output(&mut self, shared: &mut Shared, network: &mut Outside<'_>, outcome: Transfer) {
+        let offered = shared.output.len();
+        let sent = self.note_written(shared, outcome, offered);
+        if self.is_closed() {
+            shared.output.clear();
+        } else {
+            self.queue_output(shared, network, sent);
+        }
+    }
+
+    /// Writes as much of `portion` as the kernel takes, with nothing queued before it.
+    fn write_now(&self, network: &mut Outside<'_>, portion: &[u8]) -> Transfer {
+        if portion.is_empty() || !self.flags.contains(Flags::WRITABLE) {
+            return Transfer::Done(0);
+        }
+        network.write(self.token, portion)
+    }
+
+    /// This is what came of an attempt to write `offered` bytes; says how many were written.
+    fn note_written(&mut self, shared: &mut Shared, outcome: Transfer, offered: usize) -> usize {
+        let sent = match outcome {
+            Transfer::Done(len) => len,
+            Transfer::Blocked => 0,
+            Transfer::Failed(error) => {
                 self.cut(CloseReason::Reset(error.kind()));
-                0
+                return 0;
             }
+        };
+        if sent < offered {
+            self.flags.remove(Flags::WRITABLE);
         }
+        if sent > 0 {
+            self.last_active = shared.now;
+        }
+        shared.write_left -= sent;
+        self.count_sent(shared, sent);
+        sent
     }
 
     /// Sends bytes that others may be sent too, without a copy: what the kernel does not take at
@@ -92,7 +139,7 @@ impl Connection {
     pub(crate) fn deliver(
         &mut self,
         shared: &mut Shared,
-        network: &mut dyn Network,
+        network: &mut Outside<'_>,
         bytes: &Bytes,
         slow: Slow,
     ) -> Delivery {
@@ -126,20 +173,23 @@ impl Connection {
     pub(super) fn write_or_queue(
         &mut self,
         shared: &mut Shared,
-        network: &mut dyn Network,
+        network: &mut Outside<'_>,
         bytes: &[u8],
         queue_rest: impl FnOnce(&mut WriteQueue, usize),
     ) -> Option<usize> {
         let portion = &bytes[..bytes.len().min(shared.write_left)];
-        let has_queue = self.queue.is_some();
-        let sent = if has_queue { 0 } else { self.write_now(network, portion, shared.now) };
-        shared.write_left -= sent;
+        let mut sent = 0;
+        if self.queue.is_none() {
+            let outcome = self.write_now(network, portion);
+            sent = self.note_written(shared, outcome, portion.len());
+        }
         if self.is_closed() {
             return None;
         }
         if sent < bytes.len() {
             let now = shared.now;
             queue_rest(self.queue.get_or_insert_with(|| Box::new(WriteQueue::new(now))), sent);
+            self.flags.insert(Flags::BUFFERED);
             self.check_watermarks(shared);
         }
         Some(sent)
@@ -147,41 +197,38 @@ impl Connection {
 
     /// Queues the output but its first `sent` bytes, which the kernel took.
     #[inline(never)]
-    fn queue_output(&mut self, shared: &mut Shared, network: &mut dyn Network, sent: usize) {
-        shared.write_left -= sent;
+    fn queue_output(&mut self, shared: &mut Shared, network: &mut Outside<'_>, sent: usize) {
         let mut queue = WriteQueue::new(shared.now);
         queue.append(&mut shared.output, sent);
         self.queue = Some(Box::new(queue));
+        self.flags.insert(Flags::BUFFERED);
         self.flush_queue(shared, network);
     }
 
     /// Queues the output and writes as much of the queue as the kernel takes.
-    fn flush_queue(&mut self, shared: &mut Shared, network: &mut dyn Network) {
-        let Some(queue) = &mut self.queue else { return };
-        if !shared.output.is_empty() {
+    fn flush_queue(&mut self, shared: &mut Shared, network: &mut Outside<'_>) {
+        if let Some(queue) = &mut self.queue
+            && !shared.output.is_empty()
+        {
             queue.append(&mut shared.output, 0);
         }
-        let can_write = |readiness: Readiness| readiness.contains(Readiness::WRITABLE);
-        while shared.write_left > 0 && queue.len() > 0 && can_write(self.readiness) {
+        while shared.write_left > 0
+            && self.flags.contains(Flags::WRITABLE)
+            && let Some(queue) = self.queue.as_mut().filter(|queue| queue.len() > 0)
+        {
             let mut slices = [IoSlice::new(&[]); MAX_PARTS];
             let count = queue.fill_slices(&mut slices, shared.write_left);
             let offered: usize = slices[..count].iter().map(|slice| slice.len()).sum();
-            let sent = match network.write_vectored(self.token, &slices[..count]) {
-                Ok(Progress::Done(len)) => len,
-                Ok(Progress::Blocked) => 0,
-                Err(error) => {
-                    self.cut(CloseReason::Reset(error.kind()));
-                    return;
-                }
-            };
-            if sent < offered {
-                self.readiness = self.readiness.without(Readiness::WRITABLE);
+            let outcome = network.write_vectored(self.token, &slices[..count]);
+            let sent = self.note_written(shared, outcome, offered);
+            if self.is_closed() {
+                return;
             }
-            if sent > 0 {
+            if let Some(queue) = &mut self.queue
+                && sent > 0
+            {
                 queue.consume(sent, shared.now);
-                self.last_active = shared.now;
             }
-            shared.write_left -= sent;
         }
         self.check_watermarks(shared);
     }
@@ -189,8 +236,8 @@ impl Connection {
     /// Gives up what waits, which then holds nobody back any more.
     pub(super) fn drop_queue(&mut self, shared: &mut Shared) {
         self.queue = None;
-        shared.held_back_len -= usize::from(self.holds.contains(Holds::OUTPUT));
-        self.holds.remove(Holds::OUTPUT);
+        shared.held_back_len -= usize::from(self.flags.contains(Flags::OUTPUT));
+        self.flags.remove(Flags::OUTPUT);
     }
 
     /// Holds the peer back or lets it go on, by the length of its queue.
@@ -203,10 +250,10 @@ impl Connection {
         if len > config.write_limit {
             self.cut(CloseReason::WriteLimit);
         } else if len >= config.high_watermark {
-            shared.held_back_len += usize::from(!self.holds.contains(Holds::OUTPUT));
-            self.holds.insert(Holds::OUTPUT);
-        } else if len <= config.low_watermark && self.holds.contains(Holds::OUTPUT) {
-            self.holds.remove(Holds::OUTPUT);
+            shared.held_back_len += usize::from(!self.flags.contains(Flags::OUTPUT));
+            self.flags.insert(Flags::OUTPUT);
+        } else if len <= config.low_watermark && self.flags.contains(Flags::OUTPUT) {
+            self.flags.remove(Flags::OUTPUT);
             shared.held_back_len -= 1;
             self.begin_again(shared.now);
         }

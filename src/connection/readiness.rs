@@ -1,31 +1,31 @@
 //! What a connection can do now, and what it has still to do.
 
-use super::{Connection, Draining, Holds, Phase};
+use super::{Connection, Flags, Phase};
 use crate::instant::Instant;
 use crate::network::Readiness;
 
 impl Connection {
     #[inline]
     pub(crate) const fn note(&mut self, readiness: Readiness) {
-        self.readiness = self.readiness.with(readiness.and(self.possible));
-        self.holds.remove(Holds::UNANNOUNCED);
+        self.flags.insert(Flags::ready(readiness.and(self.possible)));
+        self.flags.remove(Flags::UNANNOUNCED);
     }
 
     /// Takes it off the list of those that have work left, on which it is if this says so.
     #[inline]
     pub(crate) const fn unlist_ready(&mut self) -> bool {
-        std::mem::replace(&mut self.is_listed_ready, false)
+        self.flags.take(Flags::LISTED_READY)
     }
 
     #[inline]
     pub(crate) const fn is_listed_ready(&self) -> bool {
-        self.is_listed_ready
+        self.flags.contains(Flags::LISTED_READY)
     }
 
     /// Whether frames may be run now.
     #[inline]
     pub(crate) const fn may_run(&self) -> bool {
-        self.holds.is_empty()
+        !self.flags.contains(Flags::HOLDS)
     }
 
     /// Whether reading now may bring something.
@@ -36,12 +36,12 @@ impl Connection {
 
     /// Whether there is something to do that no event will announce.
     pub(super) fn has_work(&self) -> bool {
-        let writable = self.readiness.contains(Readiness::WRITABLE);
+        let writable = self.flags.contains(Flags::WRITABLE);
         match self.phase {
             Phase::Open => {
                 (self.queue.is_some() && writable)
                     || self.may_read()
-                    || (self.may_run() && (self.has_frames_waiting() || self.is_end_due))
+                    || (self.may_run() && (self.has_frames_waiting() || self.is_end_due()))
             }
             Phase::Flushing => writable,
             Phase::Lingering => self.has_unread(),
@@ -52,28 +52,28 @@ impl Connection {
     /// Whether the kernel may have input for it that was not read.
     #[inline]
     pub(super) const fn has_unread(&self) -> bool {
-        self.readiness.contains(Readiness::READABLE)
+        self.flags.contains(Flags::READABLE)
     }
 
     /// Whether the handler is still to be told that the peer finished.
     #[inline]
     pub(crate) const fn is_end_due(&self) -> bool {
-        self.is_end_due
+        self.flags.contains(Flags::END_DUE)
     }
 
     /// The handler is about to be told that the peer finished.
     pub(crate) const fn note_end_told(&mut self) {
-        self.is_end_due = false;
+        self.flags.remove(Flags::END_DUE);
     }
 
     /// Whether what the end of the stream left of the input was run.
     pub(crate) const fn has_run_last(&self) -> bool {
-        self.has_run_last
+        self.flags.contains(Flags::LAST_RUN)
     }
 
     /// What the end of the stream left of the input is about to be run.
     pub(crate) const fn note_last_run(&mut self) {
-        self.has_run_last = true;
+        self.flags.insert(Flags::LAST_RUN);
     }
 
     /// Whether input waits that is worth decoding.
@@ -85,24 +85,28 @@ impl Connection {
     #[inline]
     pub(crate) const fn ran_frames(&mut self, count: usize) {
         self.frames = self.frames.wrapping_add(count as u64);
-        if count > 0 && matches!(self.draining, Draining::Newcomer) {
-            self.draining = Draining::WhenIdle;
+    }
+
+    /// A frame was run: a newcomer has asked for what he came for.
+    pub(crate) const fn note_active_newcomer(&mut self) {
+        if self.flags.contains(Flags::NEWCOMER) {
+            self.set_draining(Flags::WHEN_IDLE);
         }
     }
 
     /// Whether the handler owes it an answer that comes later.
     pub(crate) const fn set_busy(&mut self, is_busy: bool) {
-        self.is_busy = is_busy;
+        self.flags.set(Flags::BUSY, is_busy);
     }
 
     pub(crate) const fn pause(&mut self) {
-        self.holds.insert(Holds::PAUSED);
+        self.flags.insert(Flags::PAUSED);
     }
 
     pub(crate) fn resume(&mut self, now: Instant) {
         // To go on with what was not held up is nothing that lets a frame dribble in for longer.
-        if self.holds.contains(Holds::PAUSED) {
-            self.holds.remove(Holds::PAUSED);
+        if self.flags.contains(Flags::PAUSED) {
+            self.flags.remove(Flags::PAUSED);
             self.begin_again(now);
         }
     }

@@ -15,17 +15,17 @@
 //! puts it on the loop's list of those whose pair is to be looked at; the loop then reads the one
 //! and writes the other, since the two may be of different endpoints.
 
-use super::{Connection, Holds, Phase};
+use super::{Connection, Flags, Phase};
 use crate::config::Config;
 use crate::error::CloseReason;
 use crate::instant::Instant;
-use crate::network::{Network, Readiness};
+use crate::outside::Outside;
 use crate::shared::{Relay, Shared};
 use crate::token::Token;
 use crate::write_queue::WriteQueue;
 
 /// What holds back bytes that are only passed on.
-const HELD_UP: Holds = Holds::PAUSED.with(Holds::SLOWED);
+const HELD_UP: Flags = Flags::PAUSED.with(Flags::SLOWED);
 
 /// To whom a connection is tied.
 #[derive(Debug)]
@@ -42,13 +42,13 @@ pub(crate) struct Tie {
 /// How the loop ties two of them, and looks at them.
 impl Connection {
     pub(crate) const fn is_tied(&self) -> bool {
-        self.holds.contains(Holds::TIED)
+        self.flags.contains(Flags::TIED)
     }
 
     /// From now on it is `partner` that gets what comes.
     pub(crate) fn tie(&mut self, partner: Token, config: &Config) {
-        self.holds.insert(Holds::TIED);
-        self.holds.remove(Holds::PAUSED);
+        self.flags.insert(Flags::TIED);
+        self.flags.remove(Flags::PAUSED);
         let write_left = config.write_budget;
         self.notes_or_new().tie =
             Some(Tie { partner, is_listed: false, is_cut: false, write_left });
@@ -97,7 +97,7 @@ impl Connection {
         }
         self.untie();
         if is_cut {
-            self.is_aborted = true;
+            self.flags.insert(Flags::ABORTED);
             self.cut(CloseReason::PartnerGone);
         } else {
             self.close(CloseReason::PartnerGone);
@@ -135,7 +135,7 @@ impl Connection {
     }
 
     fn untie(&mut self) -> Option<Tie> {
-        self.holds.remove(Holds::TIED);
+        self.flags.remove(Flags::TIED);
         self.notes_mut()?.tie.take()
     }
 
@@ -153,10 +153,10 @@ impl Connection {
     /// How many bytes the partner may bring at a time: none while what it brought waits, and none
     /// beyond the high watermark unless some of them may leave at once.
     pub(crate) fn relay_room(&self, config: &Config) -> usize {
-        if !self.is_open() || self.holds.contains(Holds::OUTPUT) {
+        if !self.is_open() || self.flags.contains(Flags::OUTPUT) {
             return 0;
         }
-        match self.queue.is_none() && self.readiness.contains(Readiness::WRITABLE) {
+        match self.queue.is_none() && self.flags.contains(Flags::WRITABLE) {
             true => config.write_limit,
             false => config.high_watermark - self.queued_len(),
         }
@@ -166,7 +166,7 @@ impl Connection {
     pub(crate) const fn may_draw(&self) -> bool {
         self.is_tied()
             && matches!(self.phase, Phase::Open)
-            && !self.holds.contains(HELD_UP)
+            && !self.flags.contains(HELD_UP)
             && (self.input.is_some() || self.has_unread())
     }
 
@@ -176,7 +176,7 @@ impl Connection {
     pub(crate) fn draw(
         &mut self,
         shared: &mut Shared,
-        network: &mut dyn Network,
+        network: &mut Outside<'_>,
         buffer: &mut [u8],
         read_left: &mut usize,
     ) -> Option<usize> {
@@ -205,12 +205,9 @@ impl Connection {
     }
 
     /// Writes what the partner brought, and queues what the kernel refuses or the budget forbids.
-    pub(crate) fn pass_on(&mut self, shared: &mut Shared, network: &mut dyn Network, bytes: &[u8]) {
+    pub(crate) fn pass_on(&mut self, shared: &mut Shared, network: &mut Outside<'_>, bytes: &[u8]) {
         let queue_rest = |queue: &mut WriteQueue, sent| queue.append_copy(&bytes[sent..]);
-        if let Some(sent) = self.write_or_queue(shared, network, bytes, queue_rest) {
-            self.count_sent(sent);
-            shared.metrics.bytes_sent += sent as u64;
-        }
+        self.write_or_queue(shared, network, bytes, queue_rest);
     }
 
     /// Whether its peer has finished and everything it sent was passed on.
@@ -220,11 +217,11 @@ impl Connection {
 
     /// Whether its peer was told the end of the partner's stream.
     pub(crate) const fn has_ended_output(&self) -> bool {
-        self.is_open() && self.holds.contains(Holds::FINISHED)
+        self.is_open() && self.flags.contains(Flags::FINISHED)
     }
 
     /// The partner is spent: tells the peer so, behind everything it is owed.
-    pub(crate) fn pass_end(&mut self, network: &mut dyn Network) {
+    pub(crate) fn pass_end(&mut self, network: &mut Outside<'_>) {
         if self.phase == Phase::Open
             && self.queue.is_none()
             && let Err(error) = self.end_output(network)

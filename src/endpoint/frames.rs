@@ -1,153 +1,233 @@
 //! From bytes to frames to the handler, within a connection's budgets.
 
-use std::ops::Range;
-
 use super::announce;
 use crate::codec::{Codec, Decoded};
 use crate::connection::Phase;
+use crate::connections::Peer;
 use crate::error::{CloseReason, FrameError, FrameFault};
-use crate::handler::{Handler, Session, guard, panicked};
+use crate::handler::{Handler, PeerOf, Session, guard, panicked};
 use crate::layers::{Layers, Passage};
 use crate::middleware::Frame;
 use crate::panics::catch;
 use crate::read_buffer::ReadBuffer;
-use crate::turn::Bench;
+use crate::turn::{Bench, Turn};
 
 /// A short beginning of a frame is put before what is read next, in the shared buffer; a longer one
 /// is read on where it is.
 const JOIN_LEN: usize = 4096;
 
-/// Does for a connection whatever is possible, within its budgets.
+/// Whether a connection is to be served on at once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Next {
+    /// There is more to do, and its budgets allow it.
+    Again,
+    /// An event, or its place on the loop's list, brings it here again.
+    Wait,
+}
+
+/// Does for a connection what is possible: reads once, runs frames, and sends what came of them.
+///
+/// Nearly every connection is open, with nothing kept, nothing held and no layer that looks at its
+/// frames, nearly every time. This is the way of those, with as little in it as can be; whatever
+/// turns out to be different goes on in [`serve_rest`], or was from the beginning and goes through
+/// [`serve_other`].
 #[inline(always)]
 pub(super) fn serve<H: Handler>(
     handler: &mut H,
+    peer: &mut PeerOf<H>,
+    turn: &mut Turn<'_>,
+) -> Next {
+    let Peer { connection, codec, state } = peer;
+    let Turn { network, shared, bench } = turn;
+    let session = &mut Session { connection, codec, state, shared, network: network.lend() };
+    if !session.connection.is_poised() || session.connection.is_watched() {
+        return serve_other(handler, session, bench);
+    }
+    let (now, buffer) = (session.shared.now, &mut *bench.buffer);
+    let Some(len) = session.connection.read(&mut session.network, buffer, now) else {
+        return wind_up(handler, session, bench.layers);
+    };
+    let before = session.shared.frames_left;
+    let ran = catch(|| run_plain(handler, session, &mut buffer[..len]));
+    session.count(len, before.wrapping_sub(session.shared.frames_left));
+    if let Some(Ran { consumed, .. }) = ran
+        && consumed >= len
+        && session.connection.is_plain()
+        && session.settle_plain()
+    {
+        return Next::Wait;
+    }
+    serve_rest(handler, session, bench, len, ran)
+}
+
+/// Decodes and runs the frames in `input`, which is not empty, of a connection that has nothing
+/// special about it, as long as that is so.
+#[inline(always)]
+fn run_plain<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, input: &mut [u8]) -> Ran {
+    let input_len = input.len();
+    let mut rest = input;
+    loop {
+        session.shared.mark = session.shared.output.mark();
+        let rest_len = rest.len();
+        let consumed = input_len - rest_len;
+        let len = match session.codec.decode(rest) {
+            Ok(Decoded::Frame { frame, consumed: len }) => {
+                session.shared.frames_left = session.shared.frames_left.wrapping_sub(1);
+                if let Err(error) = handler.on_frame(session, frame) {
+                    session.connection.close(CloseReason::Failed(error));
+                }
+                len
+            }
+            Ok(Decoded::Incomplete { need }) => {
+                return Ran { consumed, need: need.max(rest_len + 1) };
+            }
+            Err(error) => return malformed(session, error, consumed),
+        };
+        match rest.get_mut(len..) {
+            Some(behind) if len > 0 => rest = behind,
+            _ => return impossible(session, consumed),
+        }
+        if rest.is_empty() || session.shared.frames_left == 0 || !session.may_run() {
+            return Ran { consumed: input_len - rest.len(), need: 0 };
+        }
+    }
+}
+
+/// The connection has `len` bytes of input in the shared buffer, of which some may have been run,
+/// and is not as it was any more; or something panicked.
+#[inline(never)]
+fn serve_rest<H: Handler>(
+    handler: &mut H,
     session: &mut Session<'_, H>,
     bench: &mut Bench<'_>,
-) {
-    if session.connection.phase() == Phase::Open {
-        serve_open(handler, session, bench);
-    } else {
-        serve_other(handler, session, bench);
+    len: usize,
+    ran: Option<Ran>,
+) -> Next {
+    session.shared.read_left = session.shared.read_left.saturating_sub(len);
+    let mut ran = ran.unwrap_or_else(|| {
+        panicked(session);
+        Ran { consumed: len, need: 0 }
+    });
+    if ran.consumed < len && ran.need == 0 && session.may_go_on() {
+        let more = run_all(handler, session, &mut bench.buffer[ran.consumed..len], bench.layers);
+        ran = Ran { consumed: ran.consumed + more.consumed, need: more.need };
     }
+    if ran.consumed < len {
+        keep(session, bench.buffer, None, len, ran);
+    }
+    wind_up(handler, session, bench.layers)
 }
 
-/// Does what there is to do before it is open, or after.
+/// As [`serve`], for a connection that may be anything.
 #[inline(never)]
-fn serve_other<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, bench: &mut Bench<'_>) {
+fn serve_other<H: Handler>(
+    handler: &mut H,
+    session: &mut Session<'_, H>,
+    bench: &mut Bench<'_>,
+) -> Next {
+    if session.connection.is_listed_ready() {
+        // Whoever is on the list is served when it is his turn, and once a turn.
+        return Next::Wait;
+    }
+    let (mut kept, len) = prepare(handler, session, bench.buffer);
+    if len > 0 || kept.is_some() {
+        let in_place = kept.as_mut().filter(|_| len == 0);
+        let input = in_place.map_or(&mut bench.buffer[..len], |kept| kept.filled());
+        let input_len = input.len();
+        let ran = run_all(handler, session, input, bench.layers);
+        if ran.consumed < input_len || kept.is_some() {
+            keep(session, bench.buffer, kept, len, ran);
+        }
+    }
+    wind_up(handler, session, bench.layers)
+}
+
+/// Does what comes before the frames of a connection that is not open, or has something waiting.
+/// Makes input ready to be decoded, if possible: at the beginning of the shared buffer, as many
+/// bytes as this says; or, if it says zero, where it was kept.
+#[inline(never)]
+fn prepare<H: Handler>(
+    handler: &mut H,
+    session: &mut Session<'_, H>,
+    buffer: &mut [u8],
+) -> (Option<Box<ReadBuffer>>, usize) {
     match session.connection.phase() {
-        Phase::Connecting => connect(handler, session),
+        Phase::Open => {}
+        Phase::Connecting => {
+            connect(handler, session);
+            return (None, 0);
+        }
         Phase::Lingering => {
-            session.connection.linger(session.shared, session.network, bench.buffer);
+            session.connection.linger(session.shared, &mut session.network, buffer);
+            return (None, 0);
         }
         // What waits is flushed when the event is settled.
-        Phase::Open | Phase::Flushing | Phase::Closed => {}
+        Phase::Flushing | Phase::Closed => return (None, 0),
     }
-}
-
-/// Flushes what waits, reads, and runs frames; counts what that came to.
-#[inline(always)]
-fn serve_open<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, bench: &mut Bench<'_>) {
     if session.connection.queued_len() > 0 {
-        session.connection.flush(session.shared, session.network);
+        session.connection.flush(session.shared, &mut session.network);
     }
-    let config = &session.shared.config;
-    let (bytes, frames) = (config.read_budget, config.frame_budget);
-    let mut budget = Budget { bytes, frames };
-    if catch(|| run(handler, session, bench, &mut budget)).is_none() {
-        panicked(session);
+    session.shared.room = session.output_room();
+    match session.connection.take_input() {
+        Some(kept) => read_on(session, buffer, kept),
+        None if may_read(session) => (None, read(session, buffer)),
+        None => (None, 0),
     }
-    let (bytes, frames) = (bytes.wrapping_sub(budget.bytes), frames.wrapping_sub(budget.frames));
-    session.connection.ran_frames(frames);
-    session.connection.count_received(bytes);
-    let metrics = &mut session.shared.metrics;
-    metrics.frames = metrics.frames.wrapping_add(frames as u64);
-    metrics.bytes_received = metrics.bytes_received.wrapping_add(bytes as u64);
 }
 
 /// Something has happened to a connection that is being made. If it is made now, it is served when
 /// it is its turn.
 fn connect<H: Handler>(handler: &mut H, session: &mut Session<'_, H>) {
-    if session.connection.check_connected(session.shared, session.network) {
+    if session.connection.check_connected(session.shared, &mut session.network) {
         session.shared.metrics.connects_succeeded += 1;
         announce(handler, session);
     }
 }
 
-/// What a connection may still do in this turn.
-struct Budget {
-    bytes: usize,
-    frames: usize,
-}
-
-/// Runs the frames that wait, then reads and runs more.
-#[inline(always)]
-fn run<H: Handler>(
-    handler: &mut H,
-    session: &mut Session<'_, H>,
-    bench: &mut Bench<'_>,
-    budget: &mut Budget,
-) {
-    let Bench { buffer, layers } = bench;
-    let buffer = &mut **buffer;
-    loop {
-        let (mut kept, len) = match session.connection.input.take() {
-            None if may_read(session, budget) => match read(session, buffer, budget) {
-                Some(len) => (None, len),
-                None => break,
-            },
-            None => break,
-            Some(kept) => match read_on(session, buffer, kept, budget) {
-                Some((kept, len)) => (Some(kept), len),
-                None => break,
-            },
-        };
-        let in_place = kept.as_mut().filter(|_| len == 0);
-        let input = in_place.map_or(&mut buffer[..len], |kept| kept.filled());
-        let ran = run_frames(handler, session, input, budget, layers);
-        if ran.consumed < input.len() || kept.is_some() {
-            keep(session, buffer, kept, len, ran);
-        } else if !session.connection.may_read() {
-            break;
-        }
+/// After the frames: goes on if that is possible, or sees to the end of the stream and to whatever
+/// else is due.
+#[inline(never)]
+fn wind_up<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, layers: &mut Layers) -> Next {
+    if session.shared.frames_left < session.shared.config.frame_budget {
+        session.connection.note_active_newcomer();
     }
-    if session.connection.is_end_due() && session.connection.may_run() {
-        run_end(handler, session, layers);
+    let has_frames = session.connection.has_frames_waiting() && session.connection.may_run();
+    if may_read(session) || (has_frames && session.shared.frames_left > 0) {
+        return Next::Again;
     }
+    if session.connection.is_end_due()
+        && session.connection.may_run()
+        && catch(|| run_end(handler, session, layers)).is_none()
+    {
+        panicked(session);
+    }
+    session.settle();
+    Next::Wait
 }
 
 #[inline]
-fn may_read<H: Handler>(session: &Session<'_, H>, budget: &Budget) -> bool {
-    budget.bytes > 0 && budget.frames > 0 && session.connection.may_read()
+fn may_read<H: Handler>(session: &Session<'_, H>) -> bool {
+    session.shared.read_left > 0 && session.shared.frames_left > 0 && session.connection.may_read()
 }
 
 /// Reads into `buffer`, within the budget; says how many bytes came, if any.
-#[inline(always)]
-fn read<H: Handler>(
-    session: &mut Session<'_, H>,
-    buffer: &mut [u8],
-    budget: &mut Budget,
-) -> Option<usize> {
-    let room = buffer.len().min(budget.bytes);
-    let len = session.connection.read(session.network, &mut buffer[..room], session.shared.now)?;
-    budget.bytes -= len;
-    Some(len)
+fn read<H: Handler>(session: &mut Session<'_, H>, buffer: &mut [u8]) -> usize {
+    let room = buffer.len().min(session.shared.read_left);
+    let (now, buffer) = (session.shared.now, &mut buffer[..room]);
+    let read = session.connection.read(&mut session.network, buffer, now);
+    let len = read.unwrap_or_default();
+    session.shared.read_left -= len;
+    session.count(len, 0);
+    len
 }
 
-/// Makes input that was kept worth decoding, if possible: at the beginning of the shared buffer,
-/// whose first bytes it then is, as many as this says; or, if it says zero, where it was kept.
-#[inline(never)]
+/// Makes input that was kept worth decoding, if possible.
 fn read_on<H: Handler>(
     session: &mut Session<'_, H>,
     buffer: &mut [u8],
     mut kept: Box<ReadBuffer>,
-    budget: &mut Budget,
-) -> Option<(Box<ReadBuffer>, usize)> {
-    let mut len = 0;
-    while kept.missing() > 0 {
-        if !may_read(session, budget) {
-            session.connection.input = Some(kept);
-            return None;
-        }
+) -> (Option<Box<ReadBuffer>>, usize) {
+    while kept.missing() > 0 && may_read(session) {
         let before = kept.len();
         let is_short = kept.is_short(JOIN_LEN, buffer.len());
         let space = if is_short {
@@ -156,25 +236,22 @@ fn read_on<H: Handler>(
         } else {
             kept.space()
         };
-        let Some(read) = read(session, space, budget) else {
-            session.connection.input = Some(kept);
-            return None;
-        };
-        if !is_short {
+        let read = read(session, space);
+        if read == 0 {
+            break;
+        } else if !is_short {
             kept.fill(read);
         } else if read < kept.missing() {
             kept.append(&buffer[before..before + read]);
         } else {
-            len = before + read;
-            break;
+            return (Some(kept), before + read);
         }
     }
-    let may_run = budget.frames > 0 && session.connection.may_run();
-    if !may_run && len == 0 {
-        session.connection.input = Some(kept);
-        return None;
+    if kept.missing() == 0 && session.shared.frames_left > 0 && session.connection.may_run() {
+        return (Some(kept), 0);
     }
-    Some((kept, len))
+    session.connection.keep_input(kept);
+    (None, 0)
 }
 
 /// How far the frames of an input were run.
@@ -186,51 +263,81 @@ struct Ran {
     need: usize,
 }
 
-/// Decodes and runs the frames in `input`, until there is no whole one, or something stops it.
-#[inline(always)]
+/// Runs the frames in `input`, of which there is some and may be run; whatever panics ends this
+/// connection only.
+fn run_all<H: Handler>(
+    handler: &mut H,
+    session: &mut Session<'_, H>,
+    input: &mut [u8],
+    layers: &mut Layers,
+) -> Ran {
+    let (before, input_len) = (session.shared.frames_left, input.len());
+    let ran = catch(|| run_frames(handler, session, input, layers, Decoding::Next));
+    session.count(0, before - session.shared.frames_left);
+    ran.unwrap_or_else(|| {
+        panicked(session);
+        Ran { consumed: input_len, need: 0 }
+    })
+}
+
+/// What the codec is asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Decoding {
+    /// The next frame.
+    Next,
+    /// What the end of the stream has made of what is left.
+    Last,
+}
+
+/// Decodes and runs the frames in `input`, until there is no whole one, or something stops it. As
+/// [`run_plain`], for a connection that may be anything.
+#[inline(never)]
 fn run_frames<H: Handler>(
     handler: &mut H,
     session: &mut Session<'_, H>,
     input: &mut [u8],
-    budget: &mut Budget,
     layers: &mut Layers,
+    decoding: Decoding,
 ) -> Ran {
     let is_watched = session.connection.is_watched();
     if is_watched {
         layers.look_at(session.connection, input);
     }
-    let mut room = session.output_room();
     let input_len = input.len();
     let mut consumed = 0;
-    let mut need = 0;
-    while consumed < input_len && budget.frames > 0 && session.connection.may_run() {
+    loop {
         session.shared.mark = session.shared.output.mark();
-        match session.codec.decode(&mut input[consumed..]) {
+        let rest = &mut input[consumed..];
+        let rest_len = rest.len();
+        let decoded = match decoding {
+            Decoding::Next => session.codec.decode(rest),
+            Decoding::Last => session.codec.decode_end(rest).map(|last| match last {
+                Some(frame) => Decoded::Frame { frame, consumed: rest_len },
+                None => Decoded::Incomplete { need: 0 },
+            }),
+        };
+        match decoded {
             Ok(Decoded::Frame { frame, consumed: len }) => {
-                budget.frames -= 1;
-                let range = consumed..consumed + len;
-                if (!is_watched || is_let_through(handler, session, layers, range))
+                session.shared.frames_left = session.shared.frames_left.wrapping_sub(1);
+                if (!is_watched || is_let_through(handler, session, layers, consumed, len))
                     && let Err(error) = handler.on_frame(session, frame)
                 {
                     session.connection.close(CloseReason::Failed(error));
                 }
+                if (len == 0 && decoding == Decoding::Next) || len > rest_len {
+                    return impossible(session, consumed);
+                }
                 consumed += len;
-                if len == 0 || consumed > input_len {
-                    close_malformed(session, IMPOSSIBLE_FRAME);
-                }
-                if session.shared.output.len() >= room {
-                    session.connection.flush(session.shared, session.network);
-                    room = session.output_room();
-                }
             }
-            Ok(Decoded::Incomplete { need: asked }) => {
-                need = asked.max(input_len - consumed + 1);
-                break;
+            Ok(Decoded::Incomplete { need }) => {
+                return Ran { consumed, need: need.max(rest_len + 1) };
             }
-            Err(error) => close_malformed(session, error),
+            Err(error) => return malformed(session, error, consumed),
+        }
+        if consumed >= input_len || !session.may_go_on() {
+            return Ran { consumed, need: 0 };
         }
     }
-    Ran { consumed: consumed.min(input_len), need }
 }
 
 /// What a codec is told that claims a frame of no bytes, or of more than there are.
@@ -238,8 +345,15 @@ const IMPOSSIBLE_FRAME: FrameError =
     FrameError::new(FrameFault::Malformed("the codec's frame has an impossible length"), 0);
 
 #[cold]
-fn close_malformed<H: Handler>(session: &mut Session<'_, H>, error: FrameError) {
+fn impossible<H: Handler>(session: &mut Session<'_, H>, consumed: usize) -> Ran {
+    malformed(session, IMPOSSIBLE_FRAME, consumed)
+}
+
+/// What was not consumed is no frame.
+#[cold]
+fn malformed<H: Handler>(session: &mut Session<'_, H>, error: FrameError, consumed: usize) -> Ran {
     session.connection.close(CloseReason::Malformed(error));
+    Ran { consumed, need: 0 }
 }
 
 /// Closes the connection if a layer allows no frame of so many bytes.
@@ -247,7 +361,7 @@ fn check_frame_len<H: Handler>(session: &mut Session<'_, H>, len: usize) {
     if let Some(limit) = session.connection.max_frame_len()
         && len > limit
     {
-        close_malformed(session, FrameError::new(FrameFault::TooLong { limit }, limit));
+        malformed(session, FrameError::new(FrameFault::TooLong { limit }, limit), 0);
     }
 }
 
@@ -282,7 +396,7 @@ fn keep<H: Handler>(
     }
     let begun = if is_new { session.shared.now } else { kept.begun() };
     kept.set_need(ran.need, begun);
-    session.connection.input = Some(kept.fitted(spares));
+    session.connection.keep_input(kept.fitted(spares));
 }
 
 /// The peer has finished, and all its whole frames have been run: is there a last one, and what
@@ -309,42 +423,30 @@ fn run_end<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, layers: &m
 /// Runs the frame that only the end of the stream made whole, if there is one.
 fn run_last<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, layers: &mut Layers) {
     session.connection.note_last_run();
-    session.shared.mark = session.shared.output.mark();
-    let mut input = session.connection.input.take().unwrap_or_default();
-    let len = input.len();
-    let is_watched = session.connection.is_watched();
-    if is_watched {
-        layers.look_at(session.connection, input.filled());
-    }
-    match session.codec.decode_end(input.filled()) {
-        Ok(Some(frame)) => {
-            session.shared.metrics.frames += 1;
-            session.connection.ran_frames(1);
-            if !is_watched || is_let_through(handler, session, layers, 0..len) {
-                guard(session, |session| handler.on_frame(session, frame));
-            }
-        }
-        Ok(None) => {}
-        Err(error) => close_malformed(session, error),
-    }
+    let mut input = session.connection.take_input().unwrap_or_default();
+    let before = session.shared.frames_left;
+    run_frames(handler, session, input.filled(), layers, Decoding::Last);
+    session.count(0, before.wrapping_sub(session.shared.frames_left));
+    session.connection.note_active_newcomer();
 }
 
-/// Whether the handler may have the frame that was in `range` of the input: asks the layers that
+/// Whether the handler may have the frame that was in the `len` bytes of the input from `start` on:
+/// asks the layers that
 /// want to see it.
 #[inline(never)]
 fn is_let_through<H: Handler>(
     handler: &mut H,
     session: &mut Session<'_, H>,
     layers: &mut Layers,
-    range: Range<usize>,
+    start: usize,
+    len: usize,
 ) -> bool {
-    let len = range.len();
     check_frame_len(session, len);
     if !session.connection.is_open() {
         return false;
     }
     let seen = std::mem::take(&mut layers.seen);
-    let wire = seen.get(range).unwrap_or_default();
+    let wire = seen.get(start..start.saturating_add(len)).unwrap_or_default();
     let frame = Frame { wire_len: len, body: session.codec.body(wire) };
     let passage = layers.on_frame(&mut session.context(), frame);
     layers.seen = seen;

@@ -21,7 +21,7 @@ impl<H: Handler> StreamEndpoint<H> {
         };
         let error = connection.take_connect_error(reason);
         let address = connection.peer();
-        connection.release(turn.shared, turn.network);
+        connection.release(turn.shared, &mut turn.network);
         drop_kept(turn.shared, token, (codec, connection));
         turn.shared.metrics.connects_failed += 1;
         // Not at once: it may use all of the handler's connections, and those are lent.

@@ -14,16 +14,12 @@ pub(crate) fn lend<H: Handler, R>(
     call: impl FnOnce(&mut Session<'_, H>, &mut Bench<'_>) -> R,
 ) -> R {
     let Peer { connection, codec, state } = peer;
-    let (shared, network) = (&mut *turn.shared, &mut *turn.network);
-    shared.write_left = shared.config.write_budget;
+    let (shared, network) = (&mut *turn.shared, turn.network.lend());
+    shared.begin_event();
     let mut session = Session { connection, codec, state, shared, network };
+    session.shared.room = session.output_room();
     let result = call(&mut session, &mut turn.bench);
-    session.connection.settle(session.shared, session.network);
-    // Nothing that is counted for every event overflows within 584 years: it costs no check.
-    let sent = session.shared.config.write_budget.wrapping_sub(session.shared.write_left);
-    session.connection.count_sent(sent);
-    let metrics = &mut session.shared.metrics;
-    metrics.bytes_sent = metrics.bytes_sent.wrapping_add(sent as u64);
+    session.settle();
     result
 }
 

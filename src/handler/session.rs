@@ -13,8 +13,8 @@ use crate::connection::Connection;
 use crate::context::{Borrower, ConnectionContext};
 use crate::error::{CloseReason, Error};
 use crate::instant::Instant;
-use crate::network::Network;
 use crate::output::Output;
+use crate::outside::Outside;
 use crate::shared::Shared;
 use crate::token::ConnectionId;
 
@@ -27,7 +27,7 @@ pub struct Session<'a, H: Handler> {
     pub(crate) codec: &'a mut H::Codec,
     pub(crate) state: &'a mut H::State,
     pub(crate) shared: &'a mut Shared,
-    pub(crate) network: &'a mut dyn Network,
+    pub(crate) network: Outside<'a>,
 }
 
 impl<H: Handler> Session<'_, H> {
@@ -93,10 +93,20 @@ impl<H: Handler> Session<'_, H> {
         self.commands().defer_to(endpoint, task)
     }
 
+    /// Nearly all output is far from any limit.
     #[inline]
     fn check_write_limit(&mut self) -> Result<(), Error> {
+        if self.shared.output.len() < self.shared.room { Ok(()) } else { self.note_full() }
+    }
+
+    #[cold]
+    fn note_full(&mut self) -> Result<(), Error> {
         let waiting = self.connection.queued_len() + self.shared.output.len();
-        if waiting <= self.shared.config.write_limit { Ok(()) } else { Err(self.overflow(waiting)) }
+        if waiting > self.shared.config.write_limit {
+            return Err(self.overflow(waiting));
+        }
+        self.connection.note_full();
+        Ok(())
     }
 
     #[cold]
@@ -159,12 +169,6 @@ impl<H: Handler> Session<'_, H> {
         self.connection.cancel_timer(self.shared, key)
     }
 
-    /// How much output takes the queue to the high watermark.
-    #[inline]
-    pub(crate) fn output_room(&self) -> usize {
-        self.shared.config.high_watermark.saturating_sub(self.connection.queued_len())
-    }
-
     /// What the handler keeps for this connection. What is borrowed from it must be let go, or
     /// cloned, before anything is sent.
     #[inline]
@@ -207,11 +211,11 @@ impl<H: Handler> Session<'_, H> {
     }
 
     /// What is known of the connection, and what the layers before the handler noted about it.
-    pub const fn context(&mut self) -> ConnectionContext<'_> {
+    pub fn context(&mut self) -> ConnectionContext<'_> {
         ConnectionContext {
             connection: &mut *self.connection,
             shared: &mut *self.shared,
-            network: &mut *self.network,
+            network: self.network.lend(),
             borrower: Borrower::HANDLER,
         }
     }
@@ -219,6 +223,54 @@ impl<H: Handler> Session<'_, H> {
     /// How many bytes of earlier output wait for the peer to take them.
     pub fn queued_len(&self) -> usize {
         self.connection.queued_len()
+    }
+}
+
+/// What the loop does with it around the callbacks. Nothing that is counted for every event can
+/// overflow within 584 years, and costs no check.
+impl<H: Handler> Session<'_, H> {
+    /// How much output takes the queue to the high watermark.
+    pub(crate) fn output_room(&self) -> usize {
+        self.shared.config.high_watermark.saturating_sub(self.connection.queued_len())
+    }
+
+    /// Whether nothing holds frames.
+    #[inline]
+    pub(crate) const fn may_run(&self) -> bool {
+        self.connection.may_run()
+    }
+
+    /// Whether frames may be run: they may if it was only that the output had to be flushed first.
+    pub(crate) fn may_go_on(&mut self) -> bool {
+        if self.connection.is_full() {
+            self.connection.flush(self.shared, &mut self.network);
+            self.shared.room = self.output_room();
+        }
+        self.shared.frames_left > 0 && self.connection.may_run()
+    }
+
+    /// Sees to what came of an event for a connection with nothing special about it: writes all
+    /// output, if there is any, in one go. If that fails, it has to be [settled](Self::settle).
+    #[inline(always)]
+    pub(crate) fn settle_plain(&mut self) -> bool {
+        self.shared.output.is_empty()
+            || self.connection.write_output(self.shared, &mut self.network)
+    }
+
+    /// Sees to what came of an event.
+    pub(crate) fn settle(&mut self) {
+        self.connection.settle(self.shared, &mut self.network);
+        self.shared.room = self.shared.config.high_watermark;
+    }
+
+    /// So many bytes were read, and so many frames run.
+    #[inline(always)]
+    pub(crate) fn count(&mut self, read_len: usize, frames: usize) {
+        self.connection.count_received(read_len);
+        self.connection.ran_frames(frames);
+        let metrics = &mut self.shared.metrics;
+        metrics.bytes_received = metrics.bytes_received.wrapping_add(read_len as u64);
+        metrics.frames = metrics.frames.wrapping_add(frames as u64);
     }
 }
 

@@ -25,11 +25,11 @@ use socket2::SockRef;
 
 use self::clock::Clock;
 use self::datagrams::{Desk, Port};
-use self::errors::{accept_error, connect_error, not_found, progress, retry};
+use self::errors::{accept_error, connect_error, not_found, progress, transfer};
 use self::events::{interest, readiness, to_mio};
 use self::signals::Signals;
 use self::slots::Slots;
-use super::{AcceptError, ConnectError, Event, Network, Progress, SocketOptions};
+use super::{AcceptError, ConnectError, Event, Network, Progress, SocketOptions, Transfer};
 use crate::batch::{Incoming, Outgoing};
 use crate::instant::Instant;
 use crate::token::Token;
@@ -182,7 +182,7 @@ impl AsFd for OsNetwork {
 }
 
 impl Network for OsNetwork {
-    #[inline]
+    #[inline(always)]
     fn now(&mut self) -> Instant {
         self.clock.now()
     }
@@ -280,40 +280,30 @@ impl Network for OsNetwork {
     }
 
     fn connected(&mut self, connection: Token) -> Result<Progress<()>, ConnectError> {
-        connecting::outcome(self.connections.find(connection).map_err(connect_error)?)
+        connecting::outcome(
+            self.connections.find(connection).ok_or_else(not_found).map_err(connect_error)?,
+        )
     }
 
-    #[inline]
-    fn read(&mut self, connection: Token, buffer: &mut [u8]) -> io::Result<Progress<usize>> {
-        let mut stream = self.connections.find(connection)?;
-        match stream.read(buffer) {
-            Ok(len) => Ok(Progress::Done(len)),
-            Err(error) => retry(error, || stream.read(buffer)),
-        }
+    #[inline(always)]
+    fn read(&mut self, connection: Token, buffer: &mut [u8]) -> Transfer {
+        transfer(self.connections.find(connection), |mut stream| stream.read(buffer))
     }
 
-    #[inline]
-    fn write(&mut self, connection: Token, bytes: &[u8]) -> io::Result<Progress<usize>> {
-        let mut stream = self.connections.find(connection)?;
-        match stream.write(bytes) {
-            Ok(len) => Ok(Progress::Done(len)),
-            Err(error) => retry(error, || stream.write(bytes)),
-        }
+    #[inline(always)]
+    fn write(&mut self, connection: Token, bytes: &[u8]) -> Transfer {
+        transfer(self.connections.find(connection), |mut stream| stream.write(bytes))
     }
 
-    fn write_vectored(
-        &mut self,
-        connection: Token,
-        parts: &[IoSlice<'_>],
-    ) -> io::Result<Progress<usize>> {
-        let stream = self.connections.find(connection)?;
+    fn write_vectored(&mut self, connection: Token, parts: &[IoSlice<'_>]) -> Transfer {
         // Not the standard library's vectored write, which raises SIGPIPE.
-        let send = || SockRef::from(stream).send_vectored_with_flags(parts, NO_SIGNAL);
-        progress(|| stream.try_io(send))
+        transfer(self.connections.find(connection), |stream| {
+            stream.try_io(|| SockRef::from(stream).send_vectored_with_flags(parts, NO_SIGNAL))
+        })
     }
 
     fn shutdown_write(&mut self, connection: Token) -> io::Result<()> {
-        match self.connections.find(connection)?.shutdown(Shutdown::Write) {
+        match self.connections.find(connection).ok_or_else(not_found)?.shutdown(Shutdown::Write) {
             // The peer has reset the connection: it will see no more anyway.
             Err(error) if error.kind() == ErrorKind::NotConnected => Ok(()),
             other => other,
@@ -321,7 +311,7 @@ impl Network for OsNetwork {
     }
 
     fn local_addr(&self, connection: Token) -> io::Result<SocketAddr> {
-        self.connections.find(connection)?.local_addr()
+        self.connections.find(connection).ok_or_else(not_found)?.local_addr()
     }
 
     fn bind(

@@ -234,7 +234,8 @@ impl SimNetwork {
         self.socket_limit = limit;
     }
 
-    /// How far the clock moves at each call of the loop. Default: not at all.
+    /// How far the clock moves at each call of the loop. Default: not at all; a loop that is to
+    /// [poll busily](crate::Config::busy_poll) then looks once before it sleeps.
     pub fn set_call_cost(&mut self, cost: Duration) {
         self.call_cost = cost;
     }

@@ -8,11 +8,11 @@ use crate::error::{CloseReason, Error};
 use crate::layers::Admission;
 use crate::metrics::Work;
 use crate::middleware::Arrival;
-use crate::network::Network;
+use crate::outside::Outside;
 use crate::token::Token;
 
 impl Reactor {
-    pub(super) fn accept(&mut self, network: &mut dyn Network) -> Result<(), Error> {
+    pub(super) fn accept(&mut self, network: &mut Outside<'_>) -> Result<(), Error> {
         let len = self.services.len();
         let first = self.accepts_first;
         self.may_evict = false;
@@ -34,7 +34,7 @@ impl Reactor {
     /// Lets the next peer of a listener in; says whether there may be another.
     pub(super) fn accept_one(
         &mut self,
-        network: &mut dyn Network,
+        network: &mut Outside<'_>,
         index: usize,
     ) -> Result<bool, Error> {
         let Service::Stream(acceptor, _) = &self.services[index] else { return Ok(false) };
@@ -89,8 +89,8 @@ impl Reactor {
     }
 
     /// There is no room for the peer in the network's hand.
-    fn refuse(&mut self, network: &mut dyn Network, index: usize, arrival: &Arrival) {
-        let turn = self.tools.turn(network);
+    fn refuse(&mut self, network: &mut Outside<'_>, index: usize, arrival: &Arrival) {
+        let mut turn = self.tools.turn(network);
         turn.shared.metrics.refused += 1;
         log::debug!("{} was refused: there are {} connections", arrival.peer, self.max_connections);
         turn.bench.layers.on_refused(
@@ -107,7 +107,7 @@ impl Reactor {
     }
 
     /// Makes the peer in the network's hand a connection; says whether the next may be tried.
-    fn admit(&mut self, network: &mut dyn Network, index: usize, arrival: &Arrival) -> bool {
+    fn admit(&mut self, network: &mut Outside<'_>, index: usize, arrival: &Arrival) -> bool {
         let Service::Stream(acceptor, endpoint) = &mut self.services[index] else { return false };
         let Some(token) = endpoint.next_token() else {
             self.refuse(network, index, arrival);

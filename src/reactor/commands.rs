@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::handler::OtherConnections;
 use crate::mailbox::Mailbox;
 use crate::metrics::Work;
-use crate::network::Network;
+use crate::outside::Outside;
 use crate::token::Token;
 use crate::turn::Turn;
 
@@ -44,7 +44,7 @@ impl OtherConnections for OtherServices<'_> {
 
 impl Reactor {
     /// Lets all handlers begin.
-    pub(crate) fn start(&mut self, network: &mut dyn Network) -> Result<(), Error> {
+    pub(crate) fn start(&mut self, network: &mut Outside<'_>) -> Result<(), Error> {
         for index in 0..self.services.len() {
             match &mut self.services[index] {
                 Service::Stream(..) => self.call(network, index, Call::Start)?,
@@ -56,7 +56,7 @@ impl Reactor {
 
     /// Runs what waits now, within the budget of a turn: each receiver of a broadcast is a command
     /// for that. What this asks for in its turn waits for the next.
-    pub(super) fn run_commands(&mut self, network: &mut dyn Network) {
+    pub(super) fn run_commands(&mut self, network: &mut Outside<'_>) {
         let mut left = Left { own: self.tools.shared.commands.len(), posted: usize::MAX };
         for _ in 0..self.tools.shared.config.command_budget {
             if !self.run_next(network, &mut left) {
@@ -73,14 +73,14 @@ impl Reactor {
 
     /// Runs all that waits now, without a budget: what was asked for before a drain is done before
     /// it. Of what other threads have left, `posted` commands at most.
-    pub(super) fn run_all_commands(&mut self, network: &mut dyn Network, posted: usize) {
+    pub(super) fn run_all_commands(&mut self, network: &mut Outside<'_>, posted: usize) {
         let mut left = Left { own: self.tools.shared.commands.len(), posted };
         while self.run_next(network, &mut left) {}
     }
 
     /// Goes on with a broadcast, or runs one command: of callbacks and of other threads in turn, so
     /// that neither keep the others waiting. Says whether there was something to do.
-    fn run_next(&mut self, network: &mut dyn Network, left: &mut Left) -> bool {
+    fn run_next(&mut self, network: &mut Outside<'_>, left: &mut Left) -> bool {
         let next = if self.is_broadcasting() {
             self.next_own(left)
         } else {
@@ -122,7 +122,7 @@ impl Reactor {
     }
 
     /// Runs a command; says whom it was for, and gives back what is left of it to be done.
-    fn run(&mut self, network: &mut dyn Network, command: Command) -> (Token, Option<Command>) {
+    fn run(&mut self, network: &mut Outside<'_>, command: Command) -> (Token, Option<Command>) {
         let token = command.token();
         match command {
             Command::Send { to, bytes } => {
@@ -159,7 +159,7 @@ impl Reactor {
     /// Sends a broadcast to the next of its receivers; says which, if there is one.
     fn send_to_next(
         &mut self,
-        network: &mut dyn Network,
+        network: &mut Outside<'_>,
         broadcast: &mut Broadcast,
     ) -> Option<Token> {
         let token = self.next_receiver(broadcast)?;
@@ -205,7 +205,7 @@ impl Reactor {
 
     fn deliver(
         &mut self,
-        network: &mut dyn Network,
+        network: &mut Outside<'_>,
         token: Token,
         bytes: &Bytes,
         slow: Slow,
@@ -219,7 +219,7 @@ impl Reactor {
     /// Lends the endpoint of a connection to `call`.
     pub(super) fn with_endpoint<R>(
         &mut self,
-        network: &mut dyn Network,
+        network: &mut Outside<'_>,
         token: Token,
         call: impl FnOnce(&mut dyn Endpoint, &mut Turn<'_>) -> R,
     ) -> Option<R> {
@@ -228,7 +228,7 @@ impl Reactor {
     }
 
     /// Runs something with a handler and all of its connections.
-    fn call(&mut self, network: &mut dyn Network, index: usize, call: Call) -> Result<(), Error> {
+    fn call(&mut self, network: &mut Outside<'_>, index: usize, call: Call) -> Result<(), Error> {
         let (before, rest) = self.services.split_at_mut(index);
         let Some((this, after)) = rest.split_first_mut() else { return Ok(()) };
         let Some(endpoint) = this.endpoint_mut() else { return Ok(()) };
@@ -236,7 +236,7 @@ impl Reactor {
     }
 
     /// As [`call`](Self::call), where an error ends nothing.
-    pub(super) fn call_logged(&mut self, network: &mut dyn Network, index: usize, call: Call) {
+    pub(super) fn call_logged(&mut self, network: &mut Outside<'_>, index: usize, call: Call) {
         if let Err(error) = self.call(network, index, call) {
             log::error!("a callback for no connection failed: {error}");
         }

@@ -4,10 +4,10 @@ use super::{Reactor, Service};
 use crate::error::{CloseReason, Error};
 use crate::mailbox::Request;
 use crate::metrics::Work;
-use crate::network::Network;
+use crate::outside::Outside;
 
 impl Reactor {
-    pub(super) fn advance_drain(&mut self, network: &mut dyn Network) -> Result<(), Error> {
+    pub(super) fn advance_drain(&mut self, network: &mut Outside<'_>) -> Result<(), Error> {
         // No more than can be in the mailbox, whatever is posted meanwhile.
         let mailbox_len = self.tools.shared.config.mailbox_len;
         match self.drain.take_request() {
@@ -54,7 +54,7 @@ impl Reactor {
     }
 
     /// Accepts who has already arrived, then nobody; tells everyone.
-    fn begin_drain(&mut self, network: &mut dyn Network) -> Result<(), Error> {
+    fn begin_drain(&mut self, network: &mut Outside<'_>) -> Result<(), Error> {
         if !self.drain.begin(self.tools.shared.now, &self.tools.shared.config) {
             return Ok(());
         }
@@ -81,7 +81,7 @@ impl Reactor {
     }
 
     /// Tells an endpoint, or all its connections, that the loop drains.
-    fn drain_service(&mut self, network: &mut dyn Network, index: usize) {
+    fn drain_service(&mut self, network: &mut Outside<'_>, index: usize) {
         let mut turn = self.tools.turn(network);
         let tokens = match &mut self.services[index] {
             Service::Stream(_, endpoint) => endpoint.tokens(),
@@ -95,7 +95,7 @@ impl Reactor {
     }
 
     /// Nobody is left for whom connections to others may be needed: they may close.
-    fn drain_outbound(&mut self, network: &mut dyn Network) {
+    fn drain_outbound(&mut self, network: &mut Outside<'_>) {
         self.tools.shared.may_connect = false;
         let tokens: Vec<_> = self.endpoints().flat_map(|endpoint| endpoint.tokens()).collect();
         for token in tokens {
@@ -104,7 +104,7 @@ impl Reactor {
     }
 
     /// Ends everything that is left.
-    fn stop_all(&mut self, network: &mut dyn Network, reason: fn() -> CloseReason) {
+    fn stop_all(&mut self, network: &mut Outside<'_>, reason: fn() -> CloseReason) {
         self.drain.stop();
         self.tools.shared.may_connect = false;
         let tokens: Vec<_> = self.endpoints().flat_map(|endpoint| endpoint.tokens()).collect();

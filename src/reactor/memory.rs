@@ -4,7 +4,7 @@ use super::{Reactor, Service};
 use crate::command::{AnyPostedTask, Command};
 use crate::error::CloseReason;
 use crate::mailbox::Mailbox;
-use crate::network::Network;
+use crate::outside::Outside;
 use crate::read_buffer::SpareBuffers;
 use crate::shared::Shared;
 
@@ -44,15 +44,15 @@ impl Reactor {
 
     /// Closes whoever holds most, as long as all together hold more than they may.
     #[inline]
-    pub(super) fn keep_budget(&mut self, network: &mut dyn Network) {
-        if self.tools.shared.held_len > self.tools.shared.config.memory_budget {
+    pub(super) fn keep_budget(&mut self, network: &mut Outside<'_>) {
+        if self.tools.shared.is_above_budget() {
             self.close_largest(network);
         }
     }
 
     #[cold]
-    fn close_largest(&mut self, network: &mut dyn Network) {
-        while self.tools.shared.held_len > self.tools.shared.config.memory_budget {
+    fn close_largest(&mut self, network: &mut Outside<'_>) {
+        while self.tools.shared.is_above_budget() {
             let largest = self.endpoints().filter_map(|endpoint| endpoint.largest()).max();
             let Some((held_len, token)) = largest.filter(|(held_len, _)| *held_len > 0) else {
                 return;

@@ -4,14 +4,14 @@ use super::{Reactor, Service};
 use crate::connection::Connection;
 use crate::instant::Instant;
 use crate::metrics::Work;
-use crate::network::Network;
+use crate::outside::Outside;
 use crate::shared::{Relay, Shared};
 use crate::token::Token;
 
 impl Reactor {
     /// Ties two connections, unless one of them is tied already. If only one is left of the two,
     /// it has lost its partner.
-    pub(super) fn tie(&mut self, network: &mut dyn Network, one: Token, other: Token) {
+    pub(super) fn tie(&mut self, network: &mut Outside<'_>, one: Token, other: Token) {
         let [one_is_tied, other_is_tied] = [one, other].map(|token| {
             let connection = find(&mut self.services, token)?;
             let may_be_tied = connection.is_open() && connection.is_let_in();
@@ -36,7 +36,7 @@ impl Reactor {
     }
 
     /// Looks once at each pair that something has happened to.
-    pub(super) fn relay(&mut self, network: &mut dyn Network) {
+    pub(super) fn relay(&mut self, network: &mut Outside<'_>) {
         for _ in 0..self.tools.shared.relays.len() {
             let Some(relay) = self.tools.shared.relays.pop_front() else { return };
             let (Relay::Serve(token) | Relay::Follow { survivor: token, .. }) = relay;
@@ -52,7 +52,7 @@ impl Reactor {
     }
 
     /// Does whatever is possible between `one` and its partner.
-    fn serve_pair(&mut self, network: &mut dyn Network, one: Token) {
+    fn serve_pair(&mut self, network: &mut Outside<'_>, one: Token) {
         let partner = find(&mut self.services, one).and_then(Connection::begin_relay);
         let Some(other) = partner else { return };
         if let Some(other) = find(&mut self.services, other) {
@@ -71,7 +71,7 @@ impl Reactor {
     }
 
     /// Both are idle only if neither was active, and both are done when their ends were passed on.
-    fn settle_pair(&mut self, network: &mut dyn Network, pair: [Token; 2]) {
+    fn settle_pair(&mut self, network: &mut Outside<'_>, pair: [Token; 2]) {
         let mut are_done = true;
         let mut active = Instant::START;
         for token in pair {
@@ -93,8 +93,8 @@ impl Reactor {
 
     /// Passes on what `from` has for `to`, within the budgets of a turn: bytes, and the end behind
     /// them.
-    fn pass(&mut self, network: &mut dyn Network, from: Token, to: Token) {
-        let turn = self.tools.turn(network);
+    fn pass(&mut self, network: &mut Outside<'_>, from: Token, to: Token) {
+        let mut turn = self.tools.turn(network);
         let services = &mut self.services;
         let mut read_left = turn.shared.config.read_budget;
         turn.shared.write_left = find(services, to).map_or(0, |to| to.relay_budget());
@@ -103,15 +103,15 @@ impl Reactor {
             let most = room.min(turn.bench.buffer.len());
             let Some(from) = find(services, from).filter(|_| most > 0) else { break };
             let buffer = &mut turn.bench.buffer[..most];
-            let drawn = from.draw(turn.shared, turn.network, buffer, &mut read_left);
+            let drawn = from.draw(turn.shared, &mut turn.network, buffer, &mut read_left);
             let Some(len) = drawn else { break };
             let Some(to) = find(services, to) else { break };
-            to.pass_on(turn.shared, turn.network, &buffer[..len]);
+            to.pass_on(turn.shared, &mut turn.network, &buffer[..len]);
         }
         if find(services, from).is_some_and(|from| from.is_spent())
             && let Some(to) = find(services, to)
         {
-            to.pass_end(turn.network);
+            to.pass_end(&mut turn.network);
         }
     }
 
@@ -125,19 +125,15 @@ impl Reactor {
     /// Does something to a connection that is settled afterwards.
     fn change(
         &mut self,
-        network: &mut dyn Network,
+        network: &mut Outside<'_>,
         token: Token,
         change: impl FnOnce(&mut Connection, &mut Shared),
     ) {
         let shared = &mut self.tools.shared;
         if let Some(connection) = find(&mut self.services, token) {
             change(connection, shared);
-            let budget = shared.config.write_budget;
-            shared.write_left = budget;
+            shared.begin_event();
             connection.settle(shared, network);
-            let sent = budget - shared.write_left;
-            connection.count_sent(sent);
-            shared.metrics.bytes_sent += sent as u64;
         }
     }
 }

@@ -4,39 +4,57 @@ use super::{EVENTS_LEN, Reactor, Service};
 use crate::endpoint::{Call, Endpoint};
 use crate::error::CloseReason;
 use crate::metrics::Work;
-use crate::network::{Event, Network};
+use crate::network::{Event, Readiness};
+use crate::outside::Outside;
 use crate::shared::Purpose;
 use crate::token::Token;
 
 impl Reactor {
-    pub(super) fn serve_events(&mut self, network: &mut dyn Network) {
-        for at in 0..self.events.len() {
-            let Event { token, readiness } = self.events[at];
-            let Some(service) = self.services.get_mut(token.endpoint_index()) else {
-                self.on_own_event(network, token);
-                continue;
+    pub(super) fn serve_events(&mut self, network: &mut Outside<'_>) {
+        let mut at = 0;
+        while let Some(event) = self.events.get(at).copied() {
+            let service = self.services.get_mut(event.token.endpoint_index());
+            at += match service {
+                Some(Service::Stream(_, endpoint)) if event.token.is_connection() => {
+                    endpoint.on_events(&mut self.tools.turn(network), &self.events[at..])
+                }
+                _ => {
+                    self.on_other_event(network, event);
+                    1
+                }
             };
-            let mut turn = self.tools.turn(network);
-            match service {
-                Service::Stream(_, endpoint) if token.is_connection() => {
-                    endpoint.on_event(&mut turn, token, readiness);
-                }
-                Service::Stream(acceptor, _) => {
-                    acceptor.on_event();
-                    self.may_accept = true;
-                }
-                Service::Datagram(endpoint) => {
-                    endpoint.on_event(&mut turn, &mut self.incoming, readiness);
-                }
+            if self.tools.shared.needs_attention() {
+                self.attend(network, self.events[at - 1].token);
             }
-            self.keep_budget(network);
-            self.measure(network, Work::Event, token);
         }
+    }
+
+    /// Somebody was served, the last of them `token`, after which there is something to see to.
+    #[cold]
+    fn attend(&mut self, network: &mut Outside<'_>, token: Token) {
+        self.note_stall(Work::Event, token);
+        self.keep_budget(network);
+    }
+
+    /// An event that is for no connection.
+    fn on_other_event(&mut self, network: &mut Outside<'_>, event: Event) {
+        let mut turn = self.tools.turn(network);
+        match self.services.get_mut(event.token.endpoint_index()) {
+            Some(Service::Stream(acceptor, _)) => {
+                acceptor.on_event();
+                self.may_accept = true;
+            }
+            Some(Service::Datagram(endpoint)) => {
+                endpoint.on_event(&mut turn, &mut self.incoming, event.readiness);
+            }
+            None => return self.on_own_event(network, event.token),
+        }
+        turn.end_event();
     }
 
     /// An event that is for no endpoint, but for the loop as a whole.
     #[cold]
-    fn on_own_event(&mut self, network: &mut dyn Network, token: Token) {
+    fn on_own_event(&mut self, network: &mut Outside<'_>, token: Token) {
         if token == Token::SIGNALS {
             for _ in 0..network.take_signals() {
                 self.drain.on_signal();
@@ -52,22 +70,31 @@ impl Reactor {
 
     /// Serves the first `waiting_len` of those that have work left: those of earlier turns. Whoever
     /// used up his budget in this one waits for the next.
-    pub(super) fn serve_ready(&mut self, network: &mut dyn Network, waiting_len: usize) {
+    pub(super) fn serve_ready(&mut self, network: &mut Outside<'_>, waiting_len: usize) {
         for _ in 0..waiting_len {
             let Some(token) = self.tools.shared.ready.pop_front() else { break };
             let mut turn = self.tools.turn(network);
             match &mut self.services[token.endpoint_index()] {
-                Service::Stream(_, endpoint) => endpoint.on_turn(&mut turn, token),
-                Service::Datagram(endpoint) => endpoint.on_turn(&mut turn, &mut self.incoming),
+                Service::Stream(_, endpoint) => {
+                    if endpoint.unlist(token) {
+                        let event = Event { token, readiness: Readiness::NONE };
+                        endpoint.on_events(&mut turn, &[event]);
+                    }
+                }
+                Service::Datagram(endpoint) => {
+                    endpoint.on_turn(&mut turn, &mut self.incoming);
+                    turn.end_event();
+                }
             }
-            self.keep_budget(network);
-            self.measure(network, Work::Event, token);
+            if self.tools.shared.needs_attention() {
+                self.attend(network, token);
+            }
         }
     }
 
     /// Not before all were looked at for whom something waited in the network, if the loop comes
     /// late: after a slow callback, or because its process was stopped.
-    pub(super) fn fire_timers(&mut self, network: &mut dyn Network) {
+    pub(super) fn fire_timers(&mut self, network: &mut Outside<'_>) {
         let may_have_more = self.events.len() == self.events.capacity();
         if may_have_more && self.put_off <= self.connections_len() / EVENTS_LEN {
             self.put_off += 1;
@@ -103,12 +130,12 @@ impl Reactor {
         self.services.iter_mut().filter_map(Service::endpoint_mut)
     }
 
-    pub(super) fn cut(&mut self, network: &mut dyn Network, token: Token, reason: CloseReason) {
+    pub(super) fn cut(&mut self, network: &mut Outside<'_>, token: Token, reason: CloseReason) {
         self.with_endpoint(network, token, |endpoint, turn| endpoint.cut(turn, token, reason));
     }
 
     /// Frees the slots of what closed, and lets those try again that failed for want of something.
-    pub(super) fn free_closed(&mut self, network: &mut dyn Network) {
+    pub(super) fn free_closed(&mut self, network: &mut Outside<'_>) {
         let mut closed = std::mem::take(&mut self.tools.shared.closed);
         for token in closed.drain(..) {
             let freed =

@@ -8,6 +8,7 @@ use std::time::Duration;
 use allocation_counter::opt_out;
 use windlass::network::{
     AcceptError, ConnectError, Event, Incoming, Network, Outgoing, Progress, SimNetwork, Token,
+    Transfer,
 };
 use windlass::{Instant, SocketOptions};
 
@@ -69,19 +70,15 @@ impl Network for Uncounted {
         self.call(|net| net.connected(connection))
     }
 
-    fn read(&mut self, connection: Token, buffer: &mut [u8]) -> io::Result<Progress<usize>> {
+    fn read(&mut self, connection: Token, buffer: &mut [u8]) -> Transfer {
         self.call(|net| net.read(connection, buffer))
     }
 
-    fn write(&mut self, connection: Token, bytes: &[u8]) -> io::Result<Progress<usize>> {
+    fn write(&mut self, connection: Token, bytes: &[u8]) -> Transfer {
         self.call(|net| net.write(connection, bytes))
     }
 
-    fn write_vectored(
-        &mut self,
-        connection: Token,
-        parts: &[IoSlice<'_>],
-    ) -> io::Result<Progress<usize>> {
+    fn write_vectored(&mut self, connection: Token, parts: &[IoSlice<'_>]) -> Transfer {
         self.call(|net| net.write_vectored(connection, parts))
     }
 

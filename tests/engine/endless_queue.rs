@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use windlass::network::{
     AcceptError, ConnectError, Event, Incoming, Network, Outgoing, Progress, Readiness, Token,
+    Transfer,
 };
 use windlass::{AtLimit, Config, Error, Handler, Instant, Lines, Server, Session, SocketOptions};
 
@@ -82,16 +83,16 @@ impl Network for Endless {
         Ok(Progress::Blocked)
     }
 
-    fn read(&mut self, _: Token, _: &mut [u8]) -> io::Result<Progress<usize>> {
-        Ok(Progress::Blocked)
+    fn read(&mut self, _: Token, _: &mut [u8]) -> Transfer {
+        Transfer::Blocked
     }
 
-    fn write(&mut self, _: Token, bytes: &[u8]) -> io::Result<Progress<usize>> {
-        Ok(Progress::Done(bytes.len()))
+    fn write(&mut self, _: Token, bytes: &[u8]) -> Transfer {
+        Transfer::Done(bytes.len())
     }
 
-    fn write_vectored(&mut self, _: Token, _: &[IoSlice<'_>]) -> io::Result<Progress<usize>> {
-        Ok(Progress::Blocked)
+    fn write_vectored(&mut self, _: Token, _: &[IoSlice<'_>]) -> Transfer {
+        Transfer::Blocked
     }
 
     fn shutdown_write(&mut self, _: Token) -> io::Result<()> {

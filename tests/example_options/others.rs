@@ -18,6 +18,10 @@ mod embedded;
 #[allow(dead_code, reason = "the options are tested here, the server elsewhere")]
 mod middleware;
 
+#[path = "../../examples/multicore.rs"]
+#[allow(dead_code, reason = "the options are tested here, the server elsewhere")]
+mod multicore;
+
 /// What the example of this name makes of a command line.
 macro_rules! read {
     ($example:ident, $line:expr) => {
@@ -87,6 +91,28 @@ fn every_option_of_the_embedded_server_is_understood() {
         "--descriptor" => "there is no option --descriptor",
     );
     assert_eq!(read!(embedded, "-h"), Err(embedded::common::Stop::Help));
+}
+
+#[test]
+fn every_option_of_the_server_on_more_cores_is_understood() {
+    let line = "--tcp 127.0.0.1:1 --udp [::1]:0 --threads 3 --max-connections 9 --drain-timeout 1s";
+    let settings = read!(multicore, line).unwrap();
+    assert_eq!(settings.addresses.tcp, [address("127.0.0.1:1")]);
+    assert_eq!(settings.addresses.udp, [address("[::1]:0")]);
+    assert_eq!(settings.threads, Some(3));
+    assert_eq!(settings.config.max_connections, Some(9));
+    assert_eq!(settings.config.drain_timeout, Duration::from_secs(1));
+    let settings = read!(multicore, "").unwrap();
+    assert_eq!((settings.threads, settings.config.max_connections), (None, None));
+    assert_eq!(settings.addresses.tcp, [address("127.0.0.1:7000")]);
+    assert_eq!(settings.addresses.udp, [address("127.0.0.1:7000")]);
+    // The program sees to its signals itself, and all engines have one address.
+    assert!(settings.config.signals.is_empty() && settings.config.socket.reuse_port);
+    assert_bad!(multicore,
+        "--threads 0" => "--threads 0: it takes a number from 1 to 1024",
+        "--framing raw" => "there is no option --framing",
+    );
+    assert_eq!(read!(multicore, "--help"), Err(multicore::common::Stop::Help));
 }
 
 #[test]

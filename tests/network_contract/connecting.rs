@@ -95,7 +95,7 @@ fn a_connection_can_be_used_once_it_is_known_to_be_one(trial: &mut Trial) {
     let address = trial.world.serve();
     trial.begin(FIRST, address);
     trial.outcome(FIRST).unwrap();
-    assert_eq!(trial.network().write(FIRST, b"ping").unwrap(), Progress::Done(4));
+    assert_eq!(trial.network().write(FIRST, b"ping").progress().unwrap(), Progress::Done(4));
     assert_eq!(trial.read(FIRST, 16), None);
     let peer = trial.reached(address);
     trial.until("a question", |trial| trial.world.received(peer) == b"ping");
@@ -158,7 +158,7 @@ fn of_two_that_connect_one_can_fail(trial: &mut Trial) {
 
 fn half_of_it_can_be_closed_from_here(trial: &mut Trial) {
     let peer = trial.server(FIRST);
-    assert_eq!(trial.network().write(FIRST, b"question").unwrap(), Progress::Done(8));
+    assert_eq!(trial.network().write(FIRST, b"question").progress().unwrap(), Progress::Done(8));
     trial.network().shutdown_write(FIRST).unwrap();
     assert_eq!(trial.end(peer), End::Finished);
     assert_eq!(trial.world.received(peer), b"question");
@@ -171,7 +171,7 @@ fn half_of_it_can_be_closed_from_there(trial: &mut Trial) {
     trial.world.finish(peer);
     trial.wait(FIRST, Readiness::READABLE.with(Readiness::HANGUP));
     assert_eq!(trial.read(FIRST, 16).unwrap(), b"");
-    assert_eq!(trial.network().write(FIRST, b"still here").unwrap(), Progress::Done(10));
+    assert_eq!(trial.network().write(FIRST, b"still here").progress().unwrap(), Progress::Done(10));
     trial.until("more", |trial| trial.world.received(peer) == b"still here");
 }
 
@@ -193,7 +193,7 @@ fn a_reset_is_found_by_whoever_connected(trial: &mut Trial) {
     trial.forget();
     trial.world.reset(peer);
     trial.wait(FIRST, Readiness::READABLE.with(Readiness::HANGUP));
-    trial.network().write(FIRST, b"anybody there?").unwrap_err();
+    trial.network().write(FIRST, b"anybody there?").progress().unwrap_err();
     trial.network().close(FIRST);
 
     let address = trial.world.serve();
@@ -220,7 +220,7 @@ fn a_full_pipe_gets_an_event_when_there_is_room(trial: &mut Trial) {
     });
     trial.world.resume(peer);
     trial.wait(FIRST, Readiness::WRITABLE);
-    assert_eq!(trial.network().write(FIRST, b".").unwrap(), Progress::Done(1));
+    assert_eq!(trial.network().write(FIRST, b".").progress().unwrap(), Progress::Done(1));
 }
 
 fn not_found(trial: &mut Trial, connection: Token) -> bool {
@@ -277,15 +277,15 @@ fn the_loop_can_connect_to_itself(trial: &mut Trial) {
     trial.network().adopt(SECOND).unwrap();
     assert_eq!(trial.network().local_addr(SECOND).unwrap(), address);
     trial.outcome(FIRST).unwrap();
-    assert_eq!(trial.network().write(FIRST, b"ping").unwrap(), Progress::Done(4));
+    assert_eq!(trial.network().write(FIRST, b"ping").progress().unwrap(), Progress::Done(4));
     trial.wait(SECOND, Readiness::READABLE);
     assert_eq!(trial.read(SECOND, 16).unwrap(), b"ping");
-    assert_eq!(trial.network().write(SECOND, b"pong").unwrap(), Progress::Done(4));
+    assert_eq!(trial.network().write(SECOND, b"pong").progress().unwrap(), Progress::Done(4));
     trial.network().shutdown_write(SECOND).unwrap();
     trial.wait(FIRST, Readiness::READABLE.with(Readiness::HANGUP));
     assert_eq!(trial.read_all(FIRST, 4), b"pong");
     assert_eq!(trial.read(FIRST, 16).unwrap(), b"");
-    assert_eq!(trial.network().write(FIRST, b"bye").unwrap(), Progress::Done(3));
+    assert_eq!(trial.network().write(FIRST, b"bye").progress().unwrap(), Progress::Done(3));
     trial.network().close(FIRST);
     assert_eq!(trial.read_all(SECOND, 3), b"bye");
     trial.until("the end", |trial| trial.read(SECOND, 16).is_some_and(|end| end.is_empty()));
@@ -297,7 +297,7 @@ fn the_loop_can_reset_its_own_connection(trial: &mut Trial) {
     trial.forget();
     trial.network().abort(here);
     trial.wait(there, Readiness::READABLE.with(Readiness::HANGUP));
-    trial.network().write(there, b"anybody there?").unwrap_err();
+    trial.network().write(there, b"anybody there?").progress().unwrap_err();
 }
 
 fn the_loop_waits_for_room_in_its_own_connection(trial: &mut Trial) {
@@ -311,6 +311,6 @@ fn the_loop_waits_for_room_in_its_own_connection(trial: &mut Trial) {
     });
     assert_eq!(trial.read_all(there, written).len(), written);
     trial.wait(here, Readiness::WRITABLE);
-    assert_eq!(trial.network().write(here, b".").unwrap(), Progress::Done(1));
+    assert_eq!(trial.network().write(here, b".").progress().unwrap(), Progress::Done(1));
     assert_eq!(trial.read_all(there, 1), b".");
 }

@@ -85,7 +85,7 @@ fn a_new_connection_can_be_used_at_once(trial: &mut Trial) {
     trial.world.send(peer, b"early");
     trial.accepted();
     trial.network().adopt(FIRST).unwrap();
-    assert_eq!(trial.network().write(FIRST, b"also").unwrap(), Progress::Done(4));
+    assert_eq!(trial.network().write(FIRST, b"also").progress().unwrap(), Progress::Done(4));
     assert_eq!(trial.read_all(FIRST, 5), b"early");
     trial.until("an answer", |trial| trial.world.received(peer) == b"also");
 }

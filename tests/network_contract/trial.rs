@@ -145,7 +145,7 @@ impl Trial {
     /// Reads once, into that much room. `None` is `Blocked`.
     pub(crate) fn read(&mut self, connection: Token, room: usize) -> Option<Vec<u8>> {
         let mut buffer = vec![0; room];
-        match self.network().read(connection, &mut buffer).unwrap() {
+        match self.network().read(connection, &mut buffer).progress().unwrap() {
             Progress::Done(len) => Some(buffer[..len].to_vec()),
             Progress::Blocked => None,
         }
@@ -166,7 +166,9 @@ impl Trial {
     /// Writes until the network takes no more, and says how much that was.
     pub(crate) fn fill(&mut self, connection: Token) -> usize {
         let mut filled = 0;
-        while let Progress::Done(len) = self.network().write(connection, &[b'.'; 1024]).unwrap() {
+        while let Progress::Done(len) =
+            self.network().write(connection, &[b'.'; 1024]).progress().unwrap()
+        {
             filled += len;
             assert!(filled < 64 << 20, "a pipe without end");
         }

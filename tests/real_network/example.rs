@@ -114,9 +114,20 @@ impl Example {
 
     /// Waits until its log has a line with this text.
     pub(crate) fn wait_for_log(&mut self, text: &str) {
-        while !self.said.iter().any(|line| line.contains(text)) {
+        self.wait_for_logs(1, text);
+    }
+
+    /// Waits until its log has so many lines with this text, and says what they are.
+    pub(crate) fn wait_for_logs(&mut self, count: usize, text: &str) -> Vec<String> {
+        loop {
+            let found = self.said.iter().filter(|line| line.contains(text));
+            let found: Vec<String> = found.cloned().collect();
+            if found.len() >= count {
+                return found;
+            }
             let line = self.log.recv_timeout(PATIENCE);
-            self.said.push(line.unwrap_or_else(|_| panic!("the log never said: {text}")));
+            let missing = || panic!("the log never said, {count} times: {text}");
+            self.said.push(line.unwrap_or_else(|_| missing()));
         }
     }
 

@@ -1,7 +1,30 @@
 //! The servers that are compared: each in its own file, written as its users would write it well.
+//!
+//! Each answers what it is sent with the same bytes. Where there are frames it finds each, and
+//! answers each: that bytes could be sent back without a look at them is not used. Answers to
+//! frames that came together go out together wherever users of the library would see to that.
+
+// The parts they share.
+mod frames;
+mod mio_connection;
+// The contenders, in the order of the report.
+mod epoll;
+mod mio;
+mod windlass;
+mod tokio;
+mod tokio_codec;
+mod smol;
+mod monoio;
+mod message_io;
+mod mill_io;
+mod threads;
 
 use std::error::Error;
-use std::net::SocketAddr;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use socket2::{Domain, Socket, Type};
 
 use crate::workload::Protocol;
 
@@ -29,10 +52,86 @@ pub(crate) enum Threads {
 }
 
 /// All contenders, the limit first.
-pub(crate) const CONTENDERS: &[Contender] = &[];
+pub(crate) const CONTENDERS: &[Contender] = &[
+    epoll::CONTENDER,
+    mio::CONTENDER,
+    windlass::CONTENDER,
+    tokio::CURRENT_THREAD,
+    tokio::MULTI_THREAD,
+    tokio_codec::SEND,
+    tokio_codec::BATCH,
+    smol::CONTENDER,
+    monoio::URING,
+    monoio::EPOLL,
+    message_io::CONTENDER,
+    mill_io::CONTENDER,
+    threads::CONTENDER,
+];
+
+/// What most can speak.
+const ALL: &[Protocol] = &[Protocol::Raw, Protocol::Length, Protocol::Line, Protocol::Datagram];
+
+/// How many peers may wait to be accepted: all that the kernel lets wait here by default.
+const BACKLOG: i32 = 4096;
+
+/// How much is read at a time where each connection has a buffer of its own. A longer one would be
+/// paid for by each of ten thousand connections, a shorter one by messages of 1 MiB.
+const CONNECTION_BUFFER_LEN: usize = 16 * 1024;
+
+/// How much is read at a time where all connections are read into one buffer.
+const SHARED_BUFFER_LEN: usize = 256 * 1024;
+
+/// No datagram is longer.
+const DATAGRAM_LEN: usize = 65_536;
 
 /// Says on standard output that the server is ready, in the one line that is waited for.
 pub(crate) fn announce(address: SocketAddr, protocol: Protocol) {
+    #[cfg(test)]
+    if tests::is_told(address) {
+        return;
+    }
     let kind = if protocol == Protocol::Datagram { "udp" } else { "tcp" };
     println!("listening {kind} {address}");
 }
+
+/// Lets the process have as many descriptors as it may: ten thousand connections are more than what
+/// is allowed by default.
+///
+/// # Errors
+///
+/// What the system says.
+pub(crate) fn raise_descriptor_limit() -> io::Result<()> {
+    let (_, hard_limit) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    Ok(setrlimit(Resource::RLIMIT_NOFILE, hard_limit, hard_limit)?)
+}
+
+/// A free port of 127.0.0.1.
+fn any_port() -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, 0).into()
+}
+
+/// A TCP listener with room for all who come at once, which the standard library's has not.
+fn listen() -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&any_port().into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// The same, for those that poll.
+fn listen_nonblocking() -> io::Result<TcpListener> {
+    let listener = listen()?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// A UDP socket, for those that poll.
+fn bind_udp_nonblocking() -> io::Result<UdpSocket> {
+    let socket = UdpSocket::bind(any_port())?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+#[cfg(test)]
+mod tests;

@@ -2,34 +2,50 @@
 
 use std::io::{self, ErrorKind};
 
-use crate::network::{AcceptError, ConnectError, Progress};
+use crate::network::{AcceptError, ConnectError, Progress, Transfer};
 
 /// Makes a system call until it was not interrupted, and turns "it would have to wait" into a
 /// value.
 #[inline]
 pub(super) fn progress<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<Progress<T>> {
-    match call() {
-        Ok(value) => Ok(Progress::Done(value)),
-        Err(error) => retry(error, call),
+    loop {
+        match call() {
+            Ok(value) => return Ok(Progress::Done(value)),
+            Err(error) => match error.kind() {
+                ErrorKind::WouldBlock => return Ok(Progress::Blocked),
+                ErrorKind::Interrupted => {}
+                _ => return Err(error),
+            },
+        }
     }
 }
 
-/// Sorts the `error` of a call, which is made again if it was interrupted.
-#[cold]
-pub(super) fn retry<T>(
-    mut error: io::Error,
-    mut call: impl FnMut() -> io::Result<T>,
-) -> io::Result<Progress<T>> {
+/// As [`progress`], of a call that moves bytes of `stream`, if that is there.
+#[inline(always)]
+pub(super) fn transfer<S: Copy>(
+    stream: Option<S>,
+    mut call: impl FnMut(S) -> io::Result<usize>,
+) -> Transfer {
+    let Some(stream) = stream else { return missing() };
     loop {
-        match error.kind() {
-            ErrorKind::WouldBlock => return Ok(Progress::Blocked),
-            ErrorKind::Interrupted => {}
-            _ => return Err(error),
+        match call(stream) {
+            Ok(len) => return Transfer::Done(len),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return failed(error),
         }
-        match call() {
-            Ok(value) => return Ok(Progress::Done(value)),
-            Err(again) => error = again,
-        }
+    }
+}
+
+#[cold]
+fn missing() -> Transfer {
+    Transfer::Failed(not_found())
+}
+
+#[cold]
+fn failed(error: io::Error) -> Transfer {
+    match error.kind() {
+        ErrorKind::WouldBlock => Transfer::Blocked,
+        _ => Transfer::Failed(error),
     }
 }
 

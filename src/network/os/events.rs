@@ -20,22 +20,30 @@ pub(super) fn to_mio(token: Token) -> mio::Token {
     mio::Token(token.to_bits() as usize)
 }
 
-/// What can be tried after this event. The end of the stream and errors are found by reading, and
-/// errors by writing too. With urgent data in the stream a short read is not the end of what there
-/// is, as little as when the stream ends.
+/// What can be tried after this event.
 #[inline]
 pub(super) fn readiness(event: &mio::event::Event) -> Readiness {
-    let is_broken = event.is_error() || event.is_write_closed();
-    let is_ending = is_broken || event.is_read_closed();
-    let mut readiness = Readiness::NONE;
-    if is_ending || event.is_readable() {
-        readiness = readiness.with(Readiness::READABLE);
+    if event.is_error() || event.is_read_closed() || event.is_write_closed() || event.is_priority()
+    {
+        return unusual(event);
     }
+    match (event.is_readable(), event.is_writable()) {
+        (true, true) => Readiness::READABLE.with(Readiness::WRITABLE),
+        (true, false) => Readiness::READABLE,
+        (false, true) => Readiness::WRITABLE,
+        (false, false) => Readiness::NONE,
+    }
+}
+
+/// The end of the stream and errors are found by reading, and errors by writing too. With urgent
+/// data in the stream a short read is not the end of what there is, as little as when the stream
+/// ends.
+#[cold]
+fn unusual(event: &mio::event::Event) -> Readiness {
+    let is_broken = event.is_error() || event.is_write_closed();
+    let mut readiness = Readiness::READABLE.with(Readiness::HANGUP);
     if is_broken || event.is_writable() {
         readiness = readiness.with(Readiness::WRITABLE);
-    }
-    if is_ending || event.is_priority() {
-        readiness = readiness.with(Readiness::HANGUP);
     }
     readiness
 }

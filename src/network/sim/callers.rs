@@ -63,7 +63,9 @@ impl Caller {
             self.is_connected = true;
         }
         while !self.unsent.is_empty() {
-            let Progress::Done(len) = net.write(self.token, &self.unsent)? else { break };
+            let Progress::Done(len) = net.write(self.token, &self.unsent).progress()? else {
+                break;
+            };
             self.unsent.drain(..len);
             if self.unsent.is_empty() {
                 net.shutdown_write(self.token)?;
@@ -71,7 +73,7 @@ impl Caller {
         }
         let mut buffer = [0; 7];
         while self.is_readable {
-            match net.read(self.token, &mut buffer)? {
+            match net.read(self.token, &mut buffer).progress()? {
                 Progress::Blocked => (self.is_readable, self.is_hangup) = (false, false),
                 Progress::Done(0) => {
                     self.is_over = true;

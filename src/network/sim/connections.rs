@@ -150,7 +150,9 @@ mod tests {
         let mut world = World::new();
         let (peer, token) = world.pair();
         world.faults(|faults| faults.partial_write = 1000);
-        let Progress::Done(len) = world.net.write(token, b"abcdefgh").unwrap() else { panic!() };
+        let Progress::Done(len) = world.net.write(token, b"abcdefgh").progress().unwrap() else {
+            panic!()
+        };
         assert!(len < 8, "{len}");
         assert_eq!(world.poll(), [(token, W)]);
         assert_eq!(world.net.received(peer), &b"abcdefgh"[..len]);
@@ -175,7 +177,7 @@ mod tests {
         let mut world = World::new();
         let (_, token) = world.pair();
         world.faults(|faults| faults.blocked_write = 1000);
-        assert_eq!(world.net.write(token, b"ab").unwrap(), Progress::Blocked);
+        assert_eq!(world.net.write(token, b"ab").progress().unwrap(), Progress::Blocked);
         assert_eq!(world.poll(), [(token, W)]);
     }
 
@@ -184,9 +186,9 @@ mod tests {
         let mut world = World::with_pipe(5);
         let (peer, token) = world.pair();
         let parts = [IoSlice::new(b"ab"), IoSlice::new(b"cd"), IoSlice::new(b"ef")];
-        assert_eq!(world.net.write_vectored(token, &parts).unwrap(), Progress::Done(5));
+        assert_eq!(world.net.write_vectored(token, &parts).progress().unwrap(), Progress::Done(5));
         assert_eq!(world.net.received(peer), b"abcde");
-        assert_eq!(world.net.write(token, b"f").unwrap(), Progress::Blocked);
+        assert_eq!(world.net.write(token, b"f").progress().unwrap(), Progress::Blocked);
         assert_eq!(world.poll(), [(token, W)], "the peer has taken all of it meanwhile");
     }
 
@@ -195,7 +197,7 @@ mod tests {
         let mut world = World::new();
         let (peer, token) = world.pair();
         world.faults(|faults| faults.reset = 1000);
-        let error = world.net.write(token, b"ab").unwrap_err();
+        let error = world.net.write(token, b"ab").progress().unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
         assert_eq!(world.net.state(peer), PeerState::Broken);
         assert_eq!(world.net.received(peer), b"");
@@ -211,13 +213,13 @@ mod tests {
         let (peer, token) = world.pair();
         world.net.fail_read(peer, io::ErrorKind::TimedOut);
         assert!(world.poll()[0].1.contains(R));
-        let error = world.net.read(token, &mut [0; 9]).unwrap_err();
+        let error = world.net.read(token, &mut [0; 9]).progress().unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         let (peer, token) = world.pair();
         world.net.fail_write(peer, io::ErrorKind::HostUnreachable);
         assert_eq!(world.poll(), []);
         assert_eq!(world.read(token, 9), None, "reading goes on till then");
-        let error = world.net.write(token, b"ab").unwrap_err();
+        let error = world.net.write(token, b"ab").progress().unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::HostUnreachable);
         assert_eq!(world.net.state(peer), PeerState::Broken);
     }
@@ -227,7 +229,7 @@ mod tests {
         let mut world = World::with_pipe(4);
         let (peer, token) = world.pair();
         world.net.stall(peer);
-        assert_eq!(world.net.write(token, b"01234").unwrap(), Progress::Done(4));
+        assert_eq!(world.net.write(token, b"01234").progress().unwrap(), Progress::Done(4));
         assert_eq!(world.poll(), []);
         world.net.fail_write(peer, io::ErrorKind::TimedOut);
         assert_eq!(world.poll(), [(token, W)]);
@@ -237,11 +239,11 @@ mod tests {
     fn after_the_shutdown_nothing_is_written_and_reading_goes_on() {
         let mut world = World::new();
         let (peer, token) = world.pair();
-        world.net.write(token, b"bye").unwrap();
+        world.net.write(token, b"bye").progress().unwrap();
         world.net.shutdown_write(token).unwrap();
         assert_eq!(world.net.state(peer), PeerState::Finished);
         assert_eq!(world.net.received(peer), b"bye");
-        let error = world.net.write(token, b"more").unwrap_err();
+        let error = world.net.write(token, b"more").progress().unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
         world.net.send_from(peer, b"still");
         assert_eq!(world.poll(), [(token, R)]);
@@ -269,9 +271,9 @@ mod tests {
         world.net.close(token);
         world.net.abort(token);
         assert_eq!(world.net.calls().unknown_tokens, 0, "closing twice is allowed");
-        let error = world.net.read(token, &mut [0; 9]).unwrap_err();
+        let error = world.net.read(token, &mut [0; 9]).progress().unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
-        let error = world.net.write(super::super::harness::LISTENER, b"ab").unwrap_err();
+        let error = world.net.write(super::super::harness::LISTENER, b"ab").progress().unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
         assert!(world.net.shutdown_write(token).is_err());
         assert!(world.net.local_addr(token).is_err());
@@ -284,7 +286,7 @@ mod tests {
         let mut world = World::new();
         let (peer, token) = world.pair();
         world.net.read_slowly(peer, 2, Duration::from_secs(1));
-        world.net.write(token, b"abc").unwrap();
+        world.net.write(token, b"abc").progress().unwrap();
         world.net.close(token);
         assert_eq!(world.poll_for(Duration::from_millis(1500)), []);
         assert_eq!(world.net.received(peer), b"ab");

@@ -281,7 +281,7 @@ mod tests {
         assert_eq!(world.poll(), [(FIRST, R)]);
         assert_eq!(world.read(FIRST, 9).unwrap(), b"ab");
         world.net.stall(peer);
-        world.net.write(FIRST, b"cd").unwrap();
+        world.net.write(FIRST, b"cd").progress().unwrap();
         world.poll();
         assert_eq!(world.net.received(peer), b"");
         world.net.resume(peer);

@@ -431,9 +431,9 @@ mod tests {
     fn room_makes_an_event_when_it_was_missed_and_a_third_is_free() {
         let mut world = World::with_pipe(9);
         let (peer, token) = world.pair();
-        assert_eq!(world.net.write(token, b"0123456789").unwrap(), Progress::Done(9));
+        assert_eq!(world.net.write(token, b"0123456789").progress().unwrap(), Progress::Done(9));
         world.net.read_slowly(peer, 2, Duration::from_secs(1));
-        assert_eq!(world.net.write(token, b"9").unwrap(), Progress::Blocked);
+        assert_eq!(world.net.write(token, b"9").progress().unwrap(), Progress::Blocked);
         assert_eq!(world.poll_for(Duration::from_secs(1)), [], "two bytes free are too few");
         assert_eq!(world.poll_for(Duration::from_secs(1)), [(token, W)]);
         assert_eq!(world.poll_for(SHORT), []);
@@ -443,7 +443,7 @@ mod tests {
     fn room_that_nobody_missed_makes_no_event() {
         let mut world = World::with_pipe(9);
         let (_, token) = world.pair();
-        assert_eq!(world.net.write(token, b"012345678").unwrap(), Progress::Done(9));
+        assert_eq!(world.net.write(token, b"012345678").progress().unwrap(), Progress::Done(9));
         assert_eq!(world.poll(), []);
     }
 
@@ -452,14 +452,14 @@ mod tests {
         let mut world = World::new();
         let (peer, token) = world.pair();
         world.net.send_from(peer, b"lost");
-        world.net.write(token, b"lost too").unwrap();
+        world.net.write(token, b"lost too").progress().unwrap();
         world.net.reset(peer);
         assert_eq!(world.net.received(peer), b"");
         assert_eq!(world.poll(), [(token, R.with(W).with(H))]);
-        let error = world.net.read(token, &mut [0; 9]).unwrap_err();
+        let error = world.net.read(token, &mut [0; 9]).progress().unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
         assert_eq!(world.read(token, 9).unwrap(), b"", "what was not read is lost");
-        let error = world.net.write(token, b"more").unwrap_err();
+        let error = world.net.write(token, b"more").progress().unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
         assert_eq!(world.poll(), []);
     }

@@ -75,7 +75,7 @@ impl World {
     /// The bytes that a read with this much room gives, if it does not find itself blocked.
     pub(super) fn read(&mut self, token: Token, room: usize) -> Option<Vec<u8>> {
         let mut buffer = vec![0; room];
-        match self.net.read(token, &mut buffer).unwrap() {
+        match self.net.read(token, &mut buffer).progress().unwrap() {
             Progress::Done(len) => Some(buffer[..len].to_vec()),
             Progress::Blocked => None,
         }

@@ -574,11 +574,11 @@ mod tests {
         let token = world.accept();
         assert!(world.net.local_addr(token).is_err());
         assert!(world.poll().contains(&(token, R.with(W).with(H))));
-        assert!(world.net.read(token, &mut [0; 9]).is_err());
+        assert!(world.net.read(token, &mut [0; 9]).progress().is_err());
         world.faults(|faults| faults.gone_at_accept = 1000);
         world.connect();
         let token = world.accept();
-        assert!(world.net.write(token, b"ab").is_err());
+        assert!(world.net.write(token, b"ab").progress().is_err());
         let peer = world.connect();
         world.net.accept(LISTENER).unwrap();
         world.net.refuse(b"nobody hears it");

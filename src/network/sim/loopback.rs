@@ -102,9 +102,9 @@ mod tests {
     fn a_full_pipe_holds_up_the_writer_until_the_reader_has_read() {
         let mut world = World::with_pipe(4);
         let there = pair(&mut world);
-        assert_eq!(world.net.write(HERE, b"abcdefghi").unwrap(), Progress::Done(4));
+        assert_eq!(world.net.write(HERE, b"abcdefghi").progress().unwrap(), Progress::Done(4));
         assert_eq!(world.poll(), [(HERE, W), (there, R)]);
-        assert_eq!(world.net.write(HERE, b"efghi").unwrap(), Progress::Done(4));
+        assert_eq!(world.net.write(HERE, b"efghi").progress().unwrap(), Progress::Done(4));
         assert_eq!(world.poll(), [], "the second pipe is full too");
         assert_eq!(world.read(there, 9).unwrap(), b"abcd");
         assert_eq!(world.poll(), [(HERE, W), (there, R)]);
@@ -115,9 +115,9 @@ mod tests {
     fn the_end_comes_behind_all_bytes_also_through_a_full_pipe() {
         let mut world = World::with_pipe(4);
         let there = pair(&mut world);
-        world.net.write(HERE, b"abcd").unwrap();
+        world.net.write(HERE, b"abcd").progress().unwrap();
         world.poll();
-        world.net.write(HERE, b"ef").unwrap();
+        world.net.write(HERE, b"ef").progress().unwrap();
         world.net.close(HERE);
         assert_eq!(world.poll(), []);
         assert_eq!(world.read(there, 9).unwrap(), b"abcd");
@@ -141,12 +141,12 @@ mod tests {
         let there = pair(&mut world);
         world.net.abort(there);
         assert_eq!(world.poll(), [(HERE, Readiness::ALL)]);
-        let error = world.net.read(HERE, &mut [0; 9]).unwrap_err();
+        let error = world.net.read(HERE, &mut [0; 9]).progress().unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
 
         let mut world = World::new();
         let there = pair(&mut world);
-        world.net.write(there, b"unread").unwrap();
+        world.net.write(there, b"unread").progress().unwrap();
         world.poll();
         world.net.close(HERE);
         assert_eq!(world.poll(), [(there, Readiness::ALL)], "closed with bytes unread");
@@ -158,7 +158,7 @@ mod tests {
         let there = pair(&mut world);
         world.net.close(HERE);
         assert_eq!(world.poll(), [(there, R.with(H))]);
-        world.net.write(there, b"too late").unwrap();
+        world.net.write(there, b"too late").progress().unwrap();
         assert_eq!(world.poll(), [(there, Readiness::ALL)]);
     }
 
@@ -167,7 +167,7 @@ mod tests {
         let mut world = World::new();
         let there = pair(&mut world);
         world.faults(|faults| faults.reset = 1000);
-        world.net.write(HERE, b"ab").unwrap_err();
+        world.net.write(HERE, b"ab").progress().unwrap_err();
         world.faults(|_| ());
         assert!(world.poll().contains(&(there, Readiness::ALL)));
     }

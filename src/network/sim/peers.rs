@@ -295,10 +295,10 @@ mod tests {
         let mut world = World::with_pipe(4);
         let (peer, token) = world.pair();
         world.net.stall(peer);
-        assert_eq!(world.net.write(token, b"abcdef").unwrap(), Progress::Done(4));
+        assert_eq!(world.net.write(token, b"abcdef").progress().unwrap(), Progress::Done(4));
         assert_eq!(world.poll(), []);
         assert_eq!(world.net.received(peer), b"");
-        assert_eq!(world.net.write(token, b"ef").unwrap(), Progress::Blocked);
+        assert_eq!(world.net.write(token, b"ef").progress().unwrap(), Progress::Blocked);
         world.net.resume(peer);
         assert_eq!(world.poll(), [(token, W)]);
         assert_eq!(world.net.take_received(peer), b"abcd");
@@ -309,9 +309,9 @@ mod tests {
     fn what_is_taken_out_has_left_the_pipe() {
         let mut world = World::with_pipe(4);
         let (peer, token) = world.pair();
-        assert_eq!(world.net.write(token, b"abcde").unwrap(), Progress::Done(4));
+        assert_eq!(world.net.write(token, b"abcde").progress().unwrap(), Progress::Done(4));
         assert_eq!(world.net.take_received(peer), b"abcd");
-        assert_eq!(world.net.write(token, b"e").unwrap(), Progress::Done(1));
+        assert_eq!(world.net.write(token, b"e").progress().unwrap(), Progress::Done(1));
         assert_eq!(world.net.received(peer), b"e");
     }
 
@@ -320,7 +320,7 @@ mod tests {
         let mut world = World::new();
         let (peer, token) = world.pair();
         world.net.read_slowly(peer, 3, Duration::from_secs(2));
-        world.net.write(token, b"abcdefg").unwrap();
+        world.net.write(token, b"abcdefg").progress().unwrap();
         for expected in ["", "", "abc", "abc", "abcdef", "abcdef", "abcdefg"] {
             assert_eq!(world.net.received(peer), expected.as_bytes());
             world.poll_for(Duration::from_secs(1));
@@ -331,10 +331,10 @@ mod tests {
     fn a_close_with_input_unread_resets_the_peer_and_loses_the_answer() {
         let mut world = World::new();
         let (peer, token) = world.pair();
-        world.net.write(token, b"taken").unwrap();
+        world.net.write(token, b"taken").progress().unwrap();
         world.poll();
         world.net.send_from(peer, b"unread");
-        world.net.write(token, b"answer").unwrap();
+        world.net.write(token, b"answer").progress().unwrap();
         world.net.close(token);
         assert_eq!(world.net.state(peer), PeerState::Reset);
         assert_eq!(world.net.received(peer), b"taken");
@@ -347,7 +347,7 @@ mod tests {
         let (peer, token) = world.pair();
         world.net.send_from(peer, b"abcdef");
         world.read(token, 4);
-        world.net.write(token, b"no").unwrap();
+        world.net.write(token, b"no").progress().unwrap();
         world.net.close(token);
         assert_eq!(world.net.state(peer), PeerState::Finished, "not yet");
         world.poll();
@@ -362,7 +362,7 @@ mod tests {
         world.net.send_from(peer, b"ab");
         world.net.finish(peer);
         world.read(token, 9);
-        world.net.write(token, b"answer").unwrap();
+        world.net.write(token, b"answer").progress().unwrap();
         world.net.close(token);
         world.poll();
         assert_eq!(world.net.state(peer), PeerState::Finished);
@@ -375,7 +375,7 @@ mod tests {
         let mut world = World::new();
         let (peer, token) = world.pair();
         assert_eq!(world.net.token(peer), Some(token));
-        world.net.write(token, b"answer").unwrap();
+        world.net.write(token, b"answer").progress().unwrap();
         world.net.abort(token);
         assert_eq!(world.net.state(peer), PeerState::Reset);
         assert_eq!(world.net.received(peer), b"");

@@ -12,7 +12,7 @@ use super::trace::{Answer, Call};
 use crate::batch::{Incoming, Outgoing};
 use crate::config::SocketOptions;
 use crate::instant::Instant;
-use crate::network::{AcceptError, ConnectError, Event, Network, Progress};
+use crate::network::{AcceptError, ConnectError, Event, Network, Progress, Transfer};
 use crate::token::Token;
 
 /// How many events a poll gives if the list it is to fill has no capacity.
@@ -242,7 +242,7 @@ impl Network for SimNetwork {
         result
     }
 
-    fn read(&mut self, connection: Token, buffer: &mut [u8]) -> io::Result<Progress<usize>> {
+    fn read(&mut self, connection: Token, buffer: &mut [u8]) -> Transfer {
         self.begin(Call::Read, connection.to_bits());
         self.trace.add(buffer.len() as u64);
         self.calls.reads += 1;
@@ -251,18 +251,14 @@ impl Network for SimNetwork {
             self.trace.add_bytes(&buffer[..len]);
         }
         self.end(&result);
-        result
+        result.into()
     }
 
-    fn write(&mut self, connection: Token, bytes: &[u8]) -> io::Result<Progress<usize>> {
+    fn write(&mut self, connection: Token, bytes: &[u8]) -> Transfer {
         self.write_vectored(connection, &[IoSlice::new(bytes)])
     }
 
-    fn write_vectored(
-        &mut self,
-        connection: Token,
-        parts: &[IoSlice<'_>],
-    ) -> io::Result<Progress<usize>> {
+    fn write_vectored(&mut self, connection: Token, parts: &[IoSlice<'_>]) -> Transfer {
         assert!((1..=1024).contains(&parts.len()), "{} parts to write", parts.len());
         assert!(parts.iter().all(|part| !part.is_empty()), "a write without bytes");
         self.begin(Call::Write, connection.to_bits());
@@ -272,7 +268,7 @@ impl Network for SimNetwork {
         self.calls.writes += 1;
         let result = self.write_connection(connection, parts);
         self.end(&result);
-        result
+        result.into()
     }
 
     fn shutdown_write(&mut self, connection: Token) -> io::Result<()> {

@@ -8,7 +8,7 @@ use super::harness::{LISTENER, SOCKET};
 use super::{Faults, PeerState, SimNetwork, SimPeer};
 use crate::batch::{Incoming, Outgoing};
 use crate::config::SocketOptions;
-use crate::network::{AcceptError, Event, Network, Progress, Readiness};
+use crate::network::{AcceptError, Event, Network, Progress, Readiness, Transfer};
 use crate::token::Token;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -98,25 +98,25 @@ impl Echo {
         let mut buffer = [0; 7];
         while let Some(output) = self.connections.get_mut(&token) {
             match net.read(token, &mut buffer) {
-                Ok(Progress::Blocked) => return,
-                Ok(Progress::Done(0)) if output.is_empty() => {
+                Transfer::Blocked => return,
+                Transfer::Done(0) if output.is_empty() => {
                     self.connections.remove(&token);
                     net.close(token);
                     return;
                 }
                 // The end again when the output is gone.
-                Ok(Progress::Done(0)) => {
+                Transfer::Done(0) => {
                     self.readable.insert(token, true);
                     return;
                 }
-                Ok(Progress::Done(len)) => {
+                Transfer::Done(len) => {
                     output.extend(&buffer[..len]);
                     self.flush(net, token);
                     if self.stops_early || len < buffer.len() && !is_hangup {
                         return;
                     }
                 }
-                Err(_) => {
+                Transfer::Failed(_) => {
                     self.connections.remove(&token);
                     net.close(token);
                     return;
@@ -129,9 +129,9 @@ impl Echo {
         let Some(output) = self.connections.get_mut(&token) else { return };
         while !output.is_empty() {
             match net.write(token, output.make_contiguous()) {
-                Ok(Progress::Done(len)) => drop(output.drain(..len)),
-                Ok(Progress::Blocked) => return,
-                Err(_) => {
+                Transfer::Done(len) => drop(output.drain(..len)),
+                Transfer::Blocked => return,
+                Transfer::Failed(_) => {
                     self.connections.remove(&token);
                     net.close(token);
                     return;

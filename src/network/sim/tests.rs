@@ -178,8 +178,8 @@ fn calls_are_counted_also_those_that_achieve_nothing() {
     let mut world = World::with_pipe(4);
     let (_, token) = world.pair();
     let before = world.net.calls();
-    world.net.write(token, b"abcd").unwrap();
-    world.net.write(token, b"e").unwrap();
+    world.net.write(token, b"abcd").progress().unwrap();
+    world.net.write(token, b"e").progress().unwrap();
     world.read(token, 9);
     world.net.shutdown_write(token).unwrap();
     world.net.close(token);
