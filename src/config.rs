@@ -101,7 +101,8 @@ pub struct Config {
     pub write_budget: usize,
     /// How many peers one listener accepts in one turn. Default: 64.
     pub accept_budget: usize,
-    /// How many datagrams one socket receives in one turn. Default: 256.
+    /// How many datagrams one socket receives in one turn, give or take those that come joined in
+    /// one piece. Default: 256.
     pub datagram_budget: usize,
     /// What is done for one event, callbacks included, is logged as a warning if it takes this
     /// long, with the connection it was done for. Default: 100 ms, which everybody else waits.
@@ -121,8 +122,10 @@ pub struct Config {
     /// The longest datagram that is received whole, in bytes. Default: 65,507, the longest there is
     /// over IPv4.
     pub max_datagram_len: usize,
-    /// How many datagrams a socket receives at a time. Default: 32; each has its own room of
-    /// `max_datagram_len` bytes, which costs memory once it was used.
+    /// How many datagrams a socket receives at a time. Default: 64, as many as Linux gives or takes
+    /// for one; each has its own room of `max_datagram_len` bytes, which costs memory once it was
+    /// used. A socket that one sender sends as many at a time, and at that equal ones, has the
+    /// kernel join them; with a smaller batch, it never does.
     pub datagram_batch: usize,
     /// How many bytes of datagrams wait to be sent on one socket before further ones are dropped.
     /// Default: 1 MiB.
@@ -186,7 +189,7 @@ impl Default for Config {
             command_queue_limit: 65_536,
             mailbox_len: 4096,
             max_datagram_len: 65_507,
-            datagram_batch: 32,
+            datagram_batch: 64,
             datagram_queue_limit: MIB,
             busy_poll: Duration::ZERO,
             signals: vec![2, 15],

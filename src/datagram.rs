@@ -5,7 +5,6 @@ mod session;
 
 use std::io;
 use std::net::SocketAddr;
-use std::ops::ControlFlow;
 
 pub use self::handler::DatagramHandler;
 pub use self::session::DatagramSession;
@@ -13,6 +12,7 @@ use crate::backoff::Backoff;
 use crate::batch::{Datagram, Incoming, Outgoing};
 use crate::error::Error;
 use crate::handler_timers::HandlerTimers;
+use crate::layers::Layers;
 use crate::network::{Progress, Readiness};
 use crate::panics::catch;
 use crate::shared::Purpose;
@@ -194,6 +194,7 @@ impl DatagramEndpoint {
     fn receive(&mut self, turn: &mut Turn<'_>, incoming: &mut Incoming) {
         let mut budget = turn.shared.config.datagram_budget;
         while budget > 0 && self.may_receive() {
+            incoming.clear();
             match turn.network.receive(self.token, incoming) {
                 Ok(Progress::Done(())) => {
                     budget = budget.saturating_sub(incoming.len().max(1));
@@ -209,7 +210,9 @@ impl DatagramEndpoint {
                     self.readiness = self.readiness.without(Readiness::READABLE);
                 }
                 Err(error) => {
-                    budget -= 1;
+                    budget = budget.saturating_sub(incoming.len().max(1));
+                    self.handle(turn, incoming);
+                    self.send(turn);
                     self.on_error(turn, &error);
                 }
             }
@@ -241,38 +244,20 @@ impl DatagramEndpoint {
     /// Gives each datagram to the handler. One that panics is one that was handled.
     fn handle(&mut self, turn: &mut Turn<'_>, incoming: &Incoming) {
         turn.shared.metrics.datagrams_received += incoming.len() as u64;
-        let mut datagrams = incoming.iter();
-        loop {
-            let address = self.address;
-            let worth_sending_len = turn.shared.config.datagram_queue_limit / 2;
-            let Self { handler, outgoing, timers, token, .. } = self;
-            let (token, shared) = (*token, &mut *turn.shared);
+        let mut handled = 0;
+        while handled < incoming.len() {
+            let Self { handler, outgoing, timers, token, address, .. } = self;
+            let (token, address, shared) = (*token, *address, &mut *turn.shared);
             let mut session = DatagramSession { outgoing, timers, shared, token, address };
-            let layers = &mut turn.bench.layers;
-            let endpoint = token.endpoint_index();
-            let handled = catch(|| {
-                datagrams.by_ref().try_for_each(|datagram| {
-                    let len = datagram.payload.len() as u64;
-                    session.shared.metrics.datagram_bytes_received += len;
-                    if layers.on_datagram(session.shared, endpoint, &datagram) {
-                        handle_one(&mut **handler, &mut session, datagram);
-                    } else {
-                        session.shared.metrics.datagrams_rejected += 1;
-                    }
-                    match session.outgoing.waiting_len() > worth_sending_len {
-                        true => ControlFlow::Break(()),
-                        false => ControlFlow::Continue(()),
-                    }
-                })
-            });
-            match handled {
-                Some(ControlFlow::Continue(())) => return,
-                // The limit is for what the network does not take, not for what it was not offered.
-                Some(ControlFlow::Break(())) => self.send(turn),
-                None => {
-                    turn.shared.metrics.panics += 1;
-                    log::error!("a callback of UDP {address} panicked: the socket goes on");
-                }
+            let layers = &mut *turn.bench.layers;
+            if catch(|| handle_some(&mut **handler, &mut session, layers, incoming, &mut handled))
+                .is_none()
+            {
+                turn.shared.metrics.panics += 1;
+                log::error!("a callback of UDP {address} panicked: the socket goes on");
+            }
+            if handled < incoming.len() {
+                self.send(turn);
             }
         }
     }
@@ -304,25 +289,64 @@ impl DatagramEndpoint {
     }
 }
 
+/// Gives those datagrams to the handler that were not handled yet, until so much is to be sent that
+/// it is worth it: the limit is for what the network does not take, not for what it was not
+/// offered. A function of its own, since its loop is what a datagram costs.
+#[inline(never)]
+fn handle_some(
+    handler: &mut dyn DatagramHandler,
+    session: &mut DatagramSession<'_>,
+    layers: &mut Layers,
+    incoming: &Incoming,
+    handled: &mut usize,
+) {
+    let endpoint = session.token.endpoint_index();
+    let has_layers = layers.has_any(endpoint);
+    let worth_sending_len = session.shared.config.datagram_queue_limit / 2;
+    let (mut last, mut is_forged) = (None, false);
+    for (sender, payload, is_truncated) in incoming.parts_from(*handled) {
+        *handled += 1;
+        session.shared.metrics.datagram_bytes_received += payload.len() as u64;
+        let datagram = || Datagram { sender: *sender, payload, is_truncated };
+        if has_layers && !layers.on_datagram(session.shared, endpoint, &datagram()) {
+            session.shared.metrics.datagrams_rejected += 1;
+            continue;
+        }
+        // Whoever sent several in a row is looked at once.
+        if !last.is_some_and(|last| std::ptr::eq(last, sender)) {
+            is_forged = is_no_sender(*sender, session.address);
+            last = Some(sender);
+        }
+        if is_truncated || is_forged {
+            session.shared.metrics.datagrams_rejected += 1;
+        }
+        if !is_forged {
+            handle_one(handler, session, sender, payload, is_truncated);
+        }
+        if session.outgoing.waiting_len() > worth_sending_len {
+            return;
+        }
+    }
+}
+
+/// Port 0 cannot be answered, and nobody sends from it in good faith. Nor from our own address: who
+/// answers there answers himself for ever.
+fn is_no_sender(sender: SocketAddr, own: SocketAddr) -> bool {
+    sender.port() == 0 || sender == own
+}
+
+#[inline(always)]
 fn handle_one(
     handler: &mut dyn DatagramHandler,
     session: &mut DatagramSession<'_>,
-    datagram: Datagram<'_>,
+    sender: &SocketAddr,
+    payload: &[u8],
+    is_truncated: bool,
 ) {
-    let Datagram { sender, payload, is_truncated } = datagram;
-    // Port 0 cannot be answered, and nobody sends from it in good faith. Nor from our own address:
-    // who answers there answers himself for ever.
-    let is_forged = sender.port() == 0 || sender == session.address;
-    if is_truncated || is_forged {
-        session.shared.metrics.datagrams_rejected += 1;
-    }
-    if is_forged {
-        return;
-    }
     let result = if is_truncated {
-        handler.on_truncated(session, sender, payload)
+        handler.on_truncated(session, *sender, payload)
     } else {
-        handler.on_datagram(session, sender, payload)
+        handler.on_datagram(session, *sender, payload)
     };
     if let Err(error) = result {
         log::debug!("UDP {}: a datagram from {sender}: {error}", session.address);

@@ -161,7 +161,9 @@ impl DrainReport {
 
 impl fmt::Display for DrainReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "drained in {:.3} s: {} finished", self.took.as_secs_f64(), self.finished)?;
+        // Not as a float: what formats those is larger than all of the report.
+        let (seconds, millis) = (self.took.as_secs(), self.took.subsec_millis());
+        write!(f, "drained in {seconds}.{millis:03} s: {} finished", self.finished)?;
         for (count, why) in [
             (self.failed, "broke off"),
             (self.cut_at_deadline, "cut at the deadline"),

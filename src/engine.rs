@@ -11,7 +11,7 @@ use crate::handler::Commands;
 use crate::metrics::Metrics;
 use crate::network::{Network, OsNetwork};
 use crate::outside::Outside;
-use crate::reactor::Reactor;
+use crate::reactor::{Reactor, Turns};
 
 /// A server whose listeners are open, on the operating system's network.
 ///
@@ -65,11 +65,8 @@ impl Engine {
     ///
     /// As for [`turn`](Self::turn).
     pub fn run(&mut self) -> Result<DrainReport, Error> {
-        if let Some(report) = self.turn(None)? {
-            return Ok(report);
-        }
-        while !self.reactor.turn_again(&mut Outside::System(&mut self.network), None)? {}
-        Ok(self.reactor.report().cloned().unwrap_or_default())
+        let network = &mut Outside::System(&mut self.network);
+        Ok(self.reactor.turn_on(network, None, Turns::All)?.unwrap_or_default())
     }
 
     /// Does what there is to do, after having waited for it for `timeout` at most (`None`: for as
@@ -80,7 +77,7 @@ impl Engine {
     /// Only what makes it pointless to go on: the system cannot be asked for events any more, or a
     /// listener has broken.
     pub fn turn(&mut self, timeout: Option<Duration>) -> Result<Option<DrainReport>, Error> {
-        self.reactor.turn(&mut self.network, timeout)
+        self.reactor.turn_on(&mut Outside::System(&mut self.network), timeout, Turns::One)
     }
 
     /// How long from now until [`turn`](Self::turn) must be called, events apart: zero if there is

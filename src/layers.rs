@@ -206,6 +206,11 @@ impl Layers {
         }
     }
 
+    /// Whether an endpoint's peers pass any.
+    pub(crate) fn has_any(&self, endpoint: usize) -> bool {
+        !self.chains[endpoint].places.is_empty()
+    }
+
     /// Asks about a datagram; whether the handler may have it.
     pub(crate) fn on_datagram(
         &mut self,

@@ -183,9 +183,14 @@ pub trait Network {
     /// are no more. `Done` says that there is at least one, and that more may be waiting if the
     /// batch is full; only then, or after an error, need it be called again before the next event.
     ///
+    /// A batch that is not full is the end because a datagram has no second half: the network has
+    /// found none behind the last, and owes an event for the next. It may have found an error
+    /// instead, for which it owes one too.
+    ///
     /// # Errors
     ///
-    /// Those of earlier datagrams among them, such as a refusal by a peer: the socket goes on.
+    /// Those of earlier datagrams among them, such as a refusal by a peer: the socket goes on, and
+    /// what is in the batch was received nonetheless.
     fn receive(&mut self, socket: Token, batch: &mut Incoming) -> io::Result<Progress<()>>;
 
     /// Sends datagrams from the front of `batch` and removes them, until it is empty or the network

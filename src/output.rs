@@ -51,10 +51,10 @@ impl Output {
     pub fn put_pair(&mut self, first: &[u8], second: &[u8]) {
         // No two slices are longer together than the memory there is.
         let end = self.copied_len.wrapping_add(first.len()).wrapping_add(second.len());
-        let Some(space) = self.room.get_mut(self.copied_len..end) else {
+        if end > self.room.len() {
             return self.grow(first, second);
-        };
-        let (one, other) = space.split_at_mut(first.len());
+        }
+        let (one, other) = self.room[self.copied_len..end].split_at_mut(first.len());
         one.copy_from_slice(first);
         other.copy_from_slice(second);
         self.copied_len = end;
@@ -184,8 +184,8 @@ impl Output {
 /// A place in an [`Output`] to which it can be taken back.
 #[derive(Clone, Copy, Default, Debug)]
 pub(crate) struct OutputMark {
-    copied: usize,
     shared: usize,
+    copied: usize,
 }
 
 /// A piece of an [`Output`].

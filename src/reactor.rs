@@ -119,6 +119,14 @@ pub struct Reactor {
     put_off: usize,
 }
 
+/// How often to turn.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Turns {
+    One,
+    /// Until the loop has ended.
+    All,
+}
+
 impl Reactor {
     pub(crate) fn new(
         config: Config,
@@ -167,34 +175,44 @@ impl Reactor {
         network: &mut dyn Network,
         timeout: Option<Duration>,
     ) -> Result<Option<DrainReport>, Error> {
-        if let Some(report) = self.report() {
-            return Ok(Some(report.clone()));
-        }
-        // What embeds the loop may have been busy with something else.
-        if self.next_timer().is_some() {
-            self.tools.shared.stopwatch.start(network.now());
-        }
-        self.turn_again(&mut Outside::Other(network), timeout)?;
-        Ok(self.report().cloned())
+        self.turn_on(&mut Outside::Other(network), timeout, Turns::One)
     }
 
-    /// How the loop ended, once it has.
-    pub(crate) fn report(&self) -> Option<&DrainReport> {
-        self.drain.report()
-    }
-
-    /// As [`turn`](Self::turn), right after another turn: the time of the last look at the clock is
-    /// still good. Says whether the loop has ended.
-    pub(crate) fn turn_again(
+    /// As [`turn`](Self::turn), once or until the loop has ended.
+    pub(crate) fn turn_on(
         &mut self,
         network: &mut Outside<'_>,
         timeout: Option<Duration>,
-    ) -> Result<bool, Error> {
-        let result = self.try_turn(network, timeout);
-        if !matches!(result, Ok(false)) {
-            self.close_mailbox();
+        turns: Turns,
+    ) -> Result<Option<DrainReport>, Error> {
+        if self.drain.report().is_none() {
+            // What embeds the loop may have been busy with something else.
+            if self.next_timer().is_some() {
+                self.tools.shared.stopwatch.start(network.now());
+            }
+            self.turn_on_and_on(network, timeout, turns)?;
         }
-        result
+        Ok(self.drain.report().cloned())
+    }
+
+    /// Turns at least once. From the second turn on, the time of the last look at the clock is still
+    /// good.
+    fn turn_on_and_on(
+        &mut self,
+        network: &mut Outside<'_>,
+        timeout: Option<Duration>,
+        turns: Turns,
+    ) -> Result<(), Error> {
+        loop {
+            match self.try_turn(network, timeout) {
+                Ok(false) if turns == Turns::All => {}
+                Ok(false) => return Ok(()),
+                end => {
+                    self.close_mailbox();
+                    return end.map(|_| ());
+                }
+            }
+        }
     }
 
     /// When [`turn`](Self::turn) must be called at the latest, events apart: at once if there is

@@ -3,11 +3,21 @@
 #[path = "allocations/uncounted.rs"]
 mod uncounted;
 
+#[cfg(target_os = "linux")]
+use std::io::IoSlice;
 use std::net::SocketAddr;
+#[cfg(target_os = "linux")]
+use std::net::UdpSocket;
+#[cfg(target_os = "linux")]
+use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 use allocation_counter::measure;
+#[cfg(target_os = "linux")]
+use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use uncounted::Uncounted;
+#[cfg(target_os = "linux")]
+use windlass::network::OsNetwork;
 use windlass::network::{SimNetwork, SimPeer};
 use windlass::{
     Broadcast, Codec, Config, ConnectionId, DatagramHandler, DatagramSession, Error, Handler,
@@ -212,6 +222,45 @@ fn datagrams_allocate_nothing() {
         assert!(round < WARM_UP || allocated.count_total == 0, "{allocated:?}");
         assert_eq!(world.net.0.take_datagrams(sender).len(), 100);
     }
+}
+
+/// On the system's network, one by one and from a sender that joins them.
+#[cfg(target_os = "linux")]
+#[test]
+fn datagrams_of_the_system_allocate_nothing() {
+    let mut net = OsNetwork::new().expect("there are descriptors");
+    let server = Server::new().udp("127.0.0.1:0", EchoDatagrams);
+    let mut reactor = server.build_on(&mut net).expect("the configuration is valid");
+    let address = reactor.local_addrs().next().expect("there is a socket");
+    let peer = UdpSocket::bind("127.0.0.1:0").expect("there are ports");
+    peer.set_nonblocking(true).expect("a socket can be");
+    peer.connect(address).expect("the address is near");
+    let mut echo = |send: &dyn Fn()| {
+        let (mut count, mut buffer) = (0, [0; 16]);
+        for round in 0..WARM_UP + ROUNDS {
+            allocation_counter::opt_out(send);
+            let mut received = 0;
+            while received < 64 {
+                let allocated = measure(|| {
+                    reactor.turn(&mut net, Some(Duration::ZERO)).expect("the loop goes on");
+                });
+                count += if round < WARM_UP { 0 } else { allocated.count_total };
+                while peer.recv(&mut buffer).is_ok_and(|len| buffer[..len] == *b"hello") {
+                    received += 1;
+                }
+            }
+            assert_eq!(received, 64);
+        }
+        count
+    };
+    let apart = || (0..64).for_each(|_| assert!(peer.send(b"hello").is_ok()));
+    let joined = || {
+        let (fd, bytes) = (peer.as_raw_fd(), b"hello".repeat(64));
+        let (parts, control) = ([IoSlice::new(&bytes)], [ControlMessage::UdpGsoSegments(&5)]);
+        let sent = sendmsg::<()>(fd, &parts, &control, MsgFlags::empty(), None);
+        assert_eq!(sent, Ok(bytes.len()));
+    };
+    assert_eq!([echo(&apart), echo(&joined), echo(&apart)], [0, 0, 0]);
 }
 
 #[test]

@@ -315,12 +315,6 @@ fn its_descriptor_is_that_of_the_poll() {
     assert_eq!(fs::read_link(path).unwrap().to_str(), Some("anon_inode:[eventpoll]"));
 }
 
-#[test]
-fn a_network_can_move_to_another_thread() {
-    fn assert_send<T: Send>() {}
-    assert_send::<OsNetwork>();
-}
-
 /// How many sockets, polls and wakers a child process has.
 fn inherited_by_child() -> usize {
     let output = Command::new("ls").args(["-l", "/proc/self/fd"]).output().unwrap();

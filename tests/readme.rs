@@ -172,7 +172,7 @@ fn the_command_that_runs_the_tests_is_marked() {
     let readme = read("README.md");
     let mut marked = blocks(&readme);
     marked.retain(|(_, _, before)| *before == "<!-- test-command -->");
-    assert_eq!(marked, [("sh", "cargo test --workspace", "<!-- test-command -->")]);
+    assert_eq!(marked, [("sh", "cargo test", "<!-- test-command -->")]);
 }
 
 #[test]

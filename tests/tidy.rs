@@ -61,7 +61,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("reactor", &["acceptor", "drain"]),
     ("turn", &["layers", "outside"]),
     ("endpoint", &["turn", "connections", "connection", "handler", "layers", "middleware"]),
-    ("datagram", &["turn", "handler"]),
+    ("datagram", &["turn", "handler", "layers"]),
     ("layers", &["middleware", "context", "connection"]),
     ("middleware", &["context", "connection"]),
     ("connection", &["outside"]),

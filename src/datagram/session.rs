@@ -32,17 +32,16 @@ impl DatagramSession<'_> {
     /// # Errors
     ///
     /// A payload of more than 65,507 bytes, the most that a datagram over IPv4 carries.
+    #[inline]
     pub fn send_to(&mut self, receiver: SocketAddr, payload: &[u8]) -> Result<(), Error> {
         let len = payload.len();
         if len > MAX_PAYLOAD_LEN {
-            return Err(Error::new(format!(
-                "a payload of {len} bytes for {receiver}: the longest is {MAX_PAYLOAD_LEN}"
-            )));
+            return Err(too_long(&receiver, len));
         }
         if self.outgoing.waiting_len() + len > self.shared.config.datagram_queue_limit {
             self.shared.metrics.datagrams_dropped += 1;
         } else {
-            self.outgoing.push(receiver, payload);
+            self.outgoing.push_to(&receiver, payload);
         }
         Ok(())
     }
@@ -81,6 +80,11 @@ impl DatagramSession<'_> {
     pub const fn now(&self) -> Instant {
         self.shared.now
     }
+}
+
+#[cold]
+fn too_long(receiver: &SocketAddr, len: usize) -> Error {
+    Error::new(format!("a payload of {len} bytes for {receiver}: the longest is {MAX_PAYLOAD_LEN}"))
 }
 
 impl fmt::Debug for DatagramSession<'_> {

@@ -68,29 +68,31 @@ pub(super) fn serve<H: Handler>(
 /// special about it, as long as that is so.
 #[inline(always)]
 fn run_plain<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, input: &mut [u8]) -> Ran {
-    let mut consumed = 0;
+    let input_len = input.len();
+    let mut rest = input;
     loop {
         session.shared.mark = session.shared.output.mark();
-        let rest = &mut input[consumed..];
         let rest_len = rest.len();
-        match session.codec.decode(rest) {
+        let consumed = input_len - rest_len;
+        let len = match session.codec.decode(rest) {
             Ok(Decoded::Frame { frame, consumed: len }) => {
                 session.shared.frames_left = session.shared.frames_left.wrapping_sub(1);
                 if let Err(error) = handler.on_frame(session, frame) {
                     session.connection.close(CloseReason::Failed(error));
                 }
-                if len == 0 || len > rest_len {
-                    return impossible(session, consumed);
-                }
-                consumed = consumed.wrapping_add(len);
+                len
             }
             Ok(Decoded::Incomplete { need }) => {
                 return Ran { consumed, need: need.max(rest_len + 1) };
             }
             Err(error) => return malformed(session, error, consumed),
+        };
+        match rest.get_mut(len..) {
+            Some(behind) if len > 0 => rest = behind,
+            _ => return impossible(session, consumed),
         }
-        if consumed >= input.len() || session.shared.frames_left == 0 || !session.may_run() {
-            return Ran { consumed, need: 0 };
+        if rest.is_empty() || session.shared.frames_left == 0 || !session.may_run() {
+            return Ran { consumed: input_len - rest.len(), need: 0 };
         }
     }
 }

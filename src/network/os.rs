@@ -19,11 +19,12 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::task::Waker;
 use std::time::Duration;
 
-use mio::net::{TcpListener, TcpStream, UdpSocket};
-use mio::{Interest, Poll};
+use mio::net::{TcpListener, TcpStream};
+use mio::{Interest, Poll, Registry};
 use socket2::SockRef;
 
 use self::clock::Clock;
+use self::datagrams::{Desk, Port};
 use self::errors::{accept_error, connect_error, not_found, progress, transfer};
 use self::events::{interest, readiness, to_mio};
 use self::signals::Signals;
@@ -50,8 +51,9 @@ const NO_SIGNAL: i32 =
 /// The operating system's network.
 ///
 /// Sockets are registered once, for both directions and edge-triggered, when they are opened or
-/// adopted. To close one is to close its descriptor: no descriptor is ever duplicated, so the
-/// kernel then forgets the registration by itself, and a system call is saved.
+/// adopted; but those of UDP for sending only while something waits to be sent. To close one is to
+/// close its descriptor: no descriptor is ever duplicated, so the kernel then forgets the
+/// registration by itself, and a system call is saved.
 ///
 /// Signals that are [watched](Network::watch_signals) are counted until two have been taken; from
 /// then on, and again once the network is dropped, they do what they do by default, so that a third
@@ -80,6 +82,7 @@ pub struct OsNetwork {
     /// Listeners and UDP sockets, by endpoint.
     own: Vec<Option<OwnSocket>>,
     connections: Slots,
+    desk: Desk,
     /// The peer that was accepted and is neither adopted nor refused yet.
     hand: Option<TcpStream>,
     signals: Option<Signals>,
@@ -90,7 +93,7 @@ pub struct OsNetwork {
 #[derive(Debug)]
 enum OwnSocket {
     Listener { socket: TcpListener, nodelay: bool },
-    Udp(UdpSocket),
+    Udp(Port),
 }
 
 impl OsNetwork {
@@ -106,6 +109,7 @@ impl OsNetwork {
             clock: Clock::start()?,
             own: Vec::new(),
             connections: Slots::default(),
+            desk: Desk::default(),
             hand: None,
             signals: None,
             waker: None,
@@ -142,9 +146,11 @@ impl OsNetwork {
         }
     }
 
-    fn udp(&self, token: Token) -> io::Result<&UdpSocket> {
-        match self.own_socket(token) {
-            Some(OwnSocket::Udp(socket)) => Ok(socket),
+    /// A UDP socket, and what it shares with others.
+    fn udp(&mut self, token: Token) -> io::Result<(&mut Port, &mut Desk, &Registry)> {
+        let own = if token.is_connection() { &mut [] } else { &mut self.own[..] };
+        match own.get_mut(token.endpoint_index()) {
+            Some(Some(OwnSocket::Udp(port))) => Ok((port, &mut self.desk, self.poll.registry())),
             _ => Err(not_found()),
         }
     }
@@ -315,18 +321,21 @@ impl Network for OsNetwork {
         options: &SocketOptions,
     ) -> io::Result<SocketAddr> {
         let (mut udp, bound) = sockets::open_udp(address, options)?;
-        let both = Interest::READABLE.add(Interest::WRITABLE);
-        self.poll.registry().register(&mut udp, to_mio(socket), both)?;
-        *self.own_place(socket)? = Some(OwnSocket::Udp(udp));
+        self.poll.registry().register(&mut udp, to_mio(socket), Interest::READABLE)?;
+        *self.own_place(socket)? = Some(OwnSocket::Udp(Port::new(udp, bound)));
         Ok(bound)
     }
 
     fn receive(&mut self, socket: Token, batch: &mut Incoming) -> io::Result<Progress<()>> {
-        datagrams::receive(self.udp(socket)?, batch)
+        let (port, desk, _) = self.udp(socket)?;
+        port.receive(desk, batch)
     }
 
     fn send(&mut self, socket: Token, batch: &mut Outgoing) -> io::Result<Progress<()>> {
-        datagrams::send(self.udp(socket)?, batch)
+        let (port, desk, registry) = self.udp(socket)?;
+        let progress = port.send(desk, batch)?;
+        port.watch_room(registry, to_mio(socket), !batch.is_empty())?;
+        Ok(progress)
     }
 
     fn close(&mut self, token: Token) {

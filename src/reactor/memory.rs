@@ -20,7 +20,7 @@ impl Reactor {
     /// and queues. What handlers and layers keep is theirs, and so is what commands refer to.
     pub fn memory_bound(&self) -> usize {
         let config = &self.tools.shared.config;
-        let own = config.read_buffer_len + self.incoming.held_len() + SpareBuffers::MAX_LEN;
+        let own = config.read_buffer_len + self.incoming.max_held_len() + SpareBuffers::MAX_LEN;
         // The output of one event may come to the write limit, in a buffer that grows by doubling.
         let output = config.write_limit.saturating_mul(2);
         let connections = self.max_connections.saturating_add(config.max_outbound);

@@ -17,6 +17,8 @@ promises! {
     datagrams_of_any_size_arrive_whole
     a_datagram_too_long_shows_as_truncated
     datagrams_are_sent_in_order_and_removed
+    many_datagrams_to_many_arrive_each_as_it_was_sent
+    bursts_are_received_as_they_were_sent_also_joined_ones
     a_datagram_that_cannot_be_sent_stays_in_front
     a_refusal_does_not_stop_the_socket
     a_closed_socket_is_not_found
@@ -137,6 +139,72 @@ fn datagrams_are_sent_in_order_and_removed(trial: &mut Trial) {
     assert!(batch.is_empty());
     let expected = [b"one".to_vec(), Vec::new(), b"three".to_vec()].map(|sent| (address, sent));
     assert_eq!(arrived(trial, peer, 3), expected);
+}
+
+/// Datagrams of all kinds of lengths, many of them equal, each unlike all others.
+fn assorted(count: usize) -> Vec<Vec<u8>> {
+    let lens = [64, 64, 64, 64, 63, 64, 0, 0, 1, 1, 1452, 1452, 1453, 1453, 1000, 1000, 1000, 999];
+    let lens = lens.into_iter().cycle().take(count).enumerate();
+    lens.map(|(number, len)| {
+        let mut payload = vec![number.to_le_bytes()[0]; len];
+        payload.iter_mut().zip(number.to_le_bytes()).for_each(|(byte, digit)| *byte = digit);
+        payload
+    })
+    .collect()
+}
+
+fn many_datagrams_to_many_arrive_each_as_it_was_sent(trial: &mut Trial) {
+    let (address, first) = bound(trial);
+    let peers = [first, trial.world.open_datagrams(), trial.world.open_datagrams()];
+    for (spread, count) in [(1, 100), (3, 100), (50, 60), (50, 100)] {
+        let payloads = assorted(count);
+        let mut batch = Outgoing::new();
+        let mut expected = [const { Vec::new() }; 3];
+        for (number, payload) in payloads.iter().enumerate() {
+            let to = number / spread % 3;
+            batch.push(peers[to], payload);
+            expected[to].push((address, payload.clone()));
+        }
+        trial.until("a send", |trial| {
+            trial.network().send(SOCKET, &mut batch).unwrap();
+            batch.is_empty()
+        });
+        for (peer, expected) in peers.into_iter().zip(expected) {
+            assert!(arrived(trial, peer, expected.len()) == expected, "{spread} to each in turn");
+        }
+    }
+}
+
+fn bursts_are_received_as_they_were_sent_also_joined_ones(trial: &mut Trial) {
+    let (address, peer) = bound(trial);
+    let other = trial.world.open_datagrams();
+    let mut batch = Incoming::new(64, 1000);
+    // The first ones are alike: a network may take them as a reason to join from then on.
+    for (round, len) in (0..10).zip([100, 100, 100, 100, 100, 100, 1, 1000, 20, 1400]) {
+        let bytes_len = if round < 6 { 64 * len } else { 40 * len + len.min(7) };
+        let bytes: Vec<u8> = (0..=249).cycle().take(bytes_len).collect();
+        let mut expected: Vec<_> = bytes.chunks(len).map(|payload| (peer, payload)).collect();
+        trial.world.send_joined(peer, address, &bytes, len);
+        if round >= 6 {
+            trial.world.send_joined(peer, address, &bytes, len);
+            expected.extend(expected.clone());
+            trial.world.send_datagram(other, address, b"");
+            trial.world.send_datagram(other, address, b"between");
+            expected.extend([(other, &b""[..]), (other, b"between")]);
+        }
+        let mut received = Vec::new();
+        while received.len() < expected.len() {
+            trial.receive(&mut batch);
+            assert_eq!(batch.iter().count(), batch.len());
+            received.extend(batch.iter().map(|datagram| {
+                (datagram.sender, datagram.payload.to_vec(), datagram.is_truncated)
+            }));
+        }
+        let expected = expected.into_iter().map(|(sender, payload)| {
+            (sender, payload[..payload.len().min(1000)].to_vec(), payload.len() > 1000)
+        });
+        assert!(received.into_iter().eq(expected), "in round {round}");
+    }
 }
 
 fn a_datagram_that_cannot_be_sent_stays_in_front(trial: &mut Trial) {

@@ -1,12 +1,18 @@
 //! The system's network, with peers on the loopback interface.
 
 use std::collections::BTreeMap;
+#[cfg(target_os = "linux")]
+use std::io::IoSlice;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
+#[cfg(target_os = "linux")]
+use std::os::fd::AsRawFd;
 use std::task::Waker;
 use std::thread;
 use std::time::Duration;
 
+#[cfg(target_os = "linux")]
+use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrStorage, sendmsg};
 use signal_hook::low_level;
 use socket2::{Domain, SockRef, Socket, Type};
 use windlass::network::{Network, OsNetwork};
@@ -205,6 +211,21 @@ impl World for OsWorld {
 
     fn send_datagram(&mut self, from: SocketAddr, to: SocketAddr, payload: &[u8]) {
         assert_eq!(self.mailboxes[&from].send_to(payload, to).unwrap(), payload.len());
+    }
+
+    #[cfg(target_os = "linux")]
+    fn send_joined(&mut self, from: SocketAddr, to: SocketAddr, bytes: &[u8], len: usize) {
+        let len = u16::try_from(len).unwrap();
+        let control = [ControlMessage::UdpGsoSegments(&len)];
+        let to = SockaddrStorage::from(to);
+        let (fd, parts) = (self.mailboxes[&from].as_raw_fd(), [IoSlice::new(bytes)]);
+        let sent = sendmsg(fd, &parts, &control, MsgFlags::empty(), Some(&to));
+        assert_eq!(sent, Ok(bytes.len()));
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn send_joined(&mut self, from: SocketAddr, to: SocketAddr, bytes: &[u8], len: usize) {
+        bytes.chunks(len).for_each(|payload| self.send_datagram(from, to, payload));
     }
 
     fn take_datagrams(&mut self, at: SocketAddr) -> Vec<(SocketAddr, Vec<u8>)> {

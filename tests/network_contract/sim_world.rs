@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::task::Waker;
 use std::time::Duration;
 
-use windlass::network::{Network, PeerState, SimNetwork, SimPeer};
+use windlass::network::{Faults, Network, PeerState, SimNetwork, SimPeer};
 
 use super::trial::{End, Peer, Trial, World};
 
@@ -102,6 +102,11 @@ impl World for SimWorld {
 
     fn send_datagram(&mut self, from: SocketAddr, to: SocketAddr, payload: &[u8]) {
         self.network.send_datagram(from, to, payload);
+    }
+
+    fn send_joined(&mut self, from: SocketAddr, to: SocketAddr, bytes: &[u8], len: usize) {
+        self.network.set_faults(Faults { joined_datagram: 500, ..Faults::none() });
+        bytes.chunks(len).for_each(|payload| self.network.send_datagram(from, to, payload));
     }
 
     fn take_datagrams(&mut self, at: SocketAddr) -> Vec<(SocketAddr, Vec<u8>)> {

@@ -78,6 +78,9 @@ pub(crate) trait World {
     /// An address where nobody listens, and says so.
     fn closed_datagrams(&mut self) -> SocketAddr;
     fn send_datagram(&mut self, from: SocketAddr, to: SocketAddr, payload: &[u8]);
+    /// Sends these bytes as datagrams of `len` bytes, the last perhaps shorter, in a way in which
+    /// the network may give them joined.
+    fn send_joined(&mut self, from: SocketAddr, to: SocketAddr, bytes: &[u8], len: usize);
     /// What has arrived there since the last call.
     fn take_datagrams(&mut self, at: SocketAddr) -> Vec<(SocketAddr, Vec<u8>)>;
 

@@ -168,7 +168,7 @@ fn run(
     server.end(counted)
 }
 
-#[allow(clippy::cast_precision_loss)]
+#[expect(clippy::cast_precision_loss, reason = "counts are far smaller")]
 fn per_reply(long: u64, short: u64, replies: u64) -> f64 {
     (long as f64 - short as f64) / replies.max(1) as f64
 }

@@ -125,7 +125,7 @@ fn idle(
     }
     load.finish()?;
     let [start, open, touched, closed] = resident;
-    #[allow(clippy::cast_precision_loss)]
+    #[expect(clippy::cast_precision_loss, reason = "no memory is that large")]
     let added = |bytes: i64| (bytes - start) as f64 / f64::from(connections);
     sample.bytes_per_connection = Some(added(open));
     sample.kept_per_connection = Some([added(touched), added(closed)]);

@@ -1,7 +1,9 @@
 //! What one run of one workload against one server gave.
 
+use serde::{Deserialize, Serialize};
+
 /// One measured run.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Sample {
     /// Whole messages that came back, each compared; connections for accept and churn.
     pub(crate) replies: u64,
@@ -35,7 +37,7 @@ pub(crate) struct Sample {
 impl Sample {
     /// The part of its cores that the server used, from 0 to 1.
     pub(crate) fn server_utilisation(&self) -> f64 {
-        #[allow(clippy::cast_precision_loss)]
+        #[expect(clippy::cast_precision_loss, reason = "there are few cores")]
         let cores = self.server_cores.max(1) as f64;
         part(self.server_cpu_ns, self.elapsed_ns) / cores
     }
@@ -69,7 +71,7 @@ impl Sample {
     }
 }
 
-#[allow(clippy::cast_precision_loss)]
+#[expect(clippy::cast_precision_loss, reason = "times are far shorter")]
 fn part(of: u64, whole: u64) -> f64 {
     of as f64 / whole.max(1) as f64
 }

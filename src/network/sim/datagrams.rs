@@ -57,6 +57,23 @@ impl UdpSocket {
         }
     }
 
+    /// How many of those in front a system could give joined: of one sender and one length, the
+    /// last perhaps shorter, and no more together than a packet holds.
+    fn joinable_len(&self) -> usize {
+        let Some((sender, first)) = self.inbox.front() else { return 0 };
+        let len = first.len();
+        let most = LONGEST.checked_div(len).unwrap_or(1).max(1);
+        let equal =
+            |(from, payload): &&(SocketAddr, Vec<u8>)| from == sender && payload.len() == len;
+        let count = self.inbox.iter().take(most).take_while(equal).count();
+        let has_shorter = count < most
+            && self
+                .inbox
+                .get(count)
+                .is_some_and(|(from, payload)| from == sender && (1..len).contains(&payload.len()));
+        count + usize::from(has_shorter)
+    }
+
     fn take(&mut self) -> Option<(SocketAddr, Vec<u8>)> {
         let (from, payload) = self.inbox.pop_front()?;
         self.inbox_len -= payload.len() + OVERHEAD;
@@ -220,18 +237,45 @@ impl SimNetwork {
             self.check(token);
             return Ok(Progress::Blocked);
         }
-        for _ in 0..self.part_of(waiting, self.faults.partial_read) {
-            let Some(room) = batch.room() else { break };
-            let Some((from, payload)) = self.udp_socket(token)?.take() else { break };
-            let len = payload.len().min(room.len());
-            room[..len].copy_from_slice(&payload[..len]);
-            batch.push(from, len);
-            self.trace.add(address_word(from));
-            self.trace.add_bytes(&payload[..len]);
+        let mut most = self.part_of(waiting, self.faults.partial_read);
+        while most > 0 && !batch.is_full() {
+            let count = self.udp_socket(token)?.joinable_len().min(most);
+            let is_joined = count > 1 && self.random.chance(self.faults.joined_datagram);
+            let count = if is_joined { count } else { 1 };
+            if !self.receive_piece(token, batch, count)? {
+                break;
+            }
+            most -= count;
         }
         self.edges(token).read_waits = !batch.is_full();
         self.check(token);
         Ok(Progress::Done(()))
+    }
+
+    /// Receives as many datagrams in one piece, which must be fit to be joined, if there is room.
+    fn receive_piece(
+        &mut self,
+        token: Token,
+        batch: &mut Incoming,
+        count: usize,
+    ) -> io::Result<bool> {
+        let room = if count > 1 { batch.joined_room() } else { batch.room() };
+        let Some(room) = room else { return Ok(false) };
+        let (mut piece_len, mut segment_len, mut sender) = (0, 0, None);
+        for _ in 0..count {
+            let Some((from, payload)) = self.udp_socket(token)?.take() else { break };
+            let len = payload.len().min(room.len() - piece_len);
+            room[piece_len..piece_len + len].copy_from_slice(&payload[..len]);
+            self.trace.add(address_word(from));
+            self.trace.add_bytes(&payload[..len]);
+            piece_len += len;
+            segment_len = segment_len.max(len);
+            sender = Some(from);
+        }
+        if let Some(sender) = sender {
+            batch.push_joined(sender, piece_len, segment_len);
+        }
+        Ok(true)
     }
 
     pub(super) fn send_batch(
@@ -310,7 +354,7 @@ fn check_sendable(from: SocketAddr, to: SocketAddr, payload: &[u8]) -> io::Resul
 mod tests {
     use super::super::harness::{H, R, SOCKET, W, World};
     use super::*;
-    use crate::network::Network;
+    use crate::network::{Faults, Network};
 
     fn address(text: &str) -> SocketAddr {
         text.parse().unwrap()
@@ -373,6 +417,55 @@ mod tests {
         assert_eq!(receive(&mut world, 3).unwrap(), [b"c", b"d"]);
         world.net.send_datagram(peer(), here(), b"e");
         assert_eq!(world.poll(), [(SOCKET, R)], "a batch with room left is");
+    }
+
+    #[test]
+    fn joined_datagrams_are_the_same_datagrams() {
+        let lens = [3, 3, 3, 1, 3, 0, 0, 2, 4, 4, 8, 8, 9, 9];
+        let payloads: Vec<_> = (1..).zip(lens).map(|(byte, len)| vec![byte; len]).collect();
+        let mut whole: Vec<_> = payloads.clone();
+        whole.iter_mut().for_each(|payload| payload.truncate(8));
+        for (joined_datagram, partial_read) in [(0, 0), (1000, 0), (500, 0), (700, 500)] {
+            let mut world = world();
+            world.net.set_faults(Faults { partial_read, joined_datagram, ..Faults::none() });
+            for payload in &payloads {
+                world.net.send_datagram(peer(), here(), payload);
+            }
+            let mut received = Vec::new();
+            let mut receives = 0;
+            while received.len() < payloads.len() {
+                received.extend(receive(&mut world, 2).unwrap());
+                receives += 1;
+            }
+            assert_eq!(received, whole, "joined at {joined_datagram}");
+            assert!(joined_datagram != 1000 || receives < payloads.len() / 2, "none was joined");
+        }
+    }
+
+    #[test]
+    fn what_a_system_joins_is_joined_and_nothing_else() {
+        for (lens, joinable) in [
+            (&[][..], 0),
+            (&[5], 1),
+            (&[5, 5, 5], 3),
+            (&[5, 5, 4], 3),
+            (&[5, 5, 4, 4], 3),
+            (&[5, 4, 4], 2),
+            (&[5, 6], 1),
+            (&[0, 0], 1),
+            (&[5, 0], 1),
+            (&[30_000, 30_000, 30_000], 2),
+            (&[30_000, 30_000, 5], 2),
+        ] {
+            let mut world = world();
+            for len in lens {
+                world.net.send_datagram(peer(), here(), &vec![1; *len]);
+            }
+            let udp = world.net.udp_socket(SOCKET).unwrap();
+            assert_eq!(udp.joinable_len(), joinable, "{lens:?}");
+            udp.inbox.iter_mut().skip(1).for_each(|(from, _)| from.set_port(1));
+            assert_eq!(udp.joinable_len(), joinable.min(1), "{lens:?} of others");
+        }
     }
 
     #[test]

@@ -71,6 +71,9 @@ pub struct Faults {
     pub truncated_datagram: u16,
     /// A datagram to a peer does not arrive, and the socket is told that nobody listens there.
     pub refused_datagram: u16,
+    /// A receive gives datagrams of one sender and one length joined, as a system may: it is then
+    /// perhaps more than the batch was made for, and nothing else shows.
+    pub joined_datagram: u16,
     /// The longest by which an event or a datagram is late. Default: 5 ms.
     pub longest_delay: Duration,
 }
@@ -100,6 +103,7 @@ impl Faults {
             reordered_datagram: 0,
             truncated_datagram: 0,
             refused_datagram: 0,
+            joined_datagram: 0,
             longest_delay: Duration::from_millis(5),
         }
     }
@@ -121,7 +125,7 @@ impl Faults {
     }
 
     /// Those that a loop which keeps to the contract overcomes without loss, datagrams excepted.
-    fn harmless(&mut self) -> [&mut u16; 16] {
+    fn harmless(&mut self) -> [&mut u16; 17] {
         [
             &mut self.partial_read,
             &mut self.partial_write,
@@ -139,6 +143,7 @@ impl Faults {
             &mut self.reordered_datagram,
             &mut self.truncated_datagram,
             &mut self.refused_datagram,
+            &mut self.joined_datagram,
         ]
     }
 

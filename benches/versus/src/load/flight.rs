@@ -127,7 +127,7 @@ impl Flight {
         &self.slots[slot * self.payload_len..(slot + 1) * self.payload_len]
     }
 
-    #[allow(clippy::cast_possible_truncation)]
+    #[expect(clippy::cast_possible_truncation, reason = "the remainder fits")]
     fn slot_of(&self, number: u64) -> usize {
         (number % self.since.len() as u64) as usize
     }

@@ -3,7 +3,7 @@
 /// Durations below this have a place each; above, each power of two is cut into so many.
 const PARTS: u64 = 128;
 const PARTS_LOG2: u32 = PARTS.ilog2();
-#[allow(clippy::cast_possible_truncation)]
+#[expect(clippy::cast_possible_truncation, reason = "it is a small number")]
 const PLACES: usize = (u64::BITS - PARTS_LOG2 + 1) as usize * PARTS as usize;
 
 /// Counts of durations in nanoseconds.
@@ -44,7 +44,7 @@ impl Histogram {
     }
 }
 
-#[allow(clippy::cast_possible_truncation)]
+#[expect(clippy::cast_possible_truncation, reason = "a place is a small number")]
 fn place(duration: u64) -> usize {
     if duration < PARTS {
         return duration as usize;

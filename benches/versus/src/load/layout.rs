@@ -107,7 +107,6 @@ fn spread(bits: u64) -> u64 {
 struct Noise(u64);
 
 impl Noise {
-    #[allow(clippy::cast_possible_truncation)]
     fn byte(&mut self) -> u8 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;

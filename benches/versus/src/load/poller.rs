@@ -66,7 +66,7 @@ impl Poller {
     }
 
     /// Which is ready, of those that [`wait`](Self::wait) has found.
-    #[allow(clippy::cast_possible_truncation)]
+    #[expect(clippy::cast_possible_truncation, reason = "it was given as one")]
     pub(super) fn ready(&self, at: usize) -> usize {
         self.events[at].data() as usize
     }

@@ -18,7 +18,10 @@ impl Clock {
         Self(Instant::now())
     }
 
-    #[allow(clippy::cast_possible_truncation)]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a measurement does not last for centuries"
+    )]
     pub(super) fn now(self) -> u64 {
         self.0.elapsed().as_nanos() as u64
     }
@@ -31,7 +34,10 @@ pub(super) struct Allowance {
 }
 
 impl Allowance {
-    #[allow(clippy::cast_possible_truncation)]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a measurement does not last for centuries"
+    )]
     pub(super) fn new(until: Until, now: u64) -> Self {
         match until {
             Until::Replies(count) => Self { left: count, deadline: u64::MAX },

@@ -1,0 +1,152 @@
+//! What windlass may cost at most, counted: whoever makes it dearer hears of it before a merge.
+
+use std::env;
+use std::error::Error;
+
+use crate::counts::{self, Lengths};
+use crate::entrants::entrants;
+use crate::figure::Figure;
+use crate::grid::Grid;
+use crate::results::OURS;
+use crate::workload;
+
+/// The most that a message may cost.
+#[derive(Clone, Copy, PartialEq, Debug)]
+struct Limit {
+    workload: &'static str,
+    /// [`Figure::Instructions`] or [`Figure::SystemCalls`].
+    figure: Figure,
+    most: f64,
+}
+
+/// All limits. Instructions stand a little above what was counted last, since compilers differ.
+const LIMITS: &[Limit] = &[
+    instructions("echo-1", 673.0),
+    instructions("echo-50", 366.0),
+    instructions("frames-16", 126.0),
+    instructions("lines-16", 481.0),
+    instructions("udp-1", 459.0),
+    system_calls("echo-1", 3.0),
+    system_calls("frames-16", 0.19),
+    system_calls("udp-1", 2.07),
+];
+
+/// A count is a difference divided: so much above a limit is still the limit.
+const ROUNDING: f64 = 0.0005;
+
+const fn instructions(workload: &'static str, most: f64) -> Limit {
+    Limit { workload, figure: Figure::Instructions, most }
+}
+
+const fn system_calls(workload: &'static str, most: f64) -> Limit {
+    Limit { workload, figure: Figure::SystemCalls, most }
+}
+
+/// What came of one limit.
+type Checked = (Limit, Result<f64, String>);
+
+/// Counts, and prints each count beside its limit; says whether all are kept.
+///
+/// # Errors
+///
+/// If this program cannot tell where it is.
+pub(crate) fn run() -> Result<bool, Box<dyn Error>> {
+    let program = env::current_exe()?;
+    let ours = entrants(Some(&[OURS.to_owned()]), &[]);
+    let ours = ours.first().ok_or("windlass is no contender")?;
+    let checked: Vec<Checked> = LIMITS
+        .iter()
+        .map(|limit| {
+            let workload = workload::named(limit.workload).ok_or("there is no such workload")?;
+            let target = ours.target(&program, workload.protocol);
+            let count = match limit.figure {
+                Figure::Instructions => counts::instructions(&target, workload, Lengths::QUICK),
+                _ => counts::system_calls(&target, workload, Lengths::QUICK)
+                    .map(|calls| calls.map(|calls| calls.total)),
+            };
+            let missing = || "valgrind and strace must be installed".to_owned();
+            Ok((
+                *limit,
+                count.map_err(|error| error.to_string()).and_then(|c| c.ok_or_else(missing)),
+            ))
+        })
+        .collect::<Result<_, &str>>()?;
+    print!("{}", table(&checked));
+    Ok(checked.iter().all(is_kept))
+}
+
+fn is_kept((limit, count): &Checked) -> bool {
+    count.as_ref().is_ok_and(|count| *count <= limit.most + ROUNDING)
+}
+
+/// A row for each limit.
+fn table(checked: &[Checked]) -> String {
+    let headings = ["a message of windlass", "", "counted", "limit", ""].map(str::to_owned);
+    let mut grid = Grid::new(headings);
+    for one in checked {
+        let (limit, count) = one;
+        let kind = match limit.figure {
+            Figure::Instructions => "instructions",
+            _ => "system calls",
+        };
+        let (counted, verdict) = match count {
+            Ok(count) if is_kept(one) => (limit.figure.show(*count), "kept".to_owned()),
+            Ok(count) => (limit.figure.show(*count), "PASSED".to_owned()),
+            Err(why) => (String::new(), format!("not counted: {why}")),
+        };
+        let most = limit.figure.show(limit.most);
+        grid.push([limit.workload.to_owned(), kind.to_owned(), counted, most, verdict]);
+    }
+    grid.lines(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_above_its_limit_fails_the_gate() {
+        let limit = instructions("echo-1", 160.0);
+        assert!(is_kept(&(limit, Ok(160.0))));
+        assert!(!is_kept(&(limit, Ok(160.1))));
+        assert!(!is_kept(&(limit, Ok(f64::NAN))));
+    }
+
+    #[test]
+    fn three_calls_as_they_are_counted_are_three() {
+        assert!(is_kept(&(system_calls("echo-1", 3.0), Ok(3.000_25))));
+        assert!(!is_kept(&(system_calls("echo-1", 3.0), Ok(3.001))));
+    }
+
+    #[test]
+    fn what_is_not_counted_fails_the_gate() {
+        let checked = (LIMITS[0], Err("it died".to_owned()));
+        assert!(!is_kept(&checked));
+        assert!(table(&[checked]).contains("not counted: it died"));
+    }
+
+    #[test]
+    fn the_table_names_what_was_passed() {
+        let table = table(&[
+            (instructions("echo-1", 160.0), Ok(200.4)),
+            (system_calls("udp-1", 0.19), Ok(0.157)),
+        ]);
+        let rows: Vec<&str> = table.lines().collect();
+        assert!(
+            rows[1].starts_with("echo-1") && rows[1].ends_with("200    160  PASSED"),
+            "{table}"
+        );
+        assert!(
+            rows[2].starts_with("udp-1") && rows[2].ends_with("0.157  0.190    kept"),
+            "{table}"
+        );
+    }
+
+    #[test]
+    fn every_limit_is_of_a_workload_that_is_there() {
+        for limit in LIMITS {
+            assert!(workload::named(limit.workload).is_some(), "{}", limit.workload);
+            assert!(limit.most > 0.0);
+        }
+    }
+}
