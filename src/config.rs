@@ -45,9 +45,8 @@ pub struct Config {
     pub socket: SocketOptions,
 
     /// The size of the buffer that all connections are read into, in bytes. Default: 60 KiB; it
-    /// exists once. A read call's own cost hardly shows at that, and what is passed on of it goes
-    /// out in one segment as systems make them, which with its headers has at most 64 KiB: a little
-    /// more would be a second segment, and cost nearly as much as another 60 KiB.
+    /// exists once. A read call's own cost hardly shows at that, and what is sent back of it fits
+    /// into one segment as systems make them at most, of 64 KiB with its headers.
     pub read_buffer_len: usize,
     /// A connection with this many bytes of output waiting is not read any more, and its frames are
     /// not run. Default: 64 KiB, on top of what the kernel holds.
