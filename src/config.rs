@@ -44,8 +44,9 @@ pub struct Config {
     /// How sockets are set up.
     pub socket: SocketOptions,
 
-    /// The size of the buffer that all connections are read into, in bytes. Default: 256 KiB, at
-    /// which a read call's own cost no longer shows; it exists once.
+    /// The size of the buffer that all connections are read into, in bytes. Default: 60 KiB; it
+    /// exists once. A read call's own cost hardly shows at that, and what is sent back of it fits
+    /// into one segment as systems make them at most, of 64 KiB with its headers.
     pub read_buffer_len: usize,
     /// A connection with this many bytes of output waiting is not read any more, and its frames are
     /// not run. Default: 64 KiB, on top of what the kernel holds.
@@ -89,7 +90,7 @@ pub struct Config {
     pub drain_timeout: Duration,
 
     /// How many bytes one connection may send in one turn before others are served. Default:
-    /// 256 KiB, one read buffer.
+    /// 256 KiB, a few read buffers.
     pub read_budget: usize,
     /// How many frames of one connection are run in one turn before others are served. Default:
     /// 1,024.
@@ -162,7 +163,7 @@ impl Default for Config {
             max_outbound: 0,
             at_limit: AtLimit::Wait,
             socket: SocketOptions::default(),
-            read_buffer_len: 256 * KIB,
+            read_buffer_len: 60 * KIB,
             high_watermark: 64 * KIB,
             low_watermark: 16 * KIB,
             write_limit: 16 * MIB,

@@ -16,6 +16,10 @@ use crate::turn::{Bench, Turn};
 /// is read on where it is.
 const JOIN_LEN: usize = 4096;
 
+/// So much output is written before more is read: it is near at hand for the kernel, and the peer
+/// can be busy with it meanwhile. Less goes out together with what comes of that.
+const WORTH_WRITING_LEN: usize = 16 * 1024;
+
 /// Whether a connection is to be served on at once.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Next {
@@ -190,6 +194,9 @@ fn connect<H: Handler>(handler: &mut H, session: &mut Session<'_, H>) {
 fn wind_up<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, layers: &mut Layers) -> Next {
     if session.shared.frames_left < session.shared.config.frame_budget {
         session.connection.note_active_newcomer();
+    }
+    if session.shared.output.len() >= WORTH_WRITING_LEN {
+        session.flush();
     }
     let has_frames = session.connection.has_frames_waiting() && session.connection.may_run();
     if may_read(session) || (has_frames && session.shared.frames_left > 0) {

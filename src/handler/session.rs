@@ -243,10 +243,15 @@ impl<H: Handler> Session<'_, H> {
     /// Whether frames may be run: they may if it was only that the output had to be flushed first.
     pub(crate) fn may_go_on(&mut self) -> bool {
         if self.connection.is_full() {
-            self.connection.flush(self.shared, &mut self.network);
-            self.shared.room = self.output_room();
+            self.flush();
         }
         self.shared.frames_left > 0 && self.connection.may_run()
+    }
+
+    /// Sends what there is of output, before anything else is done.
+    pub(crate) fn flush(&mut self) {
+        self.connection.flush(self.shared, &mut self.network);
+        self.shared.room = self.output_room();
     }
 
     /// Sees to what came of an event for a connection with nothing special about it: writes all

@@ -127,6 +127,25 @@ fn answers_that_wait_and_answers_to_come_share_one_write_budget() {
 }
 
 #[test]
+fn each_portion_of_a_stream_is_answered_before_the_next_is_read() {
+    let config = Config { read_buffer_len: 20 * KIB, read_budget: 80 * KIB, ..timeless() };
+    let config = Config { high_watermark: 20 * KIB, ..config };
+    let mut net = SimNetwork::new(1);
+    net.set_pipe_len(MIB);
+    let mut world = World::on(net, config, Raw, Scripted::new(echo).without_frames());
+    let peer = world.join();
+    world.network.send_from(peer, &pattern(200 * KIB));
+    for so_far in [80 * KIB, 160 * KIB, 200 * KIB] {
+        let before = world.network.calls();
+        world.turn_at_once();
+        let after = world.network.calls();
+        let all = pattern(200 * KIB);
+        assert!(world.network.received(peer) == &all[..so_far], "not the first {so_far}");
+        assert!(after.writes - before.writes <= 4, "it is not read and written in one go");
+    }
+}
+
+#[test]
 fn nobody_is_passed_over_while_many_have_work_left() {
     let config = Config { read_budget: 100, ..timeless() };
     let handler = Scripted::new(ignore).without_frames();
