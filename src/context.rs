@@ -132,6 +132,9 @@ impl ConnectionContext<'_> {
     pub fn send(&mut self, bytes: Bytes) {
         if self.connection.may_send() {
             self.shared.output.put_bytes(bytes);
+            if self.shared.is_output_full() {
+                self.connection.note_full();
+            }
         }
     }
 

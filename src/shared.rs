@@ -130,6 +130,12 @@ impl Shared {
         self.write_left = self.config.write_budget;
     }
 
+    /// Whether the output is to be flushed before more is put into it.
+    #[inline]
+    pub(crate) const fn is_output_full(&self) -> bool {
+        self.output.len() >= self.room
+    }
+
     /// Whether the buffers of all connections hold more than they may.
     #[inline]
     pub(crate) const fn is_above_budget(&self) -> bool {

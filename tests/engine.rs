@@ -17,6 +17,8 @@ mod calls;
 mod closing;
 #[path = "engine/deferred.rs"]
 mod deferred;
+#[path = "engine/detours.rs"]
+mod detours;
 #[path = "engine/drain.rs"]
 mod drain;
 #[path = "engine/drain_datagrams.rs"]

@@ -44,16 +44,20 @@ pub(super) fn serve<H: Handler>(
     let Peer { connection, codec, state } = peer;
     let Turn { network, shared, bench } = turn;
     let session = &mut Session { connection, codec, state, shared, network: network.lend() };
-    if !session.connection.is_poised() || session.connection.is_watched() {
+    let (now, buffer) = (session.shared.now, &mut *bench.buffer);
+    let is_plain = session.connection.is_poised()
+        && !session.connection.is_watched()
+        && buffer.len() <= session.shared.read_left;
+    if !is_plain {
         return serve_other(handler, session, bench);
     }
-    let (now, buffer) = (session.shared.now, &mut *bench.buffer);
     let Some(len) = session.connection.read(&mut session.network, buffer, now) else {
         return wind_up(handler, session, bench.layers);
     };
+    session.count_read(len);
     let before = session.shared.frames_left;
     let ran = catch(|| run_plain(handler, session, &mut buffer[..len]));
-    session.count(len, before.wrapping_sub(session.shared.frames_left));
+    session.count_frames(before.wrapping_sub(session.shared.frames_left));
     if let Some(Ran { consumed, .. }) = ran
         && consumed >= len
         && session.connection.is_plain()
@@ -113,7 +117,13 @@ fn serve_rest<H: Handler>(
         Ran { consumed: len, need: 0 }
     });
     if ran.consumed < len && ran.need == 0 && session.may_go_on() {
-        let more = run_all(handler, session, &mut bench.buffer[ran.consumed..len], bench.layers);
+        let more = run_all(
+            handler,
+            session,
+            &mut bench.buffer[ran.consumed..len],
+            bench.layers,
+            Decoding::Next,
+        );
         ran = Ran { consumed: ran.consumed + more.consumed, need: more.need };
     }
     if ran.consumed < len {
@@ -138,7 +148,7 @@ fn serve_other<H: Handler>(
         let in_place = kept.as_mut().filter(|_| len == 0);
         let input = in_place.map_or(&mut bench.buffer[..len], |kept| kept.filled());
         let input_len = input.len();
-        let ran = run_all(handler, session, input, bench.layers);
+        let ran = run_all(handler, session, input, bench.layers, Decoding::Next);
         if ran.consumed < input_len || kept.is_some() {
             keep(session, bench.buffer, kept, len, ran);
         }
@@ -155,6 +165,7 @@ fn prepare<H: Handler>(
     session: &mut Session<'_, H>,
     buffer: &mut [u8],
 ) -> (Option<Box<ReadBuffer>>, usize) {
+    session.shared.room = session.output_room();
     match session.connection.phase() {
         Phase::Open => {}
         Phase::Connecting => {
@@ -169,9 +180,8 @@ fn prepare<H: Handler>(
         Phase::Flushing | Phase::Closed => return (None, 0),
     }
     if session.connection.queued_len() > 0 {
-        session.connection.flush(session.shared, &mut session.network);
+        session.flush();
     }
-    session.shared.room = session.output_room();
     match session.connection.take_input() {
         Some(kept) => read_on(session, buffer, kept),
         None if may_read(session) => (None, read(session, buffer)),
@@ -195,7 +205,7 @@ fn wind_up<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, layers: &m
     if session.shared.frames_left < session.shared.config.frame_budget {
         session.connection.note_active_newcomer();
     }
-    if session.shared.output.len() >= WORTH_WRITING_LEN {
+    if session.connection.is_full() || session.shared.output.len() >= WORTH_WRITING_LEN {
         session.flush();
     }
     let has_frames = session.connection.has_frames_waiting() && session.connection.may_run();
@@ -224,7 +234,7 @@ fn read<H: Handler>(session: &mut Session<'_, H>, buffer: &mut [u8]) -> usize {
     let read = session.connection.read(&mut session.network, buffer, now);
     let len = read.unwrap_or_default();
     session.shared.read_left -= len;
-    session.count(len, 0);
+    session.count_read(len);
     len
 }
 
@@ -277,10 +287,11 @@ fn run_all<H: Handler>(
     session: &mut Session<'_, H>,
     input: &mut [u8],
     layers: &mut Layers,
+    decoding: Decoding,
 ) -> Ran {
     let (before, input_len) = (session.shared.frames_left, input.len());
-    let ran = catch(|| run_frames(handler, session, input, layers, Decoding::Next));
-    session.count(0, before - session.shared.frames_left);
+    let ran = catch(|| run_frames(handler, session, input, layers, decoding));
+    session.count_frames(before.wrapping_sub(session.shared.frames_left));
     ran.unwrap_or_else(|| {
         panicked(session);
         Ran { consumed: input_len, need: 0 }
@@ -431,10 +442,11 @@ fn run_end<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, layers: &m
 fn run_last<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, layers: &mut Layers) {
     session.connection.note_last_run();
     let mut input = session.connection.take_input().unwrap_or_default();
-    let before = session.shared.frames_left;
-    run_frames(handler, session, input.filled(), layers, Decoding::Last);
-    session.count(0, before.wrapping_sub(session.shared.frames_left));
+    run_all(handler, session, input.filled(), layers, Decoding::Last);
     session.connection.note_active_newcomer();
+    if session.connection.is_full() {
+        session.flush();
+    }
 }
 
 /// Whether the handler may have the frame that was in the `len` bytes of the input from `start` on:

@@ -96,7 +96,7 @@ impl<H: Handler> Session<'_, H> {
     /// Nearly all output is far from any limit.
     #[inline]
     fn check_write_limit(&mut self) -> Result<(), Error> {
-        if self.shared.output.len() < self.shared.room { Ok(()) } else { self.note_full() }
+        if self.shared.is_output_full() { self.note_full() } else { Ok(()) }
     }
 
     #[cold]
@@ -268,14 +268,20 @@ impl<H: Handler> Session<'_, H> {
         self.shared.room = self.shared.config.high_watermark;
     }
 
-    /// So many bytes were read, and so many frames run.
+    /// So many bytes were read.
     #[inline(always)]
-    pub(crate) fn count(&mut self, read_len: usize, frames: usize) {
-        self.connection.count_received(read_len);
-        self.connection.ran_frames(frames);
+    pub(crate) fn count_read(&mut self, len: usize) {
+        self.connection.count_received(len);
         let metrics = &mut self.shared.metrics;
-        metrics.bytes_received = metrics.bytes_received.wrapping_add(read_len as u64);
-        metrics.frames = metrics.frames.wrapping_add(frames as u64);
+        metrics.bytes_received = metrics.bytes_received.wrapping_add(len as u64);
+    }
+
+    /// So many frames were run.
+    #[inline(always)]
+    pub(crate) fn count_frames(&mut self, count: usize) {
+        self.connection.ran_frames(count);
+        let metrics = &mut self.shared.metrics;
+        metrics.frames = metrics.frames.wrapping_add(count as u64);
     }
 }
 
