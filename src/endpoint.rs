@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 
-use self::frames::{Next, serve};
+use self::frames::{Next, serve, serve_again};
 pub(crate) use self::tasks::Call;
 use crate::codec::Codec;
 use crate::command::Slow;
@@ -19,7 +19,7 @@ use crate::error::{CloseReason, Error};
 use crate::handler::{ConnectionsOf, Handler, OtherConnections, Session, guard, lend};
 use crate::handler_timers::HandlerTimers;
 use crate::instant::Instant;
-use crate::network::{Event, Readiness};
+use crate::network::Event;
 use crate::panics::catch;
 use crate::shared::{Purpose, Shared};
 use crate::tenants::TenantsView;
@@ -202,14 +202,13 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
             if !event.token.is_connection_of(self.number) {
                 return at;
             }
-            turn.shared.begin_event();
-            let mut readiness = event.readiness;
-            while let Some(peer) = self.connections.get_mut(event.token) {
-                peer.connection.note(readiness);
-                if serve(&mut self.handler, peer, turn) == Next::Wait {
-                    break;
+            if let Some(peer) = self.connections.get_mut(event.token) {
+                turn.shared.begin_event();
+                peer.connection.note(event.readiness);
+                let mut next = serve(&mut self.handler, peer, turn);
+                while next == Next::Again {
+                    next = serve_again(&mut self.handler, peer, turn);
                 }
-                readiness = Readiness::NONE;
             }
             if turn.end_event() {
                 return at + 1;

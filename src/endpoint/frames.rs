@@ -44,13 +44,11 @@ pub(super) fn serve<H: Handler>(
     let Peer { connection, codec, state } = peer;
     let Turn { network, shared, bench } = turn;
     let session = &mut Session { connection, codec, state, shared, network: network.lend() };
-    let (now, buffer) = (session.shared.now, &mut *bench.buffer);
-    let is_plain = session.connection.is_poised()
-        && !session.connection.is_watched()
-        && buffer.len() <= session.shared.read_left;
-    if !is_plain {
+    if !session.connection.is_poised() || session.connection.is_watched() {
         return serve_other(handler, session, bench);
     }
+    // All of the read budget is left, and no buffer is longer.
+    let (now, buffer) = (session.shared.now, &mut *bench.buffer);
     let Some(len) = session.connection.read(&mut session.network, buffer, now) else {
         return wind_up(handler, session, bench.layers);
     };
@@ -130,6 +128,18 @@ fn serve_rest<H: Handler>(
         keep(session, bench.buffer, None, len, ran);
     }
     wind_up(handler, session, bench.layers)
+}
+
+/// As [`serve`], for a connection that was served in this event already.
+pub(super) fn serve_again<H: Handler>(
+    handler: &mut H,
+    peer: &mut PeerOf<H>,
+    turn: &mut Turn<'_>,
+) -> Next {
+    let Peer { connection, codec, state } = peer;
+    let Turn { network, shared, bench } = turn;
+    let session = &mut Session { connection, codec, state, shared, network: network.lend() };
+    serve_other(handler, session, bench)
 }
 
 /// As [`serve`], for a connection that may be anything.
