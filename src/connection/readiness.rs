@@ -7,7 +7,11 @@ use crate::network::Readiness;
 impl Connection {
     #[inline]
     pub(crate) const fn note(&mut self, readiness: Readiness) {
-        self.flags.insert(Flags::ready(readiness.and(self.possible)));
+        let readiness = match self.flags.contains(Flags::ENDED) {
+            true => readiness.and(Readiness::WRITABLE),
+            false => readiness,
+        };
+        self.flags.insert(Flags::ready(readiness));
         self.flags.remove(Flags::UNANNOUNCED);
     }
 
@@ -39,7 +43,7 @@ impl Connection {
         let writable = self.flags.contains(Flags::WRITABLE);
         match self.phase {
             Phase::Open => {
-                (self.queue.is_some() && writable)
+                (self.has_queue() && writable)
                     || self.may_read()
                     || (self.may_run() && (self.has_frames_waiting() || self.is_end_due()))
             }
