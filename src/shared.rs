@@ -14,6 +14,11 @@ use crate::stopwatch::Stopwatch;
 use crate::timers::Timers;
 use crate::token::Token;
 
+/// Lists with room for this many are kept when nobody is left.
+const KEPT_LEN: usize = 1024;
+/// And so is room for this much output.
+const KEPT_OUTPUT_LEN: usize = 64 * 1024;
+
 /// The state of the loop that connections need as well.
 pub(crate) struct Shared {
     pub(crate) config: Config,
@@ -166,6 +171,16 @@ impl Shared {
     pub(crate) fn relay(&mut self, relay: Relay) {
         self.relays.push_back(relay);
         self.has_commands = true;
+    }
+
+    /// Nobody is left to be served: gives back what only many need.
+    pub(crate) fn shrink(&mut self) {
+        self.ready.shrink_to(KEPT_LEN);
+        self.closed.shrink_to(KEPT_LEN);
+        self.relays.shrink_to(KEPT_LEN);
+        self.commands.shrink_to(KEPT_LEN);
+        self.spares.shrink();
+        self.output.shrink(KEPT_OUTPUT_LEN);
     }
 
     /// Leaves something to be done between callbacks.

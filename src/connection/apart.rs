@@ -27,13 +27,10 @@ pub(super) struct Apart {
     scope_id: u32,
 }
 
-// With what the allocator adds: no more than 64 bytes for a peer's address.
-const _: () = assert!(size_of::<Apart>() == 56);
+// With what the allocator adds.
+const _: () = assert!(size_of::<Apart>() + 8 == Connection::APART_LEN);
 
 impl Apart {
-    /// The memory that this takes, with what the allocator adds.
-    pub(super) const LEN: usize = 64;
-
     const fn is_empty(&self) -> bool {
         self.reason.is_none()
             && self.queue.is_none()
@@ -94,6 +91,10 @@ impl Connection {
 
 /// What is apart.
 impl Connection {
+    /// The memory that what is apart takes, with what the allocator adds: of each connection to or
+    /// from an address of IPv6.
+    pub(crate) const APART_LEN: usize = 64;
+
     pub(super) fn apart_or_new(&mut self) -> &mut Apart {
         self.apart.get_or_insert_default()
     }
