@@ -189,3 +189,32 @@ impl Shared {
         self.has_commands = true;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_that_were_long_are_short_again_when_nobody_is_left() {
+        let mut shared = Shared::new(Config::default(), 0, Roster::new(Vec::new()), Instant::START);
+        for slot in 0..20_000 {
+            let token = Token::connection(0, slot, 0);
+            shared.ready.push_back(token);
+            shared.closed.push(token);
+            shared.relay(Relay::Serve(token));
+            shared.command(Command::Close(token));
+        }
+        shared.output.put(&[0; 1 << 20]);
+        shared.ready.clear();
+        shared.closed.clear();
+        shared.relays.clear();
+        shared.commands.clear();
+        shared.output.clear();
+        shared.shrink();
+        let lists = [shared.ready.capacity(), shared.relays.capacity(), shared.commands.capacity()];
+        assert!(lists.iter().all(|room| *room <= 2 * KEPT_LEN), "{lists:?}");
+        assert!(shared.closed.capacity() <= KEPT_LEN);
+        shared.output.put(b"still there");
+        assert_eq!(shared.output.to_vec(), b"still there");
+    }
+}

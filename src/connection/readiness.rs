@@ -7,12 +7,11 @@ use crate::network::Readiness;
 impl Connection {
     #[inline]
     pub(crate) const fn note(&mut self, readiness: Readiness) {
-        let readiness = match self.flags.contains(Flags::ENDED) {
-            true => readiness.and(Readiness::WRITABLE),
-            false => readiness,
-        };
         self.flags.insert(Flags::ready(readiness));
         self.flags.remove(Flags::UNANNOUNCED);
+        if self.flags.contains(Flags::ENDED) {
+            self.flags.remove(Flags::READABLE.with(Flags::HANGUP));
+        }
     }
 
     /// Takes it off the list of those that have work left, on which it is if this says so.
