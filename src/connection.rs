@@ -18,6 +18,7 @@
 //! no reset destroys what it has not read yet. *Closed*: the loop frees the slot at the end of the
 //! turn. The first reason given stays, unless what was owed then could not be delivered.
 
+mod apart;
 mod connecting;
 mod deadlines;
 mod ending;
@@ -28,18 +29,17 @@ mod notes;
 mod output;
 mod readiness;
 mod tie;
+mod traffic;
 
 use std::net::SocketAddr;
 
+use self::apart::{Address, Apart};
 use self::flags::Flags;
 pub use self::info::ConnectionInfo;
 pub use self::notes::Identity;
-use self::notes::Notes;
 pub(crate) use self::output::Delivery;
 use crate::error::CloseReason;
-use crate::handler_timers::HandlerTimers;
 use crate::instant::Instant;
-use crate::network::Readiness;
 use crate::outside::Outside;
 use crate::read_buffer::ReadBuffer;
 use crate::shared::Shared;
@@ -51,37 +51,28 @@ use crate::write_queue::WriteQueue;
 #[derive(Debug)]
 pub(crate) struct Connection {
     token: Token,
-    peer: SocketAddr,
     opened: Instant,
     /// When bytes last came or went; while lingering, when that began.
     last_active: Instant,
-    /// Why it ends, once it does: far from here, since few of those that are open need it.
-    reason: Option<Box<CloseReason>>,
     /// Input that could not be used up at once.
     input: Option<Box<ReadBuffer>>,
-    /// Output the kernel did not take yet.
-    queue: Option<Box<WriteQueue>>,
-    /// Timers the handler set: far from here, since few have any.
-    timers: Option<Box<HandlerTimers>>,
-    /// What layers noted, and what else few connections need.
-    notes: Option<Box<Notes>>,
-    bytes_received: u64,
-    bytes_sent: u64,
+    /// What few connections need.
+    apart: Option<Box<Apart>>,
     frames: u64,
+    /// The low halves of how many bytes have come and gone.
+    received_low: u32,
+    sent_low: u32,
     /// The layers that want to see its frames, a bit for each, and whether the handler was told.
     watchers: u32,
     /// The memory of `input` and `queue` that the loop's sum knows of.
     counted_len: u32,
-    /// The bytes discarded while lingering.
-    discarded_len: u32,
     /// When it is looked whether a deadline has passed: not after the earliest.
     deadline: Option<TimerId>,
+    flags: Flags,
+    address: Address,
     phase: Phase,
-    /// What can be ready at all: nothing to read after the end.
-    possible: Readiness,
     /// How many of its layers were told of its opening.
     seen_by: u8,
-    flags: Flags,
 }
 
 /// Where a connection is on its way from the beginning to the end.
@@ -100,46 +91,39 @@ pub enum Phase {
 }
 
 impl Connection {
-    pub(crate) const fn new(token: Token, peer: SocketAddr, now: Instant) -> Self {
-        Self {
+    pub(crate) fn new(token: Token, peer: SocketAddr, now: Instant) -> Self {
+        let mut connection = Self {
             token,
-            peer,
             opened: now,
             last_active: now,
-            reason: None,
             input: None,
-            queue: None,
-            timers: None,
-            notes: None,
-            bytes_received: 0,
-            bytes_sent: 0,
+            apart: None,
             frames: 0,
+            received_low: 0,
+            sent_low: 0,
             watchers: 0,
             counted_len: 0,
-            discarded_len: 0,
             deadline: None,
-            phase: Phase::Open,
-            possible: Readiness::ALL,
-            seen_by: 0,
             flags: Flags::WRITABLE.with(Flags::UNANNOUNCED).with(Flags::UNSETTLED),
-        }
+            address: Address::NONE,
+            phase: Phase::Open,
+            seen_by: 0,
+        };
+        connection.set_peer(peer);
+        connection
     }
 
     /// One that is being made to `peer`.
     pub(crate) fn connecting(token: Token, peer: SocketAddr, now: Instant) -> Self {
-        Self {
-            phase: Phase::Connecting,
-            flags: Flags::CONNECTING.with(Flags::OUTBOUND).with(Flags::UNSETTLED),
-            ..Self::new(token, peer, now)
-        }
+        let mut connection = Self::new(token, peer, now);
+        connection.phase = Phase::Connecting;
+        connection.flags.remove(Flags::WRITABLE.with(Flags::UNANNOUNCED));
+        connection.flags.insert(Flags::CONNECTING.with(Flags::OUTBOUND));
+        connection
     }
 
     pub(crate) const fn token(&self) -> Token {
         self.token
-    }
-
-    pub(crate) const fn peer(&self) -> SocketAddr {
-        self.peer
     }
 
     pub(crate) const fn opened(&self) -> Instant {
@@ -148,16 +132,6 @@ impl Connection {
 
     pub(crate) const fn last_active(&self) -> Instant {
         self.last_active
-    }
-
-    /// How many bytes were read from the peer.
-    pub(crate) const fn bytes_received(&self) -> u64 {
-        self.bytes_received
-    }
-
-    /// How many bytes the kernel took for the peer.
-    pub(crate) const fn bytes_sent(&self) -> u64 {
-        self.bytes_sent
     }
 
     /// How many frames were run.
@@ -200,7 +174,7 @@ impl Connection {
     }
 
     pub(crate) const fn has_peer_finished(&self) -> bool {
-        !self.possible.contains(Readiness::READABLE)
+        self.flags.contains(Flags::ENDED)
     }
 
     /// Whether its handler has it: it was told of the opening, and it has not ended.
@@ -211,31 +185,32 @@ impl Connection {
     /// Why it was closed: asked once.
     pub(crate) fn take_reason(&mut self) -> CloseReason {
         assert!(self.is_closed(), "only a closed connection has a last word on why");
-        *self.reason.take().expect("whoever closed it gave a reason")
+        let reason = self.apart.as_mut().and_then(|apart| apart.reason.take());
+        *reason.expect("whoever closed it gave a reason")
     }
 
     /// How many bytes of output wait for the peer.
     #[inline]
     pub(crate) fn queued_len(&self) -> usize {
-        self.queue.as_ref().map_or(0, |queue| queue.len())
+        self.queue().map_or(0, WriteQueue::len)
     }
 
     /// How many bytes of memory its buffers hold.
     pub(crate) fn held_len(&self) -> usize {
         self.input.as_ref().map_or(0, |input| input.held_len())
-            + self.queue.as_ref().map_or(0, |queue| queue.held_len())
+            + self.queue().map_or(0, WriteQueue::held_len)
     }
 
     /// Whether it is in the middle of nothing: no frame begun, no output waiting.
-    pub(crate) const fn is_idle(&self) -> bool {
-        self.is_open() && self.input.is_none() && self.queue.is_none()
+    pub(crate) fn is_idle(&self) -> bool {
+        self.is_open() && self.input.is_none() && !self.has_queue()
     }
 }
 
 /// What is seen to after each event.
 impl Connection {
     /// Whether it waits for its peer, and for nothing else.
-    pub(crate) const fn has_nothing_to_do(&self) -> bool {
+    pub(crate) fn has_nothing_to_do(&self) -> bool {
         let active = Flags::HOLDS.with(Flags::READABLE).with(Flags::END_DUE).with(Flags::BUSY);
         self.is_idle() && !self.flags.contains(active)
     }
@@ -285,7 +260,8 @@ impl Connection {
                 shared.spares.give_back(input);
             }
         }
-        self.flags.set(Flags::BUFFERED, self.input.is_some() || self.queue.is_some());
+        self.flags.set(Flags::BUFFERED, self.input.is_some() || self.has_queue());
+        self.tidy_apart();
         let held_len = self.held_len();
         // No connection holds more: the configuration sees to that.
         let held_len = u32::try_from(held_len).unwrap_or(u32::MAX);

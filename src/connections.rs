@@ -12,6 +12,10 @@ pub(crate) fn capacity(max_len: usize) -> usize {
     max_len.min(65_536)
 }
 
+/// Tables that have had room for this many are given back when nobody is left: those of fewer are
+/// not worth it, and need not be made again for the next who comes.
+pub(crate) const WORTH_GIVING_BACK_LEN: usize = 1024;
+
 /// How many of the longest idle are found with one look at all connections.
 const IDLE_BATCH_LEN: usize = 64;
 
@@ -26,6 +30,7 @@ pub(crate) struct Peer<C, S> {
 /// counts them.
 pub(crate) struct Connections<C, S> {
     endpoint: u8,
+    max_len: usize,
     /// `None` is a slot whose names have run out; it is never used again.
     slots: Slab<Option<Peer<C, S>>>,
     retired: usize,
@@ -43,6 +48,7 @@ impl<C, S> Connections<C, S> {
     pub(crate) fn new(endpoint: u8, max_len: usize) -> Self {
         Self {
             endpoint,
+            max_len,
             slots: Slab::with_capacity(capacity(max_len)),
             retired: 0,
             tenants: Tenants::new(max_len.min(Token::MAX_SLOTS as usize)),
@@ -56,8 +62,9 @@ impl<C, S> Connections<C, S> {
         self.slots.len() - self.retired
     }
 
-    /// The memory of one slot, in bytes.
-    pub(crate) const SLOT_LEN: usize = size_of::<Option<Peer<C, S>>>() + size_of::<u32>();
+    /// The memory of one slot, in bytes, with the address of a peer that has one of IPv6.
+    pub(crate) const SLOT_LEN: usize =
+        size_of::<Option<Peer<C, S>>>() + size_of::<u32>() + Connection::APART_LEN;
 
     /// The name that the next connection will have; `None` if there are no more slots.
     pub(crate) fn next_token(&self) -> Option<Token> {
@@ -92,10 +99,29 @@ impl<C, S> Connections<C, S> {
     pub(crate) fn remove(&mut self, token: Token) -> Option<Peer<C, S>> {
         self.get_mut(token)?;
         if self.tenants.vacate(token.slot()) {
-            self.slots.remove(token.slot())
+            let peer = self.slots.remove(token.slot());
+            self.give_back();
+            peer
         } else {
             self.retired += 1;
             self.slots[token.slot()].take()
+        }
+    }
+
+    /// If nobody is left of many, begins anew with slots that were never touched. No name is given
+    /// twice for it: the generations are elsewhere, and stay. Nor do slots come back that must not
+    /// be used again: as long as there are any, nothing is given back.
+    fn give_back(&mut self) {
+        if self.slots.is_empty() && self.used_len >= WORTH_GIVING_BACK_LEN {
+            // The table is made small and large again, not dropped: an allocator gives back what
+            // is cut off, but would keep as much as was once freed for the next who asks.
+            self.slots.clear();
+            let only = self.slots.insert(None);
+            self.slots.shrink_to_fit();
+            self.slots.remove(only);
+            self.slots.reserve_exact(capacity(self.max_len));
+            self.used_len = 0;
+            self.idle = Vec::new();
         }
     }
 
@@ -208,6 +234,45 @@ mod tests {
             names.iter().map(|token| token.slot()).collect::<Vec<_>>(),
             [0, 0, 0, 1, 1, 1, 2]
         );
+    }
+
+    #[test]
+    fn an_id_that_is_kept_reaches_nobody_when_the_slots_were_given_back() {
+        let mut connections = Connections::new(0, 3000);
+        let mut names: Vec<Token> = Vec::new();
+        for _ in 0..5 {
+            let present: Vec<_> = (0..2500).map(|_| open(&mut connections, 0)).collect();
+            assert!(names.iter().all(|gone| connections.get_mut(*gone).is_none()));
+            assert_eq!(connections.used_len, 2500);
+            for token in &present {
+                connections.remove(*token).unwrap();
+            }
+            assert_eq!((connections.used_len, connections.len()), (0, 0), "begun anew");
+            names.extend(present);
+            assert!(names.iter().all(|gone| connections.remove(*gone).is_none()));
+            assert!(names.iter().all(|gone| !gone_is_current(&connections, *gone)));
+        }
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count, "no name was given twice");
+    }
+
+    fn gone_is_current(connections: &Connections<(), ()>, token: Token) -> bool {
+        connections.tenants().is_current(token.slot(), token.generation())
+    }
+
+    #[test]
+    fn slots_whose_names_have_run_out_are_not_given_back() {
+        let mut connections = Connections::new(0, 2000);
+        connections.tenants = Tenants::starting_at(u32::MAX - 1, 2000);
+        let first = open(&mut connections, 0);
+        connections.remove(first).unwrap();
+        let rest: Vec<_> = (1..2000).map(|_| open(&mut connections, 0)).collect();
+        for token in rest {
+            connections.remove(token).unwrap();
+        }
+        assert_eq!((connections.len(), connections.next_token()), (0, None));
     }
 
     #[test]

@@ -43,12 +43,12 @@ impl ConnectionContext<'_> {
     }
 
     /// The other end.
-    pub const fn peer(&self) -> SocketAddr {
+    pub fn peer(&self) -> SocketAddr {
         self.connection.peer()
     }
 
     /// The peer's address; one of IPv4 that came by way of IPv6 is one of IPv4.
-    pub const fn ip(&self) -> IpAddr {
+    pub fn ip(&self) -> IpAddr {
         self.peer().ip().to_canonical()
     }
 
@@ -77,12 +77,12 @@ impl ConnectionContext<'_> {
     }
 
     /// How many bytes were read from the peer.
-    pub const fn bytes_received(&self) -> u64 {
+    pub fn bytes_received(&self) -> u64 {
         self.connection.bytes_received()
     }
 
     /// How many bytes the kernel took for the peer.
-    pub const fn bytes_sent(&self) -> u64 {
+    pub fn bytes_sent(&self) -> u64 {
         self.connection.bytes_sent()
     }
 

@@ -159,10 +159,15 @@ impl Output {
         self.copied_len = 0;
     }
 
+    /// Nobody is left to be sent anything: keeps room for `len` bytes at most. It is empty.
+    pub(crate) fn shrink(&mut self, len: usize) {
+        self.room.truncate(len);
+        self.room.shrink_to(len);
+    }
+
     #[cold]
     fn give_back(&mut self) {
-        self.room.truncate(Self::MAX_KEPT_LEN);
-        self.room.shrink_to(Self::MAX_KEPT_LEN);
+        self.shrink(Self::MAX_KEPT_LEN);
         self.shared = Vec::new();
         self.shared_len = 0;
     }

@@ -148,6 +148,11 @@ impl SpareBuffers {
         self.0.pop().unwrap_or_default()
     }
 
+    /// Nobody is left who could need them soon: keeps those that have the usual size.
+    pub(crate) fn shrink(&mut self) {
+        self.0.retain(|spare| spare.held_len() <= GROWTH_LEN);
+    }
+
     /// Takes back a buffer that is not needed any more.
     pub(crate) fn give_back(&mut self, mut buffer: Box<ReadBuffer>) {
         if self.0.len() < MAX_SPARES && buffer.held_len() <= SPARE_LEN {

@@ -14,6 +14,11 @@ use crate::stopwatch::Stopwatch;
 use crate::timers::Timers;
 use crate::token::Token;
 
+/// Lists with room for this many are kept when nobody is left.
+const KEPT_LEN: usize = 1024;
+/// And so is room for this much output.
+const KEPT_OUTPUT_LEN: usize = 64 * 1024;
+
 /// The state of the loop that connections need as well.
 pub(crate) struct Shared {
     pub(crate) config: Config,
@@ -174,9 +179,48 @@ impl Shared {
         self.has_commands = true;
     }
 
+    /// Nobody is left to be served: gives back what only many need.
+    pub(crate) fn shrink(&mut self) {
+        self.ready.shrink_to(KEPT_LEN);
+        self.closed.shrink_to(KEPT_LEN);
+        self.relays.shrink_to(KEPT_LEN);
+        self.commands.shrink_to(KEPT_LEN);
+        self.spares.shrink();
+        self.output.shrink(KEPT_OUTPUT_LEN);
+    }
+
     /// Leaves something to be done between callbacks.
     pub(crate) fn command(&mut self, command: Command) {
         self.commands.push_back(command);
         self.has_commands = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_that_were_long_are_short_again_when_nobody_is_left() {
+        let mut shared = Shared::new(Config::default(), 0, Roster::new(Vec::new()), Instant::START);
+        for slot in 0..20_000 {
+            let token = Token::connection(0, slot, 0);
+            shared.ready.push_back(token);
+            shared.closed.push(token);
+            shared.relay(Relay::Serve(token));
+            shared.command(Command::Close(token));
+        }
+        shared.output.put(&[0; 1 << 20]);
+        shared.ready.clear();
+        shared.closed.clear();
+        shared.relays.clear();
+        shared.commands.clear();
+        shared.output.clear();
+        shared.shrink();
+        let lists = [shared.ready.capacity(), shared.relays.capacity(), shared.commands.capacity()];
+        assert!(lists.iter().all(|room| *room <= 2 * KEPT_LEN), "{lists:?}");
+        assert!(shared.closed.capacity() <= KEPT_LEN);
+        shared.output.put(b"still there");
+        assert_eq!(shared.output.to_vec(), b"still there");
     }
 }

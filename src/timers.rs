@@ -7,7 +7,8 @@
 //!
 //! A timer takes 16 bytes in the heap and a slot of 4 bytes and its key, padded: 40 bytes with a
 //! key of 16 bytes, 24 with one of 4. What was moved or cancelled leaves nothing behind, so there
-//! is only ever room for as many timers as were armed at one time. That room is kept.
+//! is only ever room for as many timers as were armed at one time. That room is kept until few of
+//! many are left: then what nobody needs is given back.
 
 use std::num::NonZeroU32;
 
@@ -15,6 +16,10 @@ use crate::instant::Instant;
 
 /// How many children each place of the heap has.
 const ARITY: usize = 4;
+/// Room for fewer timers than this is kept.
+const WORTH_GIVING_BACK_LEN: usize = 1024;
+/// Few are left when there were this many times as many.
+const MANY_PER_FEW: usize = 8;
 /// The end of the list of free slots. No slot has this number.
 const NONE: u32 = u32::MAX;
 
@@ -31,6 +36,8 @@ pub(crate) struct Timers<K: Copy> {
     free: u32,
     /// The order of the timer armed next.
     order: u32,
+    /// When so few timers are left, it is looked what can be given back.
+    few: usize,
 }
 
 /// Names an armed timer, until it is cancelled or was due: then another may get the same name.
@@ -72,7 +79,7 @@ impl<K: Copy> Timers<K> {
     /// No timers yet, and room for `capacity` of them.
     pub(crate) fn with_capacity(capacity: usize) -> Self {
         let (heap, slots) = (Vec::with_capacity(capacity), Vec::with_capacity(capacity));
-        Self { heap, slots, free: NONE, order: 0 }
+        Self { heap, slots, free: NONE, order: 0, few: 0 }
     }
 
     /// Starts a timer. A deadline that has passed already is due at once: whoever arms timers
@@ -155,6 +162,7 @@ impl<K: Copy> Timers<K> {
             let id = narrow(self.slots.len());
             assert!(id != NONE, "more timers than can be numbered");
             self.slots.push(Slot { position: NONE, key });
+            self.few = self.slots.len() / MANY_PER_FEW;
             return id;
         }
         let id = self.free;
@@ -169,7 +177,35 @@ impl<K: Copy> Timers<K> {
         let slot = &mut self.slots[id as usize];
         slot.position = self.free;
         self.free = id;
-        slot.key
+        let key = slot.key;
+        if self.heap.len() <= self.few && self.slots.len() >= WORTH_GIVING_BACK_LEN {
+            self.give_back();
+        }
+        key
+    }
+
+    /// Few of many timers are left: gives back what is behind the last of their slots, and most of
+    /// the heap. The next look is at half as many, or when there were many again, so that all looks
+    /// together cost less than the timers did.
+    #[cold]
+    fn give_back(&mut self) {
+        self.few = self.heap.len() / 2;
+        let last = self.heap.iter().map(|entry| entry.id as usize + 1).max();
+        let len = last.unwrap_or(0);
+        let is_armed = |heap: &[Entry], id: u32, slot: &Slot<K>| {
+            heap.get(slot.position as usize).is_some_and(|entry| entry.id == id)
+        };
+        self.slots.truncate(len);
+        self.free = NONE;
+        // The lowest first, as if no other had ever been taken.
+        for (id, slot) in (0..narrow(len)).zip(&mut self.slots).rev() {
+            if !is_armed(&self.heap, id, slot) {
+                slot.position = self.free;
+                self.free = id;
+            }
+        }
+        self.slots.shrink_to(len.max(WORTH_GIVING_BACK_LEN));
+        self.heap.shrink_to(self.heap.len().max(WORTH_GIVING_BACK_LEN));
     }
 
     fn next_order(&mut self) -> u32 {
@@ -407,6 +443,21 @@ mod tests {
     }
 
     #[test]
+    fn any_history_that_comes_from_many_to_few_agrees_with_a_sorted_map() {
+        for seed in 0..4 {
+            let _seed = Seed(seed);
+            let mut history = History::new(seed);
+            for step in 0..12_000 {
+                history.step(if step % 6_000 < 3_000 { 100 } else { 15 });
+                if step % 100 == 0 {
+                    history.timers.check();
+                }
+            }
+            assert!(history.timers.slots.len() < 1024, "they were given back");
+        }
+    }
+
+    #[test]
     fn equal_deadlines_are_due_in_the_order_they_were_armed() {
         let mut timers = Timers::with_capacity(0);
         let first = timers.arm(at(5), 'a');
@@ -476,6 +527,26 @@ mod tests {
         assert_eq!((timers.heap.capacity(), timers.slots.capacity()), room);
         assert_eq!((timers.heap.len(), timers.slots.len()), (1_000, 1_000));
         timers.check();
+    }
+
+    #[test]
+    fn few_timers_that_are_left_of_many_take_the_room_of_few() {
+        let mut timers = Timers::with_capacity(0);
+        // One from before the many, as a handler's own.
+        let first = timers.arm(at(u64::MAX), 0);
+        for round in 1..5 {
+            let ids: Vec<_> = (0..50_000).map(|key| timers.arm(at(key), key)).collect();
+            assert_eq!(timers.slots.len(), 50_001, "in round {round}");
+            for (key, id) in (0..).zip(ids) {
+                match key % 2 {
+                    0 => timers.cancel(id),
+                    _ => assert_eq!(timers.pop_due(at(key)), Some(key)),
+                }
+            }
+            timers.check();
+            assert!(timers.slots.capacity() <= 1024 && timers.heap.capacity() <= 1024);
+            assert_eq!((timers.len(), timers.deadline_of(first)), (1, at(u64::MAX)));
+        }
     }
 
     #[test]

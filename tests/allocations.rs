@@ -371,6 +371,39 @@ fn a_broadcast_that_many_do_not_read_stays_within_the_memory_bound() {
     assert!(most <= bound, "{most} bytes were allocated, and the bound is {bound}");
 }
 
+#[test]
+fn nothing_is_kept_of_many_that_have_come_and_gone() {
+    const MANY: usize = 5000;
+    let config = Config {
+        max_connections: Some(MANY),
+        socket: SocketOptions { backlog: 10_000, ..SocketOptions::default() },
+        ..Config::default()
+    };
+    let mut world = World::new(Server::with_config(config).tcp(address(), EchoLines), 0);
+    for address in ["192.0.2.9:9", "[2001:db8::9]:9"] {
+        let from: SocketAddr = address.parse().expect("it is an address");
+        let mut most = 0;
+        let allocated = measure(|| {
+            let mut peers = Vec::new();
+            allocation_counter::opt_out(|| {
+                peers =
+                    (0..MANY).map(|_| world.net.0.connect_from(from, self::address())).collect();
+                peers.iter().for_each(|peer| world.net.0.send_from(*peer, b"whole\nunfin"));
+            });
+            (0..100).for_each(|_| world.turn());
+            most = world.reactor.connections_len();
+            allocation_counter::opt_out(|| peers.iter().for_each(|peer| world.net.0.finish(*peer)));
+            (0..20).for_each(|_| world.turn());
+            allocation_counter::opt_out(|| drop(peers));
+        });
+        assert_eq!((most, world.reactor.connections_len()), (MANY, 0));
+        // Lists and spare buffers, of which there is room for few.
+        assert!(allocated.bytes_max > 500_000, "{allocated:?}");
+        assert!(allocated.bytes_current < 50_000, "{allocated:?}");
+        assert!((-10..200).contains(&allocated.count_current), "{allocated:?}");
+    }
+}
+
 /// A configuration whose limits are all reached below.
 fn scarce() -> Config {
     Config {

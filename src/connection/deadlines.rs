@@ -22,7 +22,7 @@ impl Connection {
         if self.phase == Phase::Connecting {
             return in_time(self.opened, Some(config.connect_timeout), Expiry::Connect);
         }
-        let queue = self.queue.as_ref();
+        let queue = self.queue();
         let write = queue.and_then(|q| in_time(q.progress(), config.write_timeout, Expiry::Write));
         if !self.is_open() {
             // Without a deadline for output of its own, a peer that is gone must not stay for ever.
@@ -96,23 +96,26 @@ impl Connection {
     }
 
     pub(crate) fn set_timer(&mut self, shared: &mut Shared, key: u32, wait: Duration) {
-        self.timers.get_or_insert_default().set(shared, self.token, key, wait);
+        let token = self.token;
+        self.timers_or_new().set(shared, token, key, wait);
     }
 
     pub(crate) fn set_interval(&mut self, shared: &mut Shared, key: u32, period: Duration) {
-        self.timers.get_or_insert_default().set_periodic(shared, self.token, key, period);
+        let token = self.token;
+        self.timers_or_new().set_periodic(shared, token, key, period);
     }
 
     pub(crate) fn cancel_timer(&mut self, shared: &mut Shared, key: u32) -> bool {
-        self.timers.as_mut().is_some_and(|timers| timers.cancel(shared, key))
+        self.timers_mut().is_some_and(|timers| timers.cancel(shared, key))
     }
 
     /// The handler's timer under `key` has come due.
     pub(crate) fn on_timer_due(&mut self, shared: &mut Shared, key: u32) {
-        if let Some(timers) = &mut self.timers {
-            timers.on_due(shared, self.token, key);
+        let token = self.token;
+        if let Some(timers) = self.timers_mut() {
+            timers.on_due(shared, token, key);
             if timers.is_empty() {
-                self.timers = None;
+                self.take_timers();
             }
         }
     }

@@ -17,7 +17,7 @@ impl Connection {
         } else if self.is_open() {
             self.phase = Phase::Flushing;
             self.flags.insert(Flags::CLOSING);
-            self.reason = Some(Box::new(reason));
+            self.set_reason(reason);
             self.input = None;
         }
     }
@@ -28,11 +28,11 @@ impl Connection {
             return;
         }
         // Whoever is owed something sees a reset and not what looks like the end.
-        if self.queue.is_some() || matches!(reason, CloseReason::WriteLimit) {
+        if self.has_queue() || matches!(reason, CloseReason::WriteLimit) {
             self.flags.insert(Flags::ABORTED);
         }
-        if self.reason.is_none() || self.phase == Phase::Flushing {
-            self.reason = Some(Box::new(reason));
+        if !self.has_reason() || self.phase == Phase::Flushing {
+            self.set_reason(reason);
         }
         self.cut_tie();
         self.phase = Phase::Closed;
@@ -63,7 +63,7 @@ impl Connection {
                 shared.command(Command::CloseIdle(self.token));
             }
         }
-        if self.phase == Phase::Flushing && self.queue.is_none() {
+        if self.phase == Phase::Flushing && !self.has_queue() {
             if self.has_peer_finished() {
                 self.finish();
                 return;
@@ -124,6 +124,6 @@ impl Connection {
             false => network.close(self.token),
         }
         self.deadline.take().into_iter().for_each(|timer| shared.timers.cancel(timer));
-        self.timers.take().into_iter().for_each(|timers| timers.cancel_all(shared));
+        self.take_timers().into_iter().for_each(|timers| timers.cancel_all(shared));
     }
 }

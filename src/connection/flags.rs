@@ -12,6 +12,8 @@ impl Flags {
     pub(super) const READABLE: Self = Self::ready(Readiness::READABLE);
     pub(super) const WRITABLE: Self = Self::ready(Readiness::WRITABLE);
     pub(super) const HANGUP: Self = Self::ready(Readiness::HANGUP);
+    /// The peer has finished: there will never be anything to read.
+    pub(super) const ENDED: Self = Self(1 << 7);
 }
 
 /// Reasons not to run its frames.
@@ -74,6 +76,10 @@ impl Flags {
     pub(super) const LISTED_CLOSED: Self = Self(1 << 28);
     /// The peer is to see a reset.
     pub(super) const ABORTED: Self = Self(1 << 29);
+    /// The peer's address is one of IPv4 in the guise of IPv6.
+    pub(super) const ADDRESS_MAPPED: Self = Self(1 << 30);
+    /// The peer's address is one of IPv6, and apart.
+    pub(super) const ADDRESS_APART: Self = Self(1 << 31);
 
     const INDIFFERENT: Self = Self(0xff << 24);
 }

@@ -41,14 +41,14 @@ impl Connection {
     pub(crate) fn info(&self) -> ConnectionInfo<'_> {
         ConnectionInfo {
             id: ConnectionId(self.token),
-            peer: self.peer,
+            peer: self.peer(),
             phase: self.phase,
             opened: self.opened,
             last_active: self.last_active,
             buffered_in: self.input.as_ref().map_or(0, |input| input.held_len()),
             buffered_out: self.queued_len(),
-            bytes_received: self.bytes_received,
-            bytes_sent: self.bytes_sent,
+            bytes_received: self.bytes_received(),
+            bytes_sent: self.bytes_sent(),
             frames: self.frames,
             is_held_back: self.flags.contains(super::Flags::OUTPUT),
             identity: self.notes().and_then(|notes| notes.identity.as_ref()),

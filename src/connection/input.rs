@@ -3,7 +3,7 @@
 use super::{Connection, Flags};
 use crate::error::CloseReason;
 use crate::instant::Instant;
-use crate::network::{Readiness, Transfer};
+use crate::network::Transfer;
 use crate::outside::Outside;
 use crate::read_buffer::ReadBuffer;
 use crate::shared::Shared;
@@ -20,8 +20,7 @@ impl Connection {
     ) -> Option<usize> {
         match network.read(self.token, buffer) {
             Transfer::Done(0) => {
-                self.flags.insert(Flags::END_DUE);
-                self.possible = Readiness::WRITABLE;
+                self.flags.insert(Flags::END_DUE.with(Flags::ENDED));
                 self.flags.remove(Flags::READABLE.with(Flags::HANGUP));
                 None
             }
@@ -54,12 +53,6 @@ impl Connection {
         self.input.take()
     }
 
-    /// So many bytes were read.
-    #[inline]
-    pub(crate) const fn count_received(&mut self, len: usize) {
-        self.bytes_received = self.bytes_received.wrapping_add(len as u64);
-    }
-
     /// Reads and discards, until there is no more, or more than is put up with.
     pub(crate) fn linger(&mut self, shared: &Shared, network: &mut Outside<'_>, buffer: &mut [u8]) {
         let mut budget = shared.config.read_budget;
@@ -68,9 +61,10 @@ impl Connection {
             let Some(len) = self.read(network, buffer, shared.now) else { break };
             self.last_active = since;
             self.count_received(len);
-            self.discarded_len = self.discarded_len.saturating_add(narrow(len));
+            let discarded_len = &mut self.notes_or_new().discarded_len;
+            *discarded_len = discarded_len.saturating_add(len);
             budget = budget.saturating_sub(len);
-            if self.discarded_len > narrow(shared.config.linger_limit) {
+            if *discarded_len > shared.config.linger_limit {
                 self.finish();
                 return;
             }
@@ -79,9 +73,4 @@ impl Connection {
             self.finish();
         }
     }
-}
-
-/// A number of bytes, which nothing here needs to know beyond 4 GiB.
-fn narrow(len: usize) -> u32 {
-    u32::try_from(len).unwrap_or(u32::MAX)
 }

@@ -1,17 +1,18 @@
-//! What layers have to do with a connection, and the place for what only few connections need.
+//! What layers have to do with a connection, and the place for what hardly any connection needs.
 
 use std::any::Any;
 use std::fmt;
 use std::time::Duration;
 
 use super::tie::Tie;
+use super::traffic::Carried;
 use super::{Connection, Flags};
 use crate::error::{CloseReason, Refusal};
 use crate::instant::Instant;
 use crate::network::ConnectError;
 use crate::shared::Shared;
 
-/// What few connections need: whoever needs none of it only pays for a pointer.
+/// What hardly any connection needs.
 #[derive(Default)]
 pub(crate) struct Notes {
     pub(crate) identity: Option<Identity>,
@@ -26,6 +27,9 @@ pub(crate) struct Notes {
     /// Why it could not be made.
     pub(super) connect_error: Option<ConnectError>,
     pub(super) tie: Option<Tie>,
+    /// The bytes discarded while lingering.
+    pub(super) discarded_len: usize,
+    pub(super) carried: Carried,
 }
 
 /// Who was authenticated, and by what.
@@ -59,15 +63,15 @@ const LIMITED: u32 = 1 << 30;
 /// What layers have to do with a connection.
 impl Connection {
     pub(crate) fn notes(&self) -> Option<&Notes> {
-        self.notes.as_deref()
+        self.apart.as_ref()?.notes.as_deref()
     }
 
     pub(crate) fn notes_mut(&mut self) -> Option<&mut Notes> {
-        self.notes.as_deref_mut()
+        self.apart.as_mut()?.notes.as_deref_mut()
     }
 
     pub(crate) fn notes_or_new(&mut self) -> &mut Notes {
-        self.notes.get_or_insert_default()
+        self.apart_or_new().notes.get_or_insert_default()
     }
 
     /// The longest frame that layers let through, on the wire.

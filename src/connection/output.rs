@@ -26,8 +26,8 @@ impl Connection {
     /// So many bytes were written.
     #[inline]
     fn count_sent(&mut self, shared: &mut Shared, len: usize) {
-        // Neither overflows within 584 years.
-        self.bytes_sent = self.bytes_sent.wrapping_add(len as u64);
+        self.count_sent_bytes(len);
+        // It does not overflow within 584 years.
         shared.metrics.bytes_sent = shared.metrics.bytes_sent.wrapping_add(len as u64);
     }
 
@@ -45,7 +45,7 @@ impl Connection {
         self.flags.remove(Flags::FULL);
         if self.is_closed() {
             shared.output.clear();
-        } else if self.queue.is_some() {
+        } else if self.has_queue() {
             self.flush_queue(shared, network);
         } else if !shared.output.is_empty() {
             self.flush_output(shared, network);
@@ -179,7 +179,7 @@ impl Connection {
     ) -> Option<usize> {
         let portion = &bytes[..bytes.len().min(shared.write_left)];
         let mut sent = 0;
-        if self.queue.is_none() {
+        if !self.has_queue() {
             let outcome = self.write_now(network, portion);
             sent = self.note_written(shared, outcome, portion.len());
         }
@@ -187,9 +187,7 @@ impl Connection {
             return None;
         }
         if sent < bytes.len() {
-            let now = shared.now;
-            queue_rest(self.queue.get_or_insert_with(|| Box::new(WriteQueue::new(now))), sent);
-            self.flags.insert(Flags::BUFFERED);
+            queue_rest(self.queue_or_new(shared.now), sent);
             self.check_watermarks(shared);
         }
         Some(sent)
@@ -198,33 +196,31 @@ impl Connection {
     /// Queues the output but its first `sent` bytes, which the kernel took.
     #[inline(never)]
     fn queue_output(&mut self, shared: &mut Shared, network: &mut Outside<'_>, sent: usize) {
-        let mut queue = WriteQueue::new(shared.now);
-        queue.append(&mut shared.output, sent);
-        self.queue = Some(Box::new(queue));
-        self.flags.insert(Flags::BUFFERED);
+        self.queue_or_new(shared.now).append(&mut shared.output, sent);
         self.flush_queue(shared, network);
     }
 
     /// Queues the output and writes as much of the queue as the kernel takes.
     fn flush_queue(&mut self, shared: &mut Shared, network: &mut Outside<'_>) {
-        if let Some(queue) = &mut self.queue
+        if let Some(queue) = self.queue_mut()
             && !shared.output.is_empty()
         {
             queue.append(&mut shared.output, 0);
         }
+        let token = self.token;
         while shared.write_left > 0
             && self.flags.contains(Flags::WRITABLE)
-            && let Some(queue) = self.queue.as_mut().filter(|queue| queue.len() > 0)
+            && let Some(queue) = self.queue_mut().filter(|queue| queue.len() > 0)
         {
             let mut slices = [IoSlice::new(&[]); MAX_PARTS];
             let count = queue.fill_slices(&mut slices, shared.write_left);
             let offered: usize = slices[..count].iter().map(|slice| slice.len()).sum();
-            let outcome = network.write_vectored(self.token, &slices[..count]);
+            let outcome = network.write_vectored(token, &slices[..count]);
             let sent = self.note_written(shared, outcome, offered);
             if self.is_closed() {
                 return;
             }
-            if let Some(queue) = &mut self.queue
+            if let Some(queue) = self.queue_mut()
                 && sent > 0
             {
                 queue.consume(sent, shared.now);
@@ -235,7 +231,7 @@ impl Connection {
 
     /// Gives up what waits, which then holds nobody back any more.
     pub(super) fn drop_queue(&mut self, shared: &mut Shared) {
-        self.queue = None;
+        self.forget_queue();
         shared.held_back_len -= usize::from(self.flags.contains(Flags::OUTPUT));
         self.flags.remove(Flags::OUTPUT);
     }
@@ -245,7 +241,7 @@ impl Connection {
         let config = &shared.config;
         let len = self.queued_len();
         if len == 0 {
-            self.queue = None;
+            self.forget_queue();
         }
         if len > config.write_limit {
             self.cut(CloseReason::WriteLimit);

@@ -7,8 +7,11 @@ use crate::network::Readiness;
 impl Connection {
     #[inline]
     pub(crate) const fn note(&mut self, readiness: Readiness) {
-        self.flags.insert(Flags::ready(readiness.and(self.possible)));
+        self.flags.insert(Flags::ready(readiness));
         self.flags.remove(Flags::UNANNOUNCED);
+        if self.flags.contains(Flags::ENDED) {
+            self.flags.remove(Flags::READABLE.with(Flags::HANGUP));
+        }
     }
 
     /// Takes it off the list of those that have work left, on which it is if this says so.
@@ -39,7 +42,7 @@ impl Connection {
         let writable = self.flags.contains(Flags::WRITABLE);
         match self.phase {
             Phase::Open => {
-                (self.queue.is_some() && writable)
+                (self.has_queue() && writable)
                     || self.may_read()
                     || (self.may_run() && (self.has_frames_waiting() || self.is_end_due()))
             }

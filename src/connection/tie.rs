@@ -156,7 +156,7 @@ impl Connection {
         if !self.is_open() || self.flags.contains(Flags::OUTPUT) {
             return 0;
         }
-        match self.queue.is_none() && self.flags.contains(Flags::WRITABLE) {
+        match !self.has_queue() && self.flags.contains(Flags::WRITABLE) {
             true => config.write_limit,
             false => config.high_watermark - self.queued_len(),
         }
@@ -223,7 +223,7 @@ impl Connection {
     /// The partner is spent: tells the peer so, behind everything it is owed.
     pub(crate) fn pass_end(&mut self, network: &mut Outside<'_>) {
         if self.phase == Phase::Open
-            && self.queue.is_none()
+            && !self.has_queue()
             && let Err(error) = self.end_output(network)
         {
             self.cut(CloseReason::Reset(error.kind()));

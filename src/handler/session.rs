@@ -187,7 +187,7 @@ impl<H: Handler> Session<'_, H> {
     }
 
     /// The other end.
-    pub const fn peer(&self) -> SocketAddr {
+    pub fn peer(&self) -> SocketAddr {
         self.connection.peer()
     }
 

@@ -148,6 +148,9 @@ impl Reactor {
             self.measure(network, Work::Close, token);
         }
         self.tools.shared.closed = closed;
+        if self.connections_len() == 0 {
+            self.tools.shared.shrink();
+        }
         for service in &mut self.services {
             if let Service::Stream(acceptor, _) = service {
                 acceptor.retry(&mut self.tools.shared);
