@@ -25,8 +25,8 @@ use bytes::Bytes;
 use common::{Addresses, Ending, Networks, Options, Rate, Stop};
 use windlass::middleware::{Logging, PerAddressLimit, RateLimit};
 use windlass::{
-    AtLimit, Codec, Config, DatagramHandler, DatagramSession, Error, Handler, LengthPrefixed,
-    Lines, Raw, Server, Session,
+    AtLimit, ByteLines, Codec, Config, DatagramHandler, DatagramSession, Error, Handler,
+    LengthPrefixed, Raw, Server, Session,
 };
 
 const HELP: &str = "
@@ -233,7 +233,7 @@ fn serve(settings: Settings) -> Result<Ending, Error> {
         server = match framing {
             Framing::Raw => server.tcp(address, Echo::<Raw>(PhantomData)),
             Framing::Lines => {
-                let codec = max_frame.into_iter().fold(Lines::default(), Lines::max_len);
+                let codec = max_frame.into_iter().fold(ByteLines::default(), ByteLines::max_len);
                 server.tcp_with(address, codec, Echo(PhantomData))
             }
             Framing::Length => {

@@ -10,11 +10,13 @@
 //! |---|---|---|---|
 //! | [`Raw`] | whatever has arrived | `&mut [u8]` | `&[u8]` |
 //! | [`Lines`] | UTF-8 text before LF or CR LF | `&str` | `&str` |
+//! | [`ByteLines`] | any bytes before LF or CR LF | `&mut [u8]` | `&[u8]` |
 //! | [`Delimited`] | what stands before a delimiter | `&mut [u8]` | `&[u8]` |
 //! | [`Fixed`] | a number of bytes that is always the same | `&mut [u8]` | `&[u8]` |
 //! | [`LengthPrefixed`] | what follows on its length in 1 to 8 bytes | `&mut [u8]` | `&[u8]` |
 //! | [`Varint`] | what follows on its length in LEB128 | `&mut [u8]` | `&[u8]` |
 
+mod byte_lines;
 mod delimited;
 mod fixed;
 mod length_prefixed;
@@ -24,6 +26,7 @@ mod raw;
 mod scan;
 mod varint;
 
+pub use byte_lines::ByteLines;
 pub use delimited::Delimited;
 pub use fixed::Fixed;
 pub use length_prefixed::{Endian, LengthPrefixed};
@@ -58,6 +61,7 @@ const fn stored_len(len: usize) -> u32 {
 }
 
 /// The frame, or the message, goes on beyond its `limit`.
+#[cold]
 const fn too_long(limit: usize) -> FrameError {
     FrameError::new(FrameFault::TooLong { limit }, limit)
 }
@@ -194,6 +198,7 @@ mod tests {
         assert_body(Raw, b"hello", b"hello");
         assert_body(Lines::default(), "hello", b"hello");
         assert_body(Lines::default().crlf(), "hello", b"hello");
+        assert_body(ByteLines::default(), b"hello", b"hello");
         assert_body(Delimited::new(b"--"), b"hello", b"hello");
         assert_body(Fixed::new(5), b"hello", b"hello");
         assert_body(LengthPrefixed::default(), b"hello", b"hello");

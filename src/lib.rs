@@ -60,7 +60,8 @@ mod server; // configure, listen, run
 #[doc(hidden)]
 pub mod parts; // what is private otherwise, for `benches/parts` to measure
 
-pub use codec::{Codec, Decoded, Delimited, Endian, Fixed, LengthPrefixed, Lines, Raw, Varint};
+pub use codec::{ByteLines, Codec, Decoded, Delimited, Endian, Fixed};
+pub use codec::{LengthPrefixed, Lines, Raw, Varint};
 pub use command::{Broadcast, Slow};
 pub use config::{AtLimit, Config, SocketOptions};
 pub use connection::{ConnectionInfo, Phase};

@@ -28,7 +28,8 @@ const FLOORS: &[(u32, &[&str])] = &[
     (2, &["turn", "endpoint", "connections", "connection", "handler", "datagram"]),
     (2, &["context", "middleware", "layers", "handle", "outside"]),
     // The parts.
-    (1, &["codec", "codec/*", "codec/scan", "codec/pattern", "output", "batch"]),
+    (1, &["codec", "codec/*", "codec/lines", "codec/byte_lines", "codec/scan", "codec/pattern"]),
+    (1, &["output", "batch"]),
     (
         1,
         &[
@@ -71,6 +72,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("handler", &["turn", "connections", "connection", "context", "outside"]),
     ("codec", &["output"]),
     ("codec/*", &["codec", "codec/scan", "codec/pattern", "output"]),
+    ("codec/lines", &["codec/byte_lines", "codec", "codec/scan", "output"]),
+    ("codec/byte_lines", &["codec", "codec/scan", "output"]),
     ("write_queue", &["output"]),
     ("network", &["batch"]),
     ("roster", &["tenants"]),

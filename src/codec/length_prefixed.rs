@@ -262,17 +262,14 @@ impl LengthPrefixed {
         usize::try_from(longest).unwrap_or(usize::MAX).min(self.max_len as usize)
     }
 
-    /// [`decode`](Codec::decode), whatever the settings.
+    /// The length of the frame that `input` begins with, as far as that is known: it is no less
+    /// than that of the header.
     #[inline(never)]
-    fn decode_any<'a>(&self, input: &'a mut [u8]) -> Result<Decoded<&'a mut [u8]>, FrameError> {
+    fn frame_len(&self, input: &[u8]) -> Result<usize, FrameError> {
         let header_len = usize::from(self.header_len);
-        let Some(header) = input.get(..header_len) else {
-            return Ok(Decoded::Incomplete { need: header_len });
-        };
-        let frame_len = header_len + self.payload_len(header)?;
-        match input.get_mut(self.frame_start.into()..frame_len) {
-            Some(frame) => Ok(Decoded::Frame { frame, consumed: frame_len }),
-            None => Ok(Decoded::Incomplete { need: frame_len }),
+        match input.get(..header_len) {
+            Some(header) => Ok(header_len + self.payload_len(header)?),
+            None => Ok(header_len),
         }
     }
 
@@ -327,7 +324,7 @@ impl Codec for LengthPrefixed {
     type Frame<'a> = &'a mut [u8];
     type Message = [u8];
 
-    #[inline]
+    #[inline(always)]
     fn decode<'a>(&mut self, input: &'a mut [u8]) -> Result<Decoded<&'a mut [u8]>, FrameError> {
         // The short way, for what most frames of most protocols are. What it does not take it
         // leaves to the long way, which alone knows what an error is.
@@ -340,7 +337,11 @@ impl Codec for LengthPrefixed {
                 return Ok(Decoded::Frame { frame, consumed: frame_len });
             }
         }
-        self.decode_any(input)
+        let frame_len = self.frame_len(input)?;
+        Ok(match input.get_mut(self.frame_start.into()..frame_len) {
+            Some(frame) => Decoded::Frame { frame, consumed: frame_len },
+            None => Decoded::Incomplete { need: frame_len },
+        })
     }
 
     #[inline]

@@ -1,6 +1,8 @@
 //! Lines of text.
 
-use crate::codec::{Codec, Decoded, checked_len, scan, stored_len, too_long};
+use std::str::Utf8Error;
+
+use crate::codec::{ByteLines, Codec, Decoded, scan};
 use crate::error::{FrameError, FrameFault};
 use crate::output::Output;
 
@@ -21,119 +23,76 @@ use crate::output::Output;
 /// let decoded = lines.decode(&mut arrived[7..]);
 /// assert_eq!(decoded, Ok(Decoded::Incomplete { need: 4 }));
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Lines {
-    max_len: u32,
-    /// How many bytes of an unfinished line were searched.
-    scanned: u32,
-    crlf: bool,
-}
-
-impl Default for Lines {
-    /// Lines of at most 64 KiB, sent with LF.
-    fn default() -> Self {
-        Self { max_len: 64 * 1024, scanned: 0, crlf: false }
-    }
+    lines: ByteLines,
 }
 
 impl Lines {
-    /// Lets through lines of at most `bytes` bytes, their end not counted.
+    /// Lets through lines of at most `bytes` bytes, their end not counted. Without it they have at
+    /// most 64 KiB.
     ///
     /// # Panics
     ///
     /// If that is zero, or 2 GiB and more.
     #[must_use]
-    pub const fn max_len(mut self, bytes: usize) -> Self {
-        self.max_len = checked_len(bytes);
-        self
+    pub const fn max_len(self, bytes: usize) -> Self {
+        Self { lines: self.lines.max_len(bytes) }
     }
 
     /// Ends the lines that are sent with CR LF instead of LF. Both are always understood.
     #[must_use]
-    pub const fn crlf(mut self) -> Self {
-        self.crlf = true;
-        self
-    }
-
-    /// There is no LF in `seen`, the beginning of a line.
-    fn unfinished(&mut self, seen: &[u8]) -> Result<Decoded<&'static str>, FrameError> {
-        let max_len = self.max_len as usize;
-        // The one byte that may be too many is a CR which an LF may still follow.
-        let may_end = seen.len() == max_len + 1 && ends_in_cr(seen);
-        if seen.len() > max_len && !may_end {
-            return Err(too_long(max_len));
-        }
-        self.scanned = stored_len(seen.len());
-        Ok(Decoded::Incomplete { need: seen.len() + 1 })
-    }
-
-    /// `line`, without its end, if it may be one.
-    #[inline]
-    fn text<'a>(&self, line: &'a [u8]) -> Result<&'a str, FrameError> {
-        if line.len() > self.max_len as usize {
-            return Err(too_long(self.max_len as usize));
-        }
-        scan::looked_at(line.len());
-        str::from_utf8(line).map_err(|error| {
-            FrameError::new(FrameFault::Malformed("the line is not UTF-8"), error.valid_up_to())
-        })
+    pub const fn crlf(self) -> Self {
+        Self { lines: self.lines.crlf() }
     }
 }
 
-fn ends_in_cr(line: &[u8]) -> bool {
-    scan::looked_at(usize::from(!line.is_empty()));
-    line.ends_with(b"\r")
+/// `line` as text, if it is.
+#[inline]
+fn text(line: &[u8]) -> Result<&str, FrameError> {
+    scan::looked_at(line.len());
+    str::from_utf8(line).map_err(not_text)
+}
+
+#[cold]
+fn not_text(error: Utf8Error) -> FrameError {
+    FrameError::new(FrameFault::Malformed("the line is not UTF-8"), error.valid_up_to())
 }
 
 impl Codec for Lines {
     type Frame<'a> = &'a str;
     type Message = str;
 
-    #[inline]
+    #[inline(always)]
     fn decode<'a>(&mut self, input: &'a mut [u8]) -> Result<Decoded<&'a str>, FrameError> {
-        let seen: &[u8] = &input[..input.len().min(self.max_frame_len())];
-        let Some(lf) = scan::find(b'\n', seen, self.scanned as usize) else {
-            return self.unfinished(seen);
-        };
-        self.scanned = 0;
-        let line_len = lf - usize::from(ends_in_cr(&seen[..lf]));
-        Ok(Decoded::Frame { frame: self.text(&seen[..line_len])?, consumed: lf + 1 })
+        Ok(match self.lines.decode(input)? {
+            Decoded::Frame { frame, consumed } => Decoded::Frame { frame: text(frame)?, consumed },
+            Decoded::Incomplete { need } => Decoded::Incomplete { need },
+        })
     }
 
     fn decode_end<'a>(&mut self, input: &'a mut [u8]) -> Result<Option<&'a str>, FrameError> {
-        if input.is_empty() { Ok(None) } else { self.text(input).map(Some) }
+        self.lines.decode_end(input)?.map(|line| text(line)).transpose()
     }
 
     #[inline]
     fn encode(&mut self, message: &str, output: &mut Output) -> Result<(), FrameError> {
-        let message = message.as_bytes();
-        if message.len() > self.max_len as usize {
-            return Err(too_long(self.max_len as usize));
-        }
-        if let Some(at) = memchr::memchr(b'\n', message) {
-            return Err(FrameError::new(FrameFault::Malformed("the line contains an LF"), at));
-        }
-        if message.ends_with(b"\r") {
-            let fault = FrameFault::Malformed("the line ends in a CR");
-            return Err(FrameError::new(fault, message.len() - 1));
-        }
-        output.put_pair(message, if self.crlf { b"\r\n" } else { b"\n" });
-        Ok(())
+        self.lines.encode(message.as_bytes(), output)
     }
 
     fn body<'a>(&self, wire: &'a [u8]) -> &'a [u8] {
-        let Some(line) = wire.strip_suffix(b"\n") else { return wire };
-        line.strip_suffix(b"\r").unwrap_or(line)
+        self.lines.body(wire)
     }
 
     fn max_frame_len(&self) -> usize {
-        self.max_len as usize + b"\r\n".len()
+        self.lines.max_frame_len()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::too_long;
 
     fn decode(lines: &Lines, input: &str) -> Result<Option<(String, usize)>, FrameError> {
         match lines.clone().decode(&mut input.as_bytes().to_vec())? {

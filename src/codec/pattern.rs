@@ -51,7 +51,17 @@ impl Pattern {
 
     /// Goes on with `search` in `input`, which begins with what it has seen, and says where the
     /// first occurrence ends. The search is then ready for another.
+    #[inline]
     pub(super) fn find(&self, input: &[u8], search: &mut Search) -> Option<usize> {
+        let [byte] = *self.bytes else { return self.find_many(input, search) };
+        let found = scan::find(byte, input, search.scanned as usize);
+        search.scanned = if found.is_some() { 0 } else { stored_len(input.len()) };
+        found.map(|at| at + 1)
+    }
+
+    /// [`find`](Self::find), whatever the pattern's length.
+    #[inline(never)]
+    fn find_many(&self, input: &[u8], search: &mut Search) -> Option<usize> {
         let mut at = search.scanned as usize;
         let mut matched = search.matched as usize;
         while at < input.len() {
@@ -79,6 +89,12 @@ impl Pattern {
     /// already.
     pub(super) fn find_in_itself(&self, search: Search) -> Option<usize> {
         self.find(&self.bytes, &mut Search { scanned: 0, ..search })
+    }
+
+    /// Whether the pattern begins nowhere in `input`: not even at its end, to go on behind it.
+    #[inline]
+    pub(super) fn is_far_from(&self, input: &[u8]) -> bool {
+        !scan::contains(self.bytes[0], input)
     }
 
     /// How many bytes match after `byte`, where `matched` matched before it.

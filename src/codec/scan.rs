@@ -5,13 +5,72 @@
 //! buy minutes of work with a few kilobytes. So each codec remembers where it was, and all of them
 //! together keep one promise: no more than two bytes looked at for each byte received.
 
+/// How far is looked in one glance. Most frames end before. What it takes to begin a search in
+/// larger steps, which is more than a glance, is little for those that do not.
+const NEAR_LEN: usize = 64;
+
 /// Where `byte` first is in `input`, of which the bytes before `from` are not looked at.
 #[inline]
 pub(super) fn find(byte: u8, input: &[u8], from: usize) -> Option<usize> {
     let rest = &input[from..];
-    let found = memchr::memchr(byte, rest);
+    let found = first_place(byte, rest);
     looked_at(found.map_or(rest.len(), |at| at + 1));
     found.map(|at| from + at)
+}
+
+/// Where `byte` first is in `bytes`, of which there may be many more than have to be looked at.
+#[inline]
+fn first_place(byte: u8, bytes: &[u8]) -> Option<usize> {
+    let Some((near, far)) = bytes.split_first_chunk() else {
+        return memchr::memchr(byte, bytes);
+    };
+    match is_in(byte, near) {
+        true => Some(place_in(byte, near)),
+        false => memchr::memchr(byte, far).map(|at| near.len() + at),
+    }
+}
+
+/// Where `byte`, which is in `near`, is first.
+#[inline(always)]
+fn place_in(byte: u8, near: &[u8; NEAR_LEN]) -> usize {
+    let (quarters, _) = near.as_chunks::<16>();
+    let quarter = quarters.iter().position(|quarter| is_in(byte, quarter)).unwrap_or_default();
+    let (halves, _) = quarters[quarter].as_chunks();
+    let [first, last] =
+        [0, 1].map(|half| zeros(u64::from_le_bytes(halves[half]) ^ u64::from_le_bytes([byte; 8])));
+    let bits = if first != 0 { first.trailing_zeros() } else { 64 + last.trailing_zeros() };
+    16 * quarter + bits as usize / 8
+}
+
+/// Whether `byte` is in `bytes`, all of which are looked at.
+#[inline]
+pub(super) fn contains(byte: u8, bytes: &[u8]) -> bool {
+    /// Looks at the first bytes and the last, which between them are all, some of them twice.
+    #[inline(always)]
+    fn at_either_end<const N: usize>(byte: u8, bytes: &[u8]) -> Option<bool> {
+        Some(is_in(byte, bytes.first_chunk::<N>()?) | is_in(byte, bytes.last_chunk::<N>()?))
+    }
+    let found = match bytes.len() {
+        129.. => None,
+        65.. => at_either_end::<64>(byte, bytes),
+        33.. => at_either_end::<32>(byte, bytes),
+        16.. => at_either_end::<16>(byte, bytes),
+        _ => return bytes.contains(&byte),
+    };
+    found.unwrap_or_else(|| memchr::memchr(byte, bytes).is_some())
+}
+
+/// Whether `byte` is in `bytes`: without a branch, so that many are compared at once.
+#[inline(always)]
+fn is_in<const N: usize>(byte: u8, bytes: &[u8; N]) -> bool {
+    bytes.iter().fold(false, |is_in, other| is_in | (*other == byte))
+}
+
+/// A word of which the lowest bit that is set is the top bit of the first byte that is zero in
+/// `word`: of no byte before it, since only a byte that is less than one borrows.
+const fn zeros(word: u64) -> u64 {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    word.wrapping_sub(ONES) & !word & (ONES << 7)
 }
 
 /// Notes that `count` bytes are looked at, by other means than [`find`].
@@ -26,7 +85,10 @@ pub(super) use tests::looked_at;
 mod tests {
     use std::cell::Cell;
 
-    use crate::codec::{Codec, Decoded, Delimited, Fixed, LengthPrefixed, Lines, Varint};
+    use super::{contains, find};
+    use crate::codec::{
+        ByteLines, Codec, Decoded, Delimited, Fixed, LengthPrefixed, Lines, Varint,
+    };
 
     thread_local! {
         static LOOKED_AT: Cell<usize> = const { Cell::new(0) };
@@ -80,6 +142,44 @@ mod tests {
         assert_few_looks(&Lines::default(), &b"\r\n".repeat(5_000), 5_000);
         assert_few_looks(&Lines::default(), &b"ab\n".repeat(5_000), 5_000);
         assert_few_looks(&Lines::default(), &b"\r".repeat(65_537), 0);
+        assert_few_looks(&ByteLines::default(), &line, 1);
+        assert_few_looks(&ByteLines::default(), &b"ab\n".repeat(5_000), 5_000);
+    }
+
+    /// Bytes without a zero, of many values, and at `at` a zero: the first, if there are more.
+    fn bytes_with_a_zero(len: usize, at: usize, more: bool) -> Vec<u8> {
+        let bytes = (1..=255_u8).cycle().zip(0..len);
+        bytes
+            .map(|(byte, place)| if place == at || (more && place > at) { 0 } else { byte })
+            .collect()
+    }
+
+    #[test]
+    fn a_byte_is_found_wherever_it_is_first() {
+        for len in 0..200 {
+            for at in 0..=len {
+                for more in [false, true] {
+                    let bytes = bytes_with_a_zero(len, at, more);
+                    let expected = (at < len).then_some(at);
+                    assert_eq!(find(0, &bytes, 0), expected, "{at} of {len}");
+                    assert_eq!(find(0, &bytes, at), expected, "from {at} of {len}");
+                    assert_eq!(contains(0, &bytes), at < len, "{at} of {len}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_byte_next_to_the_one_looked_for_is_not_taken_for_it() {
+        for byte in [0, 1, b'\n', 0x7F, 0x80, 0xFF] {
+            for other in [byte ^ 1, byte.wrapping_add(1), byte ^ 0x80] {
+                let bytes = [&[other; 40][..], &[byte, other]].concat();
+                assert_eq!(find(byte, &bytes, 0), Some(40));
+                assert_eq!(find(byte, &bytes[9..], 0), Some(31));
+                assert_eq!(find(byte, &bytes[..40], 0), None);
+                assert!(contains(byte, &bytes) && !contains(byte, &bytes[..40]));
+            }
+        }
     }
 
     #[test]

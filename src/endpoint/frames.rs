@@ -75,7 +75,6 @@ fn run_plain<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, input: &
     loop {
         session.shared.mark = session.shared.output.mark();
         let rest_len = rest.len();
-        let consumed = input_len - rest_len;
         let len = match session.codec.decode(rest) {
             Ok(Decoded::Frame { frame, consumed: len }) => {
                 session.shared.frames_left = session.shared.frames_left.wrapping_sub(1);
@@ -85,13 +84,13 @@ fn run_plain<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, input: &
                 len
             }
             Ok(Decoded::Incomplete { need }) => {
-                return Ran { consumed, need: need.max(rest_len + 1) };
+                return Ran { consumed: input_len - rest_len, need: need.max(rest_len + 1) };
             }
-            Err(error) => return malformed(session, error, consumed),
+            Err(error) => return malformed(session, error, input_len - rest_len),
         };
         match rest.get_mut(len..) {
             Some(behind) if len > 0 => rest = behind,
-            _ => return impossible(session, consumed),
+            _ => return impossible(session, input_len - rest_len),
         }
         if rest.is_empty() || session.shared.frames_left == 0 || !session.may_run() {
             return Ran { consumed: input_len - rest.len(), need: 0 };

@@ -1,7 +1,8 @@
 //! Streams with their frames and their ends, written down by hand, for each codec.
 
 use windlass::{
-    Codec, Delimited, Endian, Fixed, FrameError, FrameFault, LengthPrefixed, Lines, Raw, Varint,
+    ByteLines, Codec, Delimited, Endian, Fixed, FrameError, FrameFault, LengthPrefixed, Lines, Raw,
+    Varint,
 };
 
 use crate::feed::{Asking, Bytewise, Outcome, assert_same_for_every_cut, feed};
@@ -63,6 +64,25 @@ fn lines_are_the_same_for_every_cut() {
     let many = "x\r\n\nlonger \u{e9}\n".repeat(40);
     let frames = ["x", "", "longer \u{e9}"].map(str::as_bytes).repeat(40);
     assert_cases(&Lines::default(), &[(many.as_bytes(), &frames, WELL)]);
+}
+
+#[test]
+fn lines_of_bytes_are_the_same_for_every_cut() {
+    assert_cases(
+        &ByteLines::default().max_len(40),
+        &[
+            (b"", &[], WELL),
+            (b"one\n\xFF\r\n\r\nthree\r", &[b"one", b"\xFF", b"", b"three\r"], WELL),
+            (&[&[b'x'; 40][..], b"\r\nab\n"].concat(), &[&[b'x'; 40], b"ab"], WELL),
+            (
+                b"0123456789abcdef0123456789abcdef\n\n",
+                &[b"0123456789abcdef0123456789abcdef", b""],
+                WELL,
+            ),
+            (&[&b"ok\n"[..], &[b'x'; 40], b"\rx"].concat(), &[b"ok"], too_long(40, 40)),
+            (&[b'x'; 50], &[], too_long(40, 40)),
+        ],
+    );
 }
 
 #[test]

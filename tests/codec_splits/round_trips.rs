@@ -2,7 +2,7 @@
 
 use std::borrow::Borrow;
 
-use windlass::{Delimited, Fixed, Lines, Output, Varint};
+use windlass::{ByteLines, Delimited, Fixed, Lines, Output, Varint};
 
 use crate::feed::{Bytewise, Outcome, assert_outcome};
 use crate::fixture::Random;
@@ -64,6 +64,38 @@ fn lines_arrive_as_they_were_sent() {
             (0..len).map(|_| random.pick(&['a', 'a', 'b', '\0', '\u{e9}', '\r', '\n'])).collect()
         },
         |line| line.len() <= 16 && !line.contains('\n') && !line.ends_with('\r'),
+    );
+}
+
+#[test]
+fn lines_of_bytes_arrive_as_they_were_sent() {
+    assert_round_trips(
+        |_| ByteLines::default().max_len(150),
+        |random| -> Vec<u8> {
+            let len = random.pick(&[0, 1, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 150, 151]);
+            let mut message = vec![0xFF; len];
+            if len > 0 && random.below(4) == 0 {
+                message[random.below(len)] = random.pick(b"\r\n");
+            }
+            message
+        },
+        |line| line.len() <= 150 && !line.contains(&b'\n') && !line.ends_with(b"\r"),
+    );
+}
+
+#[test]
+fn messages_before_one_byte_arrive_as_they_were_sent() {
+    assert_round_trips(
+        |_| Delimited::new(b"|").max_len(150),
+        |random| -> Vec<u8> {
+            let len = random.pick(&[0, 1, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 150, 151]);
+            let mut message = vec![0xFF; len];
+            if len > 0 && random.below(4) == 0 {
+                message[random.below(len)] = random.pick(b"|}");
+            }
+            message
+        },
+        |message| message.len() <= 150 && !message.contains(&b'|'),
     );
 }
 
