@@ -119,11 +119,6 @@ impl Incoming {
         self.capacity
     }
 
-    /// In how many pieces the datagrams came.
-    pub(crate) const fn pieces_len(&self) -> usize {
-        self.pieces.len()
-    }
-
     /// How many bytes the datagrams are, without what is cut off of those truncated.
     #[inline]
     pub(crate) fn payload_len(&self) -> usize {
@@ -426,7 +421,7 @@ mod tests {
         slots.push_sender(address(2));
         slots.push(0);
         slots.repeat(1);
-        assert_eq!((batch.len(), batch.pieces_len(), batch.payload_len()), (5, 3, 8));
+        assert_eq!((batch.len(), batch.pieces.len(), batch.payload_len()), (5, 3, 8));
         let datagrams = batch.iter().collect::<Vec<_>>();
         let expected: [(u16, &[u8], bool); 5] = [
             (1, b"aa", false),
