@@ -10,6 +10,7 @@ mod outgoing;
 use std::net::SocketAddr;
 
 pub use self::incoming::Incoming;
+pub(crate) use self::incoming::Place;
 pub(crate) use self::outgoing::Message;
 pub use self::outgoing::Outgoing;
 

@@ -318,6 +318,13 @@ pub struct SocketOptions {
     /// Ask a silent peer after this time whether it is still there (`SO_KEEPALIVE`). Default: no,
     /// since the idle timeout ends silent connections.
     pub keepalive: Option<Duration>,
+    /// Whether a UDP socket has the kernel join equal datagrams of one sender (`UDP_GRO`), on
+    /// Linux. Those that come joined, of a sender that sends many with one call, are received with
+    /// one call, and any others then with a call each. Default: `None`, which begins with it only
+    /// when one sender has sent nothing but long bursts of equal ones for a while, and cannot end
+    /// it again. `Some(false)` never begins, for senders of such bursts that send them one by one;
+    /// `Some(true)` begins at once.
+    pub udp_gro: Option<bool>,
     /// The kernel's send buffer, in bytes (`SO_SNDBUF`). Default: the system's, which adapts.
     pub send_buffer_len: Option<usize>,
     /// The kernel's receive buffer, in bytes (`SO_RCVBUF`). Default: the system's, which adapts.
@@ -332,6 +339,7 @@ impl Default for SocketOptions {
             v6_only: true,
             reuse_port: false,
             keepalive: None,
+            udp_gro: None,
             send_buffer_len: None,
             receive_buffer_len: None,
         }

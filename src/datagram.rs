@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 pub use self::handler::DatagramHandler;
 pub use self::session::DatagramSession;
 use crate::backoff::Backoff;
-use crate::batch::{Datagram, Incoming, Outgoing};
+use crate::batch::{Datagram, Incoming, Outgoing, Place};
 use crate::error::Error;
 use crate::handler_timers::HandlerTimers;
 use crate::layers::Layers;
@@ -244,19 +244,20 @@ impl DatagramEndpoint {
     /// Gives each datagram to the handler. One that panics is one that was handled.
     fn handle(&mut self, turn: &mut Turn<'_>, incoming: &Incoming) {
         turn.shared.metrics.datagrams_received += incoming.len() as u64;
-        let mut handled = 0;
-        while handled < incoming.len() {
+        turn.shared.metrics.datagram_bytes_received += incoming.payload_len() as u64;
+        let mut place = Place::default();
+        while incoming.rest(&mut place).is_some() {
             let Self { handler, outgoing, timers, token, address, .. } = self;
             let (token, address, shared) = (*token, *address, &mut *turn.shared);
             let mut session = DatagramSession { outgoing, timers, shared, token, address };
             let layers = &mut *turn.bench.layers;
-            if catch(|| handle_some(&mut **handler, &mut session, layers, incoming, &mut handled))
-                .is_none()
-            {
+            let result =
+                catch(|| handle_some(&mut **handler, &mut session, layers, incoming, &mut place));
+            if result.is_none() {
                 turn.shared.metrics.panics += 1;
                 log::error!("a callback of UDP {address} panicked: the socket goes on");
             }
-            if handled < incoming.len() {
+            if incoming.rest(&mut place).is_some() {
                 self.send(turn);
             }
         }
@@ -298,57 +299,62 @@ fn handle_some(
     session: &mut DatagramSession<'_>,
     layers: &mut Layers,
     incoming: &Incoming,
-    handled: &mut usize,
+    place: &mut Place,
 ) {
-    let endpoint = session.token.endpoint_index();
-    let has_layers = layers.has_any(endpoint);
+    let has_layers = layers.has_any(session.token.endpoint_index());
     let worth_sending_len = session.shared.config.datagram_queue_limit / 2;
-    let (mut last, mut is_forged) = (None, false);
-    for (sender, payload, is_truncated) in incoming.parts_from(*handled) {
-        *handled += 1;
-        session.shared.metrics.datagram_bytes_received += payload.len() as u64;
-        let datagram = || Datagram { sender: *sender, payload, is_truncated };
-        if has_layers && !layers.on_datagram(session.shared, endpoint, &datagram()) {
-            session.shared.metrics.datagrams_rejected += 1;
-            continue;
-        }
-        // Whoever sent several in a row is looked at once.
-        if !last.is_some_and(|last| std::ptr::eq(last, sender)) {
-            is_forged = is_no_sender(*sender, session.address);
-            last = Some(sender);
-        }
-        if is_truncated || is_forged {
-            session.shared.metrics.datagrams_rejected += 1;
-        }
-        if !is_forged {
-            handle_one(handler, session, sender, payload, is_truncated);
-        }
-        if session.outgoing.waiting_len() > worth_sending_len {
-            return;
+    while let Some(stretch) = incoming.rest(place) {
+        let sender = stretch.sender;
+        let is_plain = !has_layers && stretch.is_whole() && !is_forged(*sender, session.address);
+        for payload in stretch.payloads() {
+            // Before it is handled: one that panics is not handled again.
+            place.pass_one(&stretch);
+            let result = if is_plain {
+                handler.on_datagram(session, *sender, payload)
+            } else {
+                handle_odd(handler, session, layers, stretch.datagram(payload))
+            };
+            if let Err(error) = result {
+                note_error(session, *sender, &error);
+            }
+            if session.outgoing.waiting_len() > worth_sending_len {
+                return;
+            }
         }
     }
 }
 
 /// Port 0 cannot be answered, and nobody sends from it in good faith. Nor from our own address: who
 /// answers there answers himself for ever.
-fn is_no_sender(sender: SocketAddr, own: SocketAddr) -> bool {
+fn is_forged(sender: SocketAddr, own: SocketAddr) -> bool {
     sender.port() == 0 || sender == own
 }
 
-#[inline(always)]
-fn handle_one(
+/// One that layers are to see first, or that is truncated or forged.
+#[inline(never)]
+fn handle_odd(
     handler: &mut dyn DatagramHandler,
     session: &mut DatagramSession<'_>,
-    sender: &SocketAddr,
-    payload: &[u8],
-    is_truncated: bool,
-) {
-    let result = if is_truncated {
-        handler.on_truncated(session, *sender, payload)
-    } else {
-        handler.on_datagram(session, *sender, payload)
-    };
-    if let Err(error) = result {
-        log::debug!("UDP {}: a datagram from {sender}: {error}", session.address);
+    layers: &mut Layers,
+    datagram: Datagram<'_>,
+) -> Result<(), Error> {
+    let endpoint = session.token.endpoint_index();
+    let Datagram { sender, payload, is_truncated } = datagram;
+    let is_refused = !layers.on_datagram(session.shared, endpoint, &datagram);
+    let is_refused = is_refused || is_forged(sender, session.address);
+    if is_refused || is_truncated {
+        session.shared.metrics.datagrams_rejected += 1;
     }
+    if is_refused {
+        Ok(())
+    } else if is_truncated {
+        handler.on_truncated(session, sender, payload)
+    } else {
+        handler.on_datagram(session, sender, payload)
+    }
+}
+
+#[cold]
+fn note_error(session: &DatagramSession<'_>, sender: SocketAddr, error: &Error) {
+    log::debug!("UDP {}: a datagram from {sender}: {error}", session.address);
 }

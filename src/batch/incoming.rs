@@ -1,7 +1,7 @@
 //! Datagrams that a network received.
 
 use std::net::SocketAddr;
-use std::slice;
+use std::{iter, slice};
 
 use super::Datagram;
 
@@ -24,17 +24,38 @@ pub struct Incoming {
     /// How many datagrams the pieces are.
     len: usize,
     capacity: usize,
+    /// Whether there was no room for another, though there are fewer than it was made for.
+    has_run_out: bool,
 }
 
-/// One datagram, or several of one sender that came joined.
+/// Equal datagrams of one sender, or one.
 #[derive(Clone, Copy, Debug)]
 struct Piece {
     start: usize,
+    end: usize,
+    /// From one datagram to the next, which is at least 1: so an empty one is there too.
+    stride: u32,
+    /// The length of each datagram but the last, which is shorter if that is the end.
     len: u32,
-    /// The length of each datagram but the last, which may be shorter.
-    segment_len: u32,
     /// A place in the list of senders.
     sender: u32,
+}
+
+/// How many datagrams were looked at: whole pieces, and bytes of the one after them.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Place {
+    piece: usize,
+    offset: usize,
+}
+
+/// Datagrams of one sender and length, what is left of a piece or the shorter one at its end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stretch<'a> {
+    pub(crate) sender: &'a SocketAddr,
+    bytes: &'a [u8],
+    stride: usize,
+    len: usize,
+    max_len: usize,
 }
 
 impl Incoming {
@@ -53,6 +74,7 @@ impl Incoming {
             senders: Vec::with_capacity(capacity),
             len: 0,
             capacity,
+            has_run_out: false,
         }
     }
 
@@ -63,6 +85,7 @@ impl Incoming {
         self.senders.clear();
         self.end = 0;
         self.len = 0;
+        self.has_run_out = false;
     }
 
     /// How many bytes of memory this comes to hold at most.
@@ -72,10 +95,10 @@ impl Incoming {
     }
 
     /// Whether there is no room for another: there are as many as it was made for, or, of joined
-    /// ones, more.
+    /// ones, more; or those that came joined have left too little.
     #[inline]
     pub const fn is_full(&self) -> bool {
-        self.len >= self.capacity
+        self.len >= self.capacity || self.has_run_out
     }
 
     /// How many datagrams there are.
@@ -96,12 +119,16 @@ impl Incoming {
         self.capacity
     }
 
+    /// How many bytes the datagrams are, without what is cut off of those truncated.
+    #[inline]
+    pub(crate) fn payload_len(&self) -> usize {
+        self.pieces.iter().map(|piece| piece.payload_len(self.max_len)).sum()
+    }
+
     /// For a network: the room for the next datagram, or `None` if the batch is full. It is one
     /// byte longer than the longest that is taken whole, so that a longer one shows: it fills it.
     pub fn room(&mut self) -> Option<&mut [u8]> {
-        // Joined ones may have left less.
-        let room = self.end..self.end + self.room_len();
-        if self.is_full() { None } else { self.buffer.get_mut(room) }
+        self.room_of(self.room_len())
     }
 
     /// For a network: `len` bytes from `sender` are in the [`room`](Self::room).
@@ -115,15 +142,18 @@ impl Incoming {
     }
 
     /// For a network that gives datagrams joined: room for 64 KiB of them, or `None` if the batch
-    /// is full, or cannot have as much. It has it when it is empty.
+    /// is full, or cannot have as much, which makes it full. It has it when it is empty.
     pub fn joined_room(&mut self) -> Option<&mut [u8]> {
-        if self.is_full() {
-            return None;
-        }
-        if self.buffer.len() < JOINED_BUFFER_LEN {
+        if !self.is_full() && self.buffer.len() < JOINED_BUFFER_LEN {
             self.buffer.resize(JOINED_BUFFER_LEN, 0);
         }
-        self.buffer.get_mut(self.end..self.end + JOINED_ROOM_LEN)
+        self.room_of(JOINED_ROOM_LEN)
+    }
+
+    /// Joined ones may have left less than is wanted.
+    fn room_of(&mut self, len: usize) -> Option<&mut [u8]> {
+        self.has_run_out |= self.buffer.len() - self.end < len;
+        if self.is_full() { None } else { Some(&mut self.buffer[self.end..][..len]) }
     }
 
     /// For a network: `len` bytes from `sender` are in the [`joined_room`](Self::joined_room), or
@@ -134,44 +164,55 @@ impl Incoming {
     ///
     /// If there was no room, or less of it.
     pub fn push_joined(&mut self, sender: SocketAddr, len: usize, segment_len: usize) {
-        let has_room = !self.is_full() && len <= self.buffer.len() - self.end;
+        // An empty one takes a byte, to be there.
+        let taken_len = len.max(1);
+        let has_room = !self.is_full() && taken_len <= self.buffer.len() - self.end;
         assert!(has_room && len <= JOINED_ROOM_LEN, "datagrams that had no room");
         let is_joined = len > segment_len && segment_len > 0;
         let segment_len = if is_joined { segment_len } else { len };
         if self.senders.last() != Some(&sender) {
             self.senders.push(sender);
         }
-        self.pieces.push(Piece {
+        let piece = Piece {
             start: self.end,
-            len: small(len),
-            segment_len: small(segment_len),
+            end: self.end + taken_len,
+            stride: small(segment_len.max(1)),
+            len: small(segment_len),
             sender: small(self.senders.len() - 1),
-        });
-        self.end += len;
-        self.len += if is_joined { len.div_ceil(segment_len) } else { 1 };
+        };
+        self.pieces.push(piece);
+        self.end = piece.end;
+        self.len += taken_len.div_ceil(segment_len.max(1));
     }
 
     /// The datagrams, in the order they came.
     pub fn iter(&self) -> impl Iterator<Item = Datagram<'_>> {
-        self.parts_from(0).map(|(sender, payload, is_truncated)| Datagram {
-            sender: *sender,
-            payload,
-            is_truncated,
-        })
+        let mut place = Place::default();
+        let stretches = iter::from_fn(move || {
+            let stretch = self.rest(&mut place)?;
+            place.offset += stretch.bytes.len();
+            Some(stretch)
+        });
+        stretches.flat_map(|it| it.payloads().map(move |payload| it.datagram(payload)))
     }
 
-    /// What the [datagrams](Datagram) are made of, but for the first `skipped`.
-    #[inline]
-    pub(crate) fn parts_from(
-        &self,
-        skipped: usize,
-    ) -> impl Iterator<Item = (&SocketAddr, &[u8], bool)> {
-        let pieces = self.pieces.iter();
-        let mut parts = Parts { batch: self, pieces, rest: &[], segment_len: 0, sender: 0 };
-        if skipped > 0 {
-            parts.nth(skipped - 1);
+    /// What is at this place or behind it: as much as is of one sender and length. `None` if there
+    /// is no more.
+    pub(crate) fn rest(&self, place: &mut Place) -> Option<Stretch<'_>> {
+        let mut piece = self.pieces.get(place.piece)?;
+        if place.offset >= piece.end - piece.start {
+            *place = Place { piece: place.piece + 1, offset: 0 };
+            piece = self.pieces.get(place.piece)?;
         }
-        parts
+        let bytes = &self.buffer[piece.start..piece.end][place.offset..];
+        let stride = bytes.len().min(piece.stride as usize);
+        Some(Stretch {
+            sender: &self.senders[piece.sender as usize],
+            bytes: &bytes[..bytes.len() / stride * stride],
+            stride,
+            len: stride.min(piece.len as usize),
+            max_len: self.max_len,
+        })
     }
 
     /// For a network that receives several at a time, and has used nothing but these: the room for
@@ -179,17 +220,16 @@ impl Incoming {
     #[inline]
     pub(crate) fn slots(&mut self) -> (slice::ChunksExactMut<'_, u8>, Slots<'_>) {
         let room_len = self.room_len();
-        let start = self.pieces.len() * room_len;
-        let rooms = self.buffer[start..self.capacity * room_len].chunks_exact_mut(room_len);
-        let Self { pieces, senders, len, .. } = self;
-        (rooms, Slots { room_len, start, pieces, senders, len })
+        let rooms = self.buffer[self.end..self.capacity * room_len].chunks_exact_mut(room_len);
+        let Self { pieces, senders, len, end, .. } = self;
+        (rooms, Slots { room_len, pieces, senders, len, end })
     }
 
-    /// Whether the first and the last datagram are alike: of one sender, and as long.
+    /// Whether all datagrams are alike: of one sender, and of one length but for the last of each
+    /// piece.
     #[inline]
     pub(crate) fn is_of_one_kind(&self) -> bool {
-        let lens = [self.pieces.first(), self.pieces.last()].map(|piece| piece.map(|it| it.len));
-        self.senders.first() == self.senders.last() && lens[0] == lens[1]
+        self.senders.len() == 1 && self.pieces.iter().all(|piece| piece.len == self.pieces[0].len)
     }
 
     #[inline]
@@ -203,62 +243,84 @@ fn small(len: usize) -> u32 {
     u32::try_from(len).expect("a batch has fewer senders, and rooms are shorter")
 }
 
+impl Piece {
+    #[inline]
+    fn payload_len(&self, max_len: usize) -> usize {
+        let (len, stride) = (max_len.min(self.len as usize), self.stride as usize);
+        let taken_len = self.end - self.start;
+        taken_len / stride * len + len.min(taken_len % stride)
+    }
+}
+
+impl Place {
+    /// The datagram here, of this stretch, was looked at.
+    #[inline(always)]
+    pub(crate) const fn pass_one(&mut self, stretch: &Stretch<'_>) {
+        // It goes no further than a datagram behind a buffer, so it cannot overflow.
+        self.offset = self.offset.wrapping_add(stretch.stride);
+    }
+}
+
+impl<'a> Stretch<'a> {
+    /// Whether all its datagrams are taken whole.
+    #[inline]
+    pub(crate) const fn is_whole(&self) -> bool {
+        self.len <= self.max_len
+    }
+
+    /// Its datagrams as they came: see [`datagram`](Self::datagram) for those too long.
+    #[inline]
+    pub(crate) fn payloads(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let len = self.len.min(self.stride);
+        self.bytes.chunks_exact(self.stride).map(move |chunk| &chunk[..len])
+    }
+
+    /// One of its datagrams.
+    pub(crate) fn datagram(&self, payload: &'a [u8]) -> Datagram<'a> {
+        let is_truncated = payload.len() > self.max_len;
+        let payload = if is_truncated { &payload[..self.max_len] } else { payload };
+        Datagram { sender: *self.sender, payload, is_truncated }
+    }
+}
+
 /// What was received, slot by slot.
 pub(crate) struct Slots<'a> {
     room_len: usize,
-    /// Where the next slot is.
-    start: usize,
     pieces: &'a mut Vec<Piece>,
     senders: &'a mut Vec<SocketAddr>,
     len: &'a mut usize,
+    /// Where the next slot is.
+    end: &'a mut usize,
 }
 
 impl Slots<'_> {
     /// Into the next slots, a sender's datagrams were received.
+    #[inline]
     pub(crate) fn push_sender(&mut self, sender: SocketAddr) {
-        self.senders.push(sender);
+        if self.senders.last() != Some(&sender) {
+            self.senders.push(sender);
+        }
     }
 
     /// Into the next slot, `len` bytes were received from the sender last told.
     #[inline]
     pub(crate) fn push(&mut self, len: usize) {
         #[expect(clippy::cast_possible_truncation, reason = "no datagram is longer than 64 KiB")]
-        let len = len as u32;
+        let (len, stride) = (len as u32, self.room_len as u32);
         #[expect(clippy::cast_possible_truncation, reason = "fewer than the slots in memory")]
         let sender = self.senders.len().wrapping_sub(1) as u32;
-        self.pieces.push(Piece { start: self.start, len, segment_len: len, sender });
-        self.start += self.room_len;
-        *self.len = self.pieces.len();
+        self.pieces.push(Piece { start: *self.end, end: *self.end, stride, len, sender });
+        self.repeat(1);
     }
-}
 
-/// What the datagrams of a batch are made of.
-struct Parts<'a> {
-    batch: &'a Incoming,
-    pieces: slice::Iter<'a, Piece>,
-    /// What is left of the piece that is being cut.
-    rest: &'a [u8],
-    segment_len: usize,
-    sender: usize,
-}
-
-impl<'a> Iterator for Parts<'a> {
-    type Item = (&'a SocketAddr, &'a [u8], bool);
-
+    /// Into so many slots more, as many bytes from the same sender were received.
     #[inline]
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.rest.is_empty() {
-            let piece = self.pieces.next()?;
-            self.rest = &self.batch.buffer[piece.start..][..piece.len as usize];
-            self.segment_len = piece.segment_len as usize;
-            self.sender = piece.sender as usize;
+    pub(crate) fn repeat(&mut self, count: usize) {
+        *self.len += count;
+        *self.end += count * self.room_len;
+        if let Some(last) = self.pieces.last_mut() {
+            last.end = *self.end;
         }
-        let (payload, rest) = self.rest.split_at(self.segment_len.min(self.rest.len()));
-        self.rest = rest;
-        let max_len = self.batch.max_len;
-        let is_truncated = payload.len() > max_len;
-        let payload = if is_truncated { &payload[..max_len] } else { payload };
-        Some((&self.batch.senders[self.sender], payload, is_truncated))
     }
 }
 
@@ -339,8 +401,65 @@ mod tests {
         }
         assert_eq!((payloads(&batch), batch.is_full()), (vec![&b"aa"[..], b"bb"], false));
         assert!(batch.is_of_one_kind());
+        let (_, mut slots) = batch.slots();
+        slots.push(3);
+        assert!(batch.is_full() && !batch.is_of_one_kind());
         batch.clear();
         assert!(batch.is_empty() && payloads(&batch).is_empty());
         assert_eq!(batch.slots().0.count(), 3);
+    }
+
+    #[test]
+    fn equal_datagrams_in_slots_are_one_piece() {
+        let mut batch = Incoming::new(5, 4);
+        let (rooms, mut slots) = batch.slots();
+        rooms.zip(b"abcde").for_each(|(room, byte)| room.fill(*byte));
+        slots.push_sender(address(1));
+        slots.push(2);
+        slots.repeat(1);
+        slots.push(5);
+        slots.push_sender(address(2));
+        slots.push(0);
+        slots.repeat(1);
+        assert_eq!((batch.len(), batch.pieces.len(), batch.payload_len()), (5, 3, 8));
+        let datagrams = batch.iter().collect::<Vec<_>>();
+        let expected: [(u16, &[u8], bool); 5] = [
+            (1, b"aa", false),
+            (1, b"bb", false),
+            (1, b"cccc", true),
+            (2, b"", false),
+            (2, b"", false),
+        ];
+        let expected = expected.map(|(port, payload, is_truncated)| Datagram {
+            sender: address(port),
+            payload,
+            is_truncated,
+        });
+        assert_eq!(datagrams, expected);
+    }
+
+    #[test]
+    fn a_batch_without_room_for_joined_ones_is_full() {
+        let mut batch = Incoming::new(64, 2000);
+        while batch.joined_room().is_some() {
+            batch.push(address(1), 1500);
+        }
+        assert!(batch.is_full() && batch.len() < 64 && batch.room().is_none());
+        batch.clear();
+        assert!(!batch.is_full() && batch.room().is_some());
+    }
+
+    #[test]
+    fn what_is_left_of_a_piece_begins_behind_what_was_looked_at() {
+        let mut batch = Incoming::new(4, 2);
+        batch.joined_room().unwrap()[..5].copy_from_slice(b"aabbc");
+        batch.push_joined(address(1), 5, 2);
+        let mut place = Place::default();
+        for left in [2, 1, 1] {
+            let stretch = batch.rest(&mut place).unwrap();
+            assert_eq!(stretch.payloads().count(), left);
+            place.pass_one(&stretch);
+        }
+        assert!(batch.rest(&mut place).is_none());
     }
 }

@@ -1,6 +1,7 @@
 //! Datagrams that wait to be sent.
 
-use std::net::SocketAddr;
+use std::iter;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 /// A datagram longer than this is not joined with others: with the headers of IPv6 and UDP it is as
 /// long as a packet of Ethernet, and the kernel joins only what leaves as one packet each.
@@ -11,15 +12,19 @@ const MAX_SEGMENTS: usize = 64;
 const MAX_JOINED_LEN: usize = 65_507;
 /// Room for less than this is not worth moving anything.
 const WORTH_MOVING_LEN: usize = 64 * 1024;
+/// The buffer grows by multiples of this: of a page, which is memory that is taken at once.
+const GROWTH_LEN: usize = 4096;
 
 /// The memory that a waiting datagram may take besides its payload.
 const SHARE_LEN: usize = size_of::<Run>();
 
 /// Datagrams that wait to be sent, in one buffer; a queue.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Outgoing {
-    /// The payloads, one after the other, with those already sent before them.
+    /// The payloads, one after the other, with those already sent before them, and room behind.
     bytes: Vec<u8>,
+    /// Where the next goes: behind all payloads.
+    end: usize,
     /// The runs that they are, with those already sent before them.
     runs: Vec<Run>,
     /// How many of the runs were sent.
@@ -28,18 +33,27 @@ pub struct Outgoing {
     len: usize,
     /// How many bytes of them, with a share for each.
     waiting_len: usize,
+    open: Open,
 }
 
-/// One datagram, or several in a row that go to one receiver and can be sent joined.
+/// One datagram, or several in a row that go to one receiver and can be sent joined. It ends where
+/// the next begins.
 #[derive(Clone, Copy, Debug)]
 struct Run {
     receiver: SocketAddr,
     start: usize,
-    len: usize,
     /// The length of each datagram but the last, which may be shorter.
     segment_len: usize,
-    /// How many more may be joined to it.
-    room: usize,
+}
+
+/// What can be joined to the last run.
+#[derive(Clone, Copy, Debug)]
+struct Open {
+    receiver: SocketAddr,
+    /// The length of a datagram of the run.
+    len: usize,
+    /// Where it must end.
+    end: usize,
 }
 
 /// What a network may send at once: one datagram, or several that are joined.
@@ -51,55 +65,107 @@ pub(crate) struct Message<'a> {
     pub(crate) segment_len: usize,
 }
 
+impl Default for Outgoing {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Outgoing {
     /// An empty queue.
     pub const fn new() -> Self {
-        Self { bytes: Vec::new(), runs: Vec::new(), sent_runs: 0, len: 0, waiting_len: 0 }
+        let nobody = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0));
+        Self {
+            bytes: Vec::new(),
+            end: 0,
+            runs: Vec::new(),
+            sent_runs: 0,
+            len: 0,
+            waiting_len: 0,
+            open: Open { receiver: nobody, len: 0, end: 0 },
+        }
     }
 
     /// Puts a datagram to `receiver` at the end.
     #[inline]
     pub fn push(&mut self, receiver: SocketAddr, payload: &[u8]) {
-        self.push_to(&receiver, payload);
+        if !self.join(&receiver, payload) {
+            self.push_apart(receiver, payload);
+        }
     }
 
-    /// As [`push`](Self::push), to a receiver that need not be copied if he is the last's.
+    /// Puts a datagram at the end if it is like the last and there is room for it; says whether. It
+    /// is what most datagrams cost, and does no more than it must.
     #[inline]
-    pub(crate) fn push_to(&mut self, receiver: &SocketAddr, payload: &[u8]) {
+    pub(crate) fn join(&mut self, receiver: &SocketAddr, payload: &[u8]) -> bool {
+        let Open { receiver: last_receiver, len, end } = &self.open;
+        let is_alike = payload.len() == *len && receiver == last_receiver;
+        self.end < *end && is_alike && self.put(payload)
+    }
+
+    /// Puts a payload at the end if there is room for it.
+    #[inline(always)]
+    fn put(&mut self, payload: &[u8]) -> bool {
+        let Self { bytes, end, len, waiting_len, .. } = self;
+        // None of these can overflow: they count memory.
+        let next = end.wrapping_add(payload.len());
+        let Some(room) = bytes.get_mut(*end..next) else { return false };
+        *end = next;
+        *len = len.wrapping_add(1);
+        *waiting_len = waiting_len.wrapping_add(payload.len().wrapping_add(SHARE_LEN));
+        // Last, since a call costs less with nothing to do behind it.
+        room.copy_from_slice(payload);
+        true
+    }
+
+    #[inline(never)]
+    fn push_apart(&mut self, receiver: SocketAddr, payload: &[u8]) {
         let len = payload.len();
-        match self.runs.last_mut() {
-            Some(last) if last.may_take(receiver, len) => last.take(len),
-            _ => self.begin_run(receiver, len),
+        // An empty one cannot be joined: it would vanish. A shorter one is the last.
+        let is_joined = (1..=self.open.len).contains(&len)
+            && self.end < self.open.end
+            && receiver == self.open.receiver;
+        if !is_joined {
+            self.begin_run(receiver, len);
+        } else if len < self.open.len {
+            self.open.end = 0;
         }
-        self.len += 1;
-        self.waiting_len += len + SHARE_LEN;
-        self.bytes.extend_from_slice(payload);
+        let end = self.end + len;
+        if end > self.bytes.len() {
+            self.bytes.resize(end.next_multiple_of(GROWTH_LEN), 0);
+        }
+        self.put(payload);
     }
 
     /// A datagram comes that cannot be joined to the last.
-    #[inline(never)]
-    fn begin_run(&mut self, receiver: &SocketAddr, len: usize) {
-        if self.bytes.len() > WORTH_MOVING_LEN {
+    fn begin_run(&mut self, receiver: SocketAddr, len: usize) {
+        if self.end > WORTH_MOVING_LEN {
             self.forget_sent();
         }
-        self.runs.push(Run::of(*receiver, self.bytes.len(), len));
+        let most = match len {
+            1..=MAX_SEGMENT_LEN => MAX_SEGMENTS.min(MAX_JOINED_LEN / len),
+            _ => 1,
+        };
+        self.open = Open { receiver, len, end: self.end + most * len };
+        self.runs.push(Run { receiver, start: self.end, segment_len: len });
     }
 
     /// The datagram at the front: to whom, and what.
     pub fn front(&self) -> Option<(SocketAddr, &[u8])> {
         let run = self.runs.get(self.sent_runs)?;
-        Some((run.receiver, &self.bytes[run.start..][..run.first_len()]))
+        let len = run.segment_len.min(self.run_len(self.sent_runs));
+        Some((run.receiver, &self.bytes[run.start..][..len]))
     }
 
     /// Removes the datagram at the front, which was sent or given up.
     pub fn pop(&mut self) {
+        let run_len = self.run_len(self.sent_runs);
         let Some(run) = self.runs.get_mut(self.sent_runs) else { return };
-        let len = run.first_len();
-        if len == run.len {
+        let len = run.segment_len;
+        if len >= run_len {
             return self.pop_run();
         }
         run.start += len;
-        run.len -= len;
         self.len -= 1;
         self.waiting_len -= len + SHARE_LEN;
     }
@@ -114,6 +180,12 @@ impl Outgoing {
     #[inline]
     pub const fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// How many messages wait, if what can be joined is.
+    #[inline]
+    pub(crate) const fn runs_len(&self) -> usize {
+        self.runs.len() - self.sent_runs
     }
 
     /// How many bytes wait, with a share for each datagram, since an empty one takes room too.
@@ -132,12 +204,13 @@ impl Outgoing {
     /// if they may be `joined`, otherwise one by one.
     #[inline]
     pub(crate) fn messages(&self, joined: bool) -> impl Iterator<Item = Message<'_>> {
-        self.runs[self.sent_runs..].iter().flat_map(move |run| {
-            let message_len = if joined { run.len } else { run.segment_len };
-            let bytes = &self.bytes[run.start..][..run.len];
+        (self.sent_runs..self.runs.len()).flat_map(move |place| {
+            let run = &self.runs[place];
+            let bytes = &self.bytes[run.start..][..self.run_len(place)];
+            let message_len = if joined { bytes.len() } else { run.segment_len };
             // An empty datagram is one too.
             let mut rest = Some(bytes);
-            std::iter::from_fn(move || {
+            iter::from_fn(move || {
                 let (bytes, behind) = rest?.split_at(message_len.min(rest?.len()));
                 rest = (!behind.is_empty()).then_some(behind);
                 Some(Message { receiver: &run.receiver, bytes, segment_len: run.segment_len })
@@ -155,65 +228,40 @@ impl Outgoing {
 
     #[inline]
     fn pop_run(&mut self) {
+        let run_len = self.run_len(self.sent_runs);
         let Some(run) = self.runs.get(self.sent_runs) else { return };
-        let count = run.count();
+        let count = if run_len <= run.segment_len { 1 } else { run_len.div_ceil(run.segment_len) };
         self.len -= count;
-        self.waiting_len -= run.len + count * SHARE_LEN;
+        self.waiting_len -= run_len + count * SHARE_LEN;
         self.sent_runs += 1;
         if self.sent_runs == self.runs.len() {
             self.runs.clear();
-            self.bytes.clear();
             self.sent_runs = 0;
+            self.end = 0;
+            self.open.end = 0;
         }
+    }
+
+    /// How long the run at this place of the list is; zero if there is none.
+    #[inline]
+    fn run_len(&self, place: usize) -> usize {
+        let end = self.runs.get(place + 1).map_or(self.end, |next| next.start);
+        self.runs.get(place).map_or(0, |run| end - run.start)
     }
 
     /// Moves what waits to the front of its buffers, if that is worth it.
     #[cold]
     fn forget_sent(&mut self) {
         let sent = self.runs.get(self.sent_runs).map_or(0, |run| run.start);
-        if sent > WORTH_MOVING_LEN && sent > self.bytes.len() / 2 {
-            self.bytes.drain(..sent);
+        if sent > WORTH_MOVING_LEN && sent > self.end / 2 {
+            self.bytes.copy_within(sent..self.end, 0);
+            self.end -= sent;
             self.runs.drain(..self.sent_runs);
             self.sent_runs = 0;
             for run in &mut self.runs {
                 run.start -= sent;
             }
         }
-    }
-}
-
-impl Run {
-    /// One datagram.
-    #[inline]
-    fn of(receiver: SocketAddr, start: usize, len: usize) -> Self {
-        let most = match len {
-            1..=MAX_SEGMENT_LEN => MAX_SEGMENTS.min(MAX_JOINED_LEN / len),
-            _ => 1,
-        };
-        Self { receiver, start, len, segment_len: len, room: most - 1 }
-    }
-
-    /// Whether a datagram behind it can be joined to it. An empty one cannot: it would vanish.
-    #[inline]
-    fn may_take(&self, receiver: &SocketAddr, len: usize) -> bool {
-        self.room > 0 && len <= self.segment_len && len > 0 && self.receiver == *receiver
-    }
-
-    #[inline]
-    const fn take(&mut self, len: usize) {
-        self.len += len;
-        // A shorter one is the last.
-        self.room = if len == self.segment_len { self.room - 1 } else { 0 };
-    }
-
-    #[inline]
-    fn first_len(&self) -> usize {
-        self.len.min(self.segment_len)
-    }
-
-    #[inline]
-    const fn count(&self) -> usize {
-        if self.len <= self.segment_len { 1 } else { self.len.div_ceil(self.segment_len) }
     }
 }
 
@@ -255,7 +303,7 @@ mod tests {
             queue.pop();
             assert_eq!(queue.waiting_len(), 1000 + SHARE_LEN);
         }
-        assert!(queue.bytes.len() <= 2 * WORTH_MOVING_LEN + 2000);
+        assert!(queue.bytes.len() <= 2 * WORTH_MOVING_LEN + 2000 + GROWTH_LEN);
         assert!(queue.runs.len() <= 2 * WORTH_MOVING_LEN / 1000 + 2);
     }
 
@@ -318,7 +366,7 @@ mod tests {
                 turn += 1;
                 assert_eq!((queue.len(), queue.payload_len()), (left.len(), payload_len));
             }
-            assert!(left.is_empty() && queue.is_empty() && queue.bytes.is_empty());
+            assert!(left.is_empty() && queue.is_empty() && queue.end == 0);
         }
     }
 }

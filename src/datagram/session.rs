@@ -34,6 +34,18 @@ impl DatagramSession<'_> {
     /// A payload of more than 65,507 bytes, the most that a datagram over IPv4 carries.
     #[inline]
     pub fn send_to(&mut self, receiver: SocketAddr, payload: &[u8]) -> Result<(), Error> {
+        let limit = self.shared.config.datagram_queue_limit;
+        // Both are memory, of which there is not as much.
+        let waiting_len = self.outgoing.waiting_len().wrapping_add(payload.len());
+        if waiting_len <= limit && self.outgoing.join(&receiver, payload) {
+            return Ok(());
+        }
+        self.send_apart(receiver, payload)
+    }
+
+    /// Sends what cannot simply be joined to what is sent before it.
+    #[inline(never)]
+    fn send_apart(&mut self, receiver: SocketAddr, payload: &[u8]) -> Result<(), Error> {
         let len = payload.len();
         if len > MAX_PAYLOAD_LEN {
             return Err(too_long(&receiver, len));
@@ -41,7 +53,7 @@ impl DatagramSession<'_> {
         if self.outgoing.waiting_len() + len > self.shared.config.datagram_queue_limit {
             self.shared.metrics.datagrams_dropped += 1;
         } else {
-            self.outgoing.push_to(&receiver, payload);
+            self.outgoing.push(receiver, payload);
         }
         Ok(())
     }

@@ -322,7 +322,7 @@ impl Network for OsNetwork {
     ) -> io::Result<SocketAddr> {
         let (mut udp, bound) = sockets::open_udp(address, options)?;
         self.poll.registry().register(&mut udp, to_mio(socket), Interest::READABLE)?;
-        *self.own_place(socket)? = Some(OwnSocket::Udp(Port::new(udp, bound)));
+        *self.own_place(socket)? = Some(OwnSocket::Udp(Port::new(udp, bound, options)));
         Ok(bound)
     }
 

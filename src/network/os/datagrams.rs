@@ -16,6 +16,7 @@ use mio::{Interest, Registry, Token};
 pub(super) use self::batched::Desk;
 #[cfg(not(target_os = "linux"))]
 pub(super) use self::portable::Desk;
+use crate::config::SocketOptions;
 
 /// A UDP socket, and what is known of what it can.
 #[derive(Debug)]
@@ -31,13 +32,13 @@ pub(super) struct Port {
 
 impl Port {
     #[cfg(target_os = "linux")]
-    pub(super) fn new(socket: UdpSocket, address: SocketAddr) -> Self {
-        let skill = batched::Skill::of(&socket, address);
+    pub(super) fn new(socket: UdpSocket, address: SocketAddr, options: &SocketOptions) -> Self {
+        let skill = batched::Skill::of(&socket, address, options);
         Self { socket, is_room_watched: false, address, skill }
     }
 
     #[cfg(not(target_os = "linux"))]
-    pub(super) const fn new(socket: UdpSocket, _: SocketAddr) -> Self {
+    pub(super) const fn new(socket: UdpSocket, _: SocketAddr, _: &SocketOptions) -> Self {
         Self { socket, is_room_watched: false }
     }
 
@@ -69,16 +70,16 @@ mod tests {
     use mio::{Events, Poll};
 
     use super::*;
-    use crate::config::SocketOptions;
     use crate::network::os::sockets::open_udp;
 
     #[test]
     fn room_to_send_is_an_event_only_while_something_waits_for_it() {
         let anywhere = "127.0.0.1:0".parse().unwrap();
-        let (mut socket, bound) = open_udp(anywhere, &SocketOptions::default()).unwrap();
+        let options = SocketOptions::default();
+        let (mut socket, bound) = open_udp(anywhere, &options).unwrap();
         let (mut poll, mut events) = (Poll::new().unwrap(), Events::with_capacity(8));
         poll.registry().register(&mut socket, Token(7), Interest::READABLE).unwrap();
-        let mut port = Port::new(socket, bound);
+        let mut port = Port::new(socket, bound, &options);
         for waits in [false, true, true, false, true, false] {
             let changes = waits != port.is_room_watched;
             port.watch_room(poll.registry(), Token(7), waits).unwrap();

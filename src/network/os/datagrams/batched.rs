@@ -5,14 +5,17 @@
 //! one message of it, which the kernel cuts (`UDP_SEGMENT`). What the kernel will not send like
 //! that is sent one by one; an error is that of a datagram only if it comes up then.
 //!
-//! *Receiving.* At first `recvmmsg`. A socket that is sent more at a time than one call takes, by
-//! one sender and all of one length, asks the kernel to join what comes joined (`UDP_GRO`): up to
-//! 64 KiB are then one piece, which `recvmsg` takes with the length to cut at.
+//! *Receiving.* At first `recvmmsg`. A socket that is sent as many at a time as one call takes, by
+//! one sender and all of one length, again and again and nothing else, asks the kernel to join what
+//! comes joined (`UDP_GRO`): up to 64 KiB are then one piece, which `recvmsg` takes with the length
+//! to cut at.
 //!
-//! That is never taken back, since what has come joined must be known to be. And it is not done
-//! from the start: the length comes with a control message, the room for which nix gives `recvmmsg`
-//! once only (nix-rust/nix#2813), so pieces have to be received one by one, which is no gain for
-//! those who send one by one.
+//! That is not done from the start: the length comes with a control message, the room for which nix
+//! gives `recvmmsg` once only (nix-rust/nix#2813), so pieces have to be received one by one, which
+//! is a loss for those who send one by one. Nor can it be taken back. What was joined before the
+//! kernel was told otherwise may still wait, or be on its way into the queue on another core, and
+//! is then shown without the length: it would be taken for one datagram. Who sends one by one, and
+//! as many as this takes, is not told apart from who does not; there is an option for that.
 
 mod desk;
 
@@ -29,12 +32,13 @@ pub(in crate::network::os) use self::desk::Desk;
 use self::desk::{Received, Sent};
 use super::{Port, one_by_one};
 use crate::batch::{Incoming, Outgoing};
+use crate::config::SocketOptions;
 use crate::network::Progress;
 
 /// So many datagrams of one kind at a time are a burst: as many as are joined at most.
 const BURST_LEN: usize = 64;
 /// After so many bursts, and nothing less between them, joining is worth it.
-const MANY_BURSTS: u8 = 4;
+const MANY_BURSTS: u8 = 64;
 
 /// What a socket can, as far as it is known.
 #[derive(Debug)]
@@ -67,7 +71,7 @@ enum Sending {
 }
 
 impl Skill {
-    pub(super) fn of(socket: &UdpSocket, address: SocketAddr) -> Self {
+    pub(super) fn of(socket: &UdpSocket, address: SocketAddr, options: &SocketOptions) -> Self {
         // A kernel that does not know the option would send the joined ones as one.
         let sending = match getsockopt(socket, UdpGsoSegment) {
             Ok(_) => Sending::Joined,
@@ -76,7 +80,25 @@ impl Skill {
                 Sending::Batched
             }
         };
-        Self { receiving: Receiving::Batched { bursts: 0, may_join: true }, sending }
+        let receiving = match options.udp_gro {
+            Some(true) => Receiving::joined(socket, address),
+            choice => Receiving::Batched { bursts: 0, may_join: choice.is_none() },
+        };
+        Self { receiving, sending }
+    }
+}
+
+impl Receiving {
+    /// Has the kernel join what comes from now on, if it can.
+    #[cold]
+    fn joined(socket: &UdpSocket, address: SocketAddr) -> Self {
+        match setsockopt(socket, UdpGroSegment, &true) {
+            Ok(()) => Self::Joined,
+            Err(error) => {
+                log::info!("UDP {address}: datagrams cannot be received joined: {error}");
+                Self::Batched { bursts: 0, may_join: false }
+            }
+        }
     }
 }
 
@@ -96,8 +118,8 @@ impl Port {
             Receiving::Batched { bursts, may_join } => {
                 match desk.receive(fd, self.address, batch) {
                     Received::Some => {
-                        if batch.len() >= BURST_LEN || bursts > 0 {
-                            self.note_burst(batch, bursts, may_join);
+                        if may_join && (batch.len() >= BURST_LEN || bursts > 0) {
+                            self.note_burst(batch, bursts);
                         }
                         Ok(Progress::Done(()))
                     }
@@ -115,20 +137,11 @@ impl Port {
     }
 
     /// Asks the kernel to join what comes, if there is much of one kind.
-    fn note_burst(&mut self, batch: &Incoming, bursts: u8, may_join: bool) {
+    fn note_burst(&mut self, batch: &Incoming, bursts: u8) {
         let is_burst = batch.len() >= BURST_LEN && batch.is_of_one_kind();
-        let bursts = if is_burst { bursts + 1 } else { 0 };
-        self.skill.receiving = Receiving::Batched { bursts, may_join };
-        if bursts < MANY_BURSTS || !may_join {
-            return;
-        }
-        self.skill.receiving = match setsockopt(&self.socket, UdpGroSegment, &true) {
-            Ok(()) => Receiving::Joined,
-            Err(error) => {
-                let address = self.address;
-                log::info!("UDP {address}: datagrams cannot be received joined: {error}");
-                Receiving::Batched { bursts: 0, may_join: false }
-            }
+        self.skill.receiving = match if is_burst { bursts + 1 } else { 0 } {
+            MANY_BURSTS => Receiving::joined(&self.socket, self.address),
+            bursts => Receiving::Batched { bursts, may_join: true },
         };
     }
 
@@ -207,12 +220,11 @@ mod tests {
     use nix::sys::socket::{ControlMessageOwned, MsgFlags, cmsg_space, recvmsg};
 
     use super::*;
-    use crate::config::SocketOptions;
     use crate::network::os::sockets::open_udp;
 
     fn port_at(address: &str, options: &SocketOptions) -> Port {
         let (socket, bound) = open_udp(address.parse().unwrap(), options).unwrap();
-        Port::new(socket, bound)
+        Port::new(socket, bound, options)
     }
 
     fn port() -> Port {
@@ -358,6 +370,20 @@ mod tests {
             calls += 1;
         }
         assert_eq!(calls, 3);
+    }
+
+    #[test]
+    fn datagrams_are_received_joined_at_once_or_never_if_that_is_asked_for() {
+        for joined in [true, false] {
+            let options = SocketOptions { udp_gro: Some(joined), ..SocketOptions::default() };
+            let mut port = port_at("127.0.0.1:0", &options);
+            let mut batch = Incoming::new(BURST_LEN, 100);
+            for _ in 0..=MANY_BURSTS {
+                send_all(&mut self::port(), &mut outgoing(port.address, &[10; BURST_LEN]));
+                receive(&mut port, &mut Desk::default(), &mut batch, BURST_LEN);
+                assert_eq!(port.skill.receiving == Receiving::Joined, joined);
+            }
+        }
     }
 
     #[test]
