@@ -1,6 +1,7 @@
 //! One listener's protocol: from bytes to frames to the handler, and back.
 
 mod frames;
+mod input;
 mod outbound;
 mod tasks;
 
@@ -9,7 +10,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 
-use self::frames::{Next, serve, serve_again};
+use self::frames::{Next, serve, serve_on};
 pub(crate) use self::tasks::Call;
 use crate::codec::Codec;
 use crate::command::Slow;
@@ -205,9 +206,8 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
             if let Some(peer) = self.connections.get_mut(event.token) {
                 turn.shared.begin_event();
                 peer.connection.note(event.readiness);
-                let mut next = serve(&mut self.handler, peer, turn);
-                while next == Next::Again {
-                    next = serve_again(&mut self.handler, peer, turn);
+                if serve(&mut self.handler, peer, turn) == Next::Again {
+                    serve_on(&mut self.handler, peer, turn);
                 }
             }
             if turn.end_event() {

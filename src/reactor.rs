@@ -195,8 +195,8 @@ impl Reactor {
         Ok(self.drain.report().cloned())
     }
 
-    /// Turns at least once. From the second turn on, the time of the last look at the clock is still
-    /// good.
+    /// Turns at least once. From the second turn on, the time of the last look at the clock is
+    /// still good.
     fn turn_on_and_on(
         &mut self,
         network: &mut Outside<'_>,

@@ -1,6 +1,7 @@
 //! From bytes to frames to the handler, within a connection's budgets.
 
 use super::announce;
+use super::input::{keep, may_read, read, read_on};
 use crate::codec::{Codec, Decoded};
 use crate::connection::Phase;
 use crate::connections::Peer;
@@ -11,10 +12,6 @@ use crate::middleware::Frame;
 use crate::panics::catch;
 use crate::read_buffer::ReadBuffer;
 use crate::turn::{Bench, Turn};
-
-/// A short beginning of a frame is put before what is read next, in the shared buffer; a longer one
-/// is read on where it is.
-const JOIN_LEN: usize = 4096;
 
 /// So much output is written before more is read: it is near at hand for the kernel, and the peer
 /// can be busy with it meanwhile. Less goes out together with what comes of that.
@@ -129,16 +126,14 @@ fn serve_rest<H: Handler>(
     wind_up(handler, session, bench.layers)
 }
 
-/// As [`serve`], for a connection that was served in this event already.
-pub(super) fn serve_again<H: Handler>(
-    handler: &mut H,
-    peer: &mut PeerOf<H>,
-    turn: &mut Turn<'_>,
-) -> Next {
+/// Goes on with a connection that was served in this event already, until there is no more or its
+/// budgets are used up.
+#[inline(never)]
+pub(super) fn serve_on<H: Handler>(handler: &mut H, peer: &mut PeerOf<H>, turn: &mut Turn<'_>) {
     let Peer { connection, codec, state } = peer;
     let Turn { network, shared, bench } = turn;
     let session = &mut Session { connection, codec, state, shared, network: network.lend() };
-    serve_other(handler, session, bench)
+    while serve_other(handler, session, bench) == Next::Again {}
 }
 
 /// As [`serve`], for a connection that may be anything.
@@ -231,62 +226,13 @@ fn wind_up<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, layers: &m
     Next::Wait
 }
 
-#[inline]
-fn may_read<H: Handler>(session: &Session<'_, H>) -> bool {
-    session.shared.read_left > 0 && session.shared.frames_left > 0 && session.connection.may_read()
-}
-
-/// Reads into `buffer`, within the budget; says how many bytes came, if any.
-fn read<H: Handler>(session: &mut Session<'_, H>, buffer: &mut [u8]) -> usize {
-    let room = buffer.len().min(session.shared.read_left);
-    let (now, buffer) = (session.shared.now, &mut buffer[..room]);
-    let read = session.connection.read(&mut session.network, buffer, now);
-    let len = read.unwrap_or_default();
-    session.shared.read_left -= len;
-    session.count_read(len);
-    len
-}
-
-/// Makes input that was kept worth decoding, if possible.
-fn read_on<H: Handler>(
-    session: &mut Session<'_, H>,
-    buffer: &mut [u8],
-    mut kept: Box<ReadBuffer>,
-) -> (Option<Box<ReadBuffer>>, usize) {
-    while kept.missing() > 0 && may_read(session) {
-        let before = kept.len();
-        let is_short = kept.is_short(JOIN_LEN, buffer.len());
-        let space = if is_short {
-            buffer[..before].copy_from_slice(kept.filled());
-            &mut buffer[before..]
-        } else {
-            kept.space()
-        };
-        let read = read(session, space);
-        if read == 0 {
-            break;
-        } else if !is_short {
-            kept.fill(read);
-        } else if read < kept.missing() {
-            kept.append(&buffer[before..before + read]);
-        } else {
-            return (Some(kept), before + read);
-        }
-    }
-    if kept.missing() == 0 && session.shared.frames_left > 0 && session.connection.may_run() {
-        return (Some(kept), 0);
-    }
-    session.connection.keep_input(kept);
-    (None, 0)
-}
-
 /// How far the frames of an input were run.
 #[derive(Clone, Copy)]
-struct Ran {
-    consumed: usize,
+pub(super) struct Ran {
+    pub(super) consumed: usize,
     /// How many bytes there must be of the rest before it is worth decoding again; zero if it is
     /// now.
-    need: usize,
+    pub(super) need: usize,
 }
 
 /// Runs the frames in `input`, of which there is some and may be run; whatever panics ends this
@@ -384,46 +330,12 @@ fn malformed<H: Handler>(session: &mut Session<'_, H>, error: FrameError, consum
 }
 
 /// Closes the connection if a layer allows no frame of so many bytes.
-fn check_frame_len<H: Handler>(session: &mut Session<'_, H>, len: usize) {
+pub(super) fn check_frame_len<H: Handler>(session: &mut Session<'_, H>, len: usize) {
     if let Some(limit) = session.connection.max_frame_len()
         && len > limit
     {
         malformed(session, FrameError::new(FrameFault::TooLong { limit }, limit), 0);
     }
-}
-
-/// Keeps what was not consumed with the connection. The input was the first `len` bytes of the
-/// shared buffer or, if that is zero, what was kept before.
-#[inline(never)]
-fn keep<H: Handler>(
-    session: &mut Session<'_, H>,
-    buffer: &[u8],
-    kept: Option<Box<ReadBuffer>>,
-    len: usize,
-    ran: Ran,
-) {
-    let spares = &mut session.shared.spares;
-    let mut kept = kept.unwrap_or_else(|| spares.take());
-    // The frame that was the first is not the first any more, or never was.
-    let is_new = ran.consumed > 0 || kept.len() == 0;
-    if len == 0 {
-        kept.consume(ran.consumed);
-    } else if is_new {
-        kept.clear();
-        kept.append(&buffer[ran.consumed..len]);
-    } else {
-        let known = kept.len();
-        kept.append(&buffer[known..len]);
-    }
-    check_frame_len(session, ran.need);
-    let spares = &mut session.shared.spares;
-    if kept.len() == 0 || !session.connection.is_open() {
-        spares.give_back(kept);
-        return;
-    }
-    let begun = if is_new { session.shared.now } else { kept.begun() };
-    kept.set_need(ran.need, begun);
-    session.connection.keep_input(kept.fitted(spares));
 }
 
 /// The peer has finished, and all its whole frames have been run: is there a last one, and what
@@ -459,8 +371,7 @@ fn run_last<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, layers: &
 }
 
 /// Whether the handler may have the frame that was in the `len` bytes of the input from `start` on:
-/// asks the layers that
-/// want to see it.
+/// asks the layers that want to see it.
 #[inline(never)]
 fn is_let_through<H: Handler>(
     handler: &mut H,
