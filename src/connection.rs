@@ -104,7 +104,7 @@ impl Connection {
             watchers: 0,
             counted_len: 0,
             deadline: None,
-            flags: Flags::WRITABLE.with(Flags::UNANNOUNCED).with(Flags::UNSETTLED),
+            flags: Flags::WRITABLE.with(Flags::UNANNOUNCED),
             address: Address::NONE,
             phase: Phase::Open,
             seen_by: 0,
@@ -248,7 +248,6 @@ impl Connection {
             self.flags.insert(Flags::LISTED_READY);
             shared.ready.push_back(self.token);
         }
-        self.flags.remove(Flags::UNSETTLED);
         self.arm(shared);
     }
 

@@ -180,7 +180,7 @@ impl Output {
 
     /// Takes back what was put after `mark`.
     pub(crate) fn truncate(&mut self, mark: OutputMark) {
-        self.copied_len = mark.copied;
+        self.copied_len = self.copied_len.min(mark.copied);
         self.shared.truncate(mark.shared);
         self.shared_len = self.shared.iter().map(|(_, shared)| shared.len()).sum();
     }

@@ -71,7 +71,6 @@ impl Connection {
     /// It is looked whether a deadline has passed, and done what that means.
     pub(crate) fn expire(&mut self, shared: &mut Shared) {
         self.deadline = None;
-        self.flags.insert(Flags::UNSETTLED);
         let Some((deadline, expiry)) = self.next_deadline(&shared.config) else { return };
         if deadline > shared.now {
             return;

@@ -58,8 +58,6 @@ impl Flags {
     pub(super) const LISTED_READY: Self = Self(1 << 21);
     /// Input or output waits, or did when it was last settled.
     pub(super) const BUFFERED: Self = Self(1 << 23);
-    /// Something about it has changed that the next settling sees to, such as its deadlines.
-    pub(super) const UNSETTLED: Self = Self(1 << 22);
 }
 
 /// What makes no difference while it is served.
@@ -85,6 +83,7 @@ impl Flags {
 }
 
 impl Flags {
+    /// What can be tried, as facts.
     pub(super) const fn ready(readiness: Readiness) -> Self {
         Self(readiness.bits() as u32)
     }

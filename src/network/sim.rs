@@ -109,8 +109,8 @@ pub use link::{PeerState, SimPeer};
 /// let connection = Token::connection(0, 0, 0);
 /// network.adopt(connection)?;
 /// let mut buffer = [0; 8];
-/// assert_eq!(network.read(connection, &mut buffer)?, Progress::Done(4));
-/// network.write(connection, b"pong")?;
+/// assert_eq!(network.read(connection, &mut buffer).progress()?, Progress::Done(4));
+/// network.write(connection, b"pong").progress()?;
 /// assert_eq!(network.received(peer), b"pong");
 /// # Ok(())
 /// # }

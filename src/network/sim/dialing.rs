@@ -60,7 +60,7 @@ impl SimNetwork {
     /// network.poll(&mut events, None)?;
     /// assert_eq!(events[0].token, connection);
     /// assert_eq!(network.connected(connection)?, Progress::Done(()));
-    /// network.write(connection, b"ping")?;
+    /// network.write(connection, b"ping").progress()?;
     ///
     /// let peer = network.accepted(address).unwrap();
     /// assert_eq!(network.received(peer), b"ping");
