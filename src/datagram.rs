@@ -246,18 +246,20 @@ impl DatagramEndpoint {
         turn.shared.metrics.datagrams_received += incoming.len() as u64;
         turn.shared.metrics.datagram_bytes_received += incoming.payload_len() as u64;
         let mut place = Place::default();
-        while incoming.rest(&mut place).is_some() {
+        let mut is_done = false;
+        while !is_done {
             let Self { handler, outgoing, timers, token, address, .. } = self;
             let (token, address, shared) = (*token, *address, &mut *turn.shared);
             let mut session = DatagramSession { outgoing, timers, shared, token, address };
             let layers = &mut *turn.bench.layers;
             let result =
                 catch(|| handle_some(&mut **handler, &mut session, layers, incoming, &mut place));
-            if result.is_none() {
+            is_done = result.unwrap_or_else(|| {
                 turn.shared.metrics.panics += 1;
                 log::error!("a callback of UDP {address} panicked: the socket goes on");
-            }
-            if incoming.rest(&mut place).is_some() {
+                false
+            });
+            if !is_done {
                 self.send(turn);
             }
         }
@@ -292,7 +294,8 @@ impl DatagramEndpoint {
 
 /// Gives those datagrams to the handler that were not handled yet, until so much is to be sent that
 /// it is worth it: the limit is for what the network does not take, not for what it was not
-/// offered. A function of its own, since its loop is what a datagram costs.
+/// offered. Says whether it has come to the end. A function of its own, since its loop is what a
+/// datagram costs.
 #[inline(never)]
 fn handle_some(
     handler: &mut dyn DatagramHandler,
@@ -300,12 +303,12 @@ fn handle_some(
     layers: &mut Layers,
     incoming: &Incoming,
     place: &mut Place,
-) {
+) -> bool {
     let has_layers = layers.has_any(session.token.endpoint_index());
     let worth_sending_len = session.shared.config.datagram_queue_limit / 2;
     while let Some(stretch) = incoming.rest(place) {
         let sender = stretch.sender;
-        let is_plain = !has_layers && stretch.is_whole() && !is_forged(*sender, session.address);
+        let is_plain = !has_layers && stretch.is_whole() && !is_forged(sender, &session.address);
         for payload in stretch.payloads() {
             // Before it is handled: one that panics is not handled again.
             place.pass_one(&stretch);
@@ -318,15 +321,16 @@ fn handle_some(
                 note_error(session, *sender, &error);
             }
             if session.outgoing.waiting_len() > worth_sending_len {
-                return;
+                return false;
             }
         }
     }
+    true
 }
 
 /// Port 0 cannot be answered, and nobody sends from it in good faith. Nor from our own address: who
 /// answers there answers himself for ever.
-fn is_forged(sender: SocketAddr, own: SocketAddr) -> bool {
+fn is_forged(sender: &SocketAddr, own: &SocketAddr) -> bool {
     sender.port() == 0 || sender == own
 }
 
@@ -341,7 +345,7 @@ fn handle_odd(
     let endpoint = session.token.endpoint_index();
     let Datagram { sender, payload, is_truncated } = datagram;
     let is_refused = !layers.on_datagram(session.shared, endpoint, &datagram);
-    let is_refused = is_refused || is_forged(sender, session.address);
+    let is_refused = is_refused || is_forged(&sender, &session.address);
     if is_refused || is_truncated {
         session.shared.metrics.datagrams_rejected += 1;
     }

@@ -52,6 +52,7 @@ pub(crate) struct Place {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stretch<'a> {
     pub(crate) sender: &'a SocketAddr,
+    /// Where they are, with what is behind them in the piece.
     bytes: &'a [u8],
     stride: usize,
     len: usize,
@@ -190,7 +191,7 @@ impl Incoming {
         let mut place = Place::default();
         let stretches = iter::from_fn(move || {
             let stretch = self.rest(&mut place)?;
-            place.offset += stretch.bytes.len();
+            place.offset += stretch.bytes.len() / stretch.stride * stretch.stride;
             Some(stretch)
         });
         stretches.flat_map(|it| it.payloads().map(move |payload| it.datagram(payload)))
@@ -208,7 +209,7 @@ impl Incoming {
         let stride = bytes.len().min(piece.stride as usize);
         Some(Stretch {
             sender: &self.senders[piece.sender as usize],
-            bytes: &bytes[..bytes.len() / stride * stride],
+            bytes,
             stride,
             len: stride.min(piece.len as usize),
             max_len: self.max_len,
@@ -229,7 +230,8 @@ impl Incoming {
     /// piece.
     #[inline]
     pub(crate) fn is_of_one_kind(&self) -> bool {
-        self.senders.len() == 1 && self.pieces.iter().all(|piece| piece.len == self.pieces[0].len)
+        let is_one = self.senders.iter().all(|sender| *sender == self.senders[0]);
+        is_one && self.pieces.iter().all(|piece| piece.len == self.pieces[0].len)
     }
 
     #[inline]
@@ -248,6 +250,10 @@ impl Piece {
     fn payload_len(&self, max_len: usize) -> usize {
         let (len, stride) = (max_len.min(self.len as usize), self.stride as usize);
         let taken_len = self.end - self.start;
+        // A division is worth avoiding where everybody sends one.
+        if taken_len == stride {
+            return len;
+        }
         taken_len / stride * len + len.min(taken_len % stride)
     }
 }
@@ -272,7 +278,13 @@ impl<'a> Stretch<'a> {
     #[inline]
     pub(crate) fn payloads(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let len = self.len.min(self.stride);
-        self.bytes.chunks_exact(self.stride).map(move |chunk| &chunk[..len])
+        let Self { bytes: mut rest, stride, .. } = *self;
+        // As with `chunks_exact`, which would divide.
+        iter::from_fn(move || {
+            let (chunk, behind) = rest.split_at_checked(stride)?;
+            rest = behind;
+            Some(&chunk[..len])
+        })
     }
 
     /// One of its datagrams.
@@ -297,9 +309,7 @@ impl Slots<'_> {
     /// Into the next slots, a sender's datagrams were received.
     #[inline]
     pub(crate) fn push_sender(&mut self, sender: SocketAddr) {
-        if self.senders.last() != Some(&sender) {
-            self.senders.push(sender);
-        }
+        self.senders.push(sender);
     }
 
     /// Into the next slot, `len` bytes were received from the sender last told.
@@ -309,8 +319,10 @@ impl Slots<'_> {
         let (len, stride) = (len as u32, self.room_len as u32);
         #[expect(clippy::cast_possible_truncation, reason = "fewer than the slots in memory")]
         let sender = self.senders.len().wrapping_sub(1) as u32;
-        self.pieces.push(Piece { start: *self.end, end: *self.end, stride, len, sender });
-        self.repeat(1);
+        let start = *self.end;
+        *self.end += self.room_len;
+        *self.len += 1;
+        self.pieces.push(Piece { start, end: *self.end, stride, len, sender });
     }
 
     /// Into so many slots more, as many bytes from the same sender were received.

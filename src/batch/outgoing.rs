@@ -118,8 +118,9 @@ impl Outgoing {
         true
     }
 
-    #[inline(never)]
-    fn push_apart(&mut self, receiver: SocketAddr, payload: &[u8]) {
+    /// As [`push`](Self::push), of one that was not [joined](Self::join).
+    #[inline]
+    pub(crate) fn push_apart(&mut self, receiver: SocketAddr, payload: &[u8]) {
         let len = payload.len();
         // An empty one cannot be joined: it would vanish. A shorter one is the last.
         let is_joined = (1..=self.open.len).contains(&len)
@@ -204,17 +205,17 @@ impl Outgoing {
     /// if they may be `joined`, otherwise one by one.
     #[inline]
     pub(crate) fn messages(&self, joined: bool) -> impl Iterator<Item = Message<'_>> {
-        (self.sent_runs..self.runs.len()).flat_map(move |place| {
-            let run = &self.runs[place];
-            let bytes = &self.bytes[run.start..][..self.run_len(place)];
-            let message_len = if joined { bytes.len() } else { run.segment_len };
-            // An empty datagram is one too.
-            let mut rest = Some(bytes);
-            iter::from_fn(move || {
-                let (bytes, behind) = rest?.split_at(message_len.min(rest?.len()));
-                rest = (!behind.is_empty()).then_some(behind);
-                Some(Message { receiver: &run.receiver, bytes, segment_len: run.segment_len })
-            })
+        let (mut place, mut sent_len) = (self.sent_runs, 0);
+        iter::from_fn(move || {
+            let run = self.runs.get(place)?;
+            let rest = &self.bytes[run.start..][sent_len..self.run_len(place)];
+            let len = if joined { rest.len() } else { rest.len().min(run.segment_len) };
+            sent_len += len;
+            if len == rest.len() {
+                (place, sent_len) = (place + 1, 0);
+            }
+            let bytes = &rest[..len];
+            Some(Message { receiver: &run.receiver, bytes, segment_len: run.segment_len })
         })
     }
 

@@ -53,7 +53,7 @@ impl DatagramSession<'_> {
         if self.outgoing.waiting_len() + len > self.shared.config.datagram_queue_limit {
             self.shared.metrics.datagrams_dropped += 1;
         } else {
-            self.outgoing.push(receiver, payload);
+            self.outgoing.push_apart(receiver, payload);
         }
         Ok(())
     }

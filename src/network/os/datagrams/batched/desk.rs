@@ -231,7 +231,10 @@ impl<A: Address> Headers<A> {
                 alike += 1;
                 continue;
             }
-            slots.repeat(std::mem::take(&mut alike));
+            if alike > 0 {
+                slots.repeat(alike);
+                alike = 0;
+            }
             if message.address != sender {
                 sender = message.address;
                 sender.into_iter().for_each(|sender| slots.push_sender(sender.to_std()));
