@@ -1,4 +1,4 @@
-//! How datagrams are read: one by one as most do it, or many in a call.
+//! How datagrams are read: one by one as most do it, or those that come joined in a call.
 
 use std::io::IoSliceMut;
 use std::net::UdpSocket;
@@ -6,18 +6,18 @@ use std::os::fd::AsRawFd as _;
 
 use nix::cmsg_space;
 use nix::errno::Errno;
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, MultiHeaders, RecvMsg, recv, recvmmsg};
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, RecvMsg, recv, recvmsg};
 
 use crate::trouble::{Trouble, Trying as _};
 
 /// The longest that can come, joined or not.
 const LONGEST: usize = 65_536;
-/// So many are read in a call.
-const MANY: usize = 32;
 
 pub(super) enum Reader {
     Plain(Box<[u8]>),
-    Batching(Box<[u8]>, MultiHeaders<()>),
+    /// With room for what is said of those that are joined. It is not `recvmmsg` that reads them,
+    /// of which the safe binding cannot be used again where something was said.
+    Batching(Box<[u8]>, Vec<u8>),
 }
 
 impl Reader {
@@ -26,8 +26,9 @@ impl Reader {
     }
 
     pub(super) fn batching() -> Self {
-        let headers = MultiHeaders::preallocate(MANY, Some(cmsg_space!(i32)));
-        Self::Batching(vec![0; LONGEST * MANY].into_boxed_slice(), headers)
+        let mut controls = cmsg_space!(i32);
+        controls.resize(controls.capacity(), 0);
+        Self::Batching(vec![0; LONGEST].into_boxed_slice(), controls)
     }
 
     /// Reads once, and gives each datagram to `each`; says whether there may be more.
@@ -45,29 +46,20 @@ impl Reader {
                 Err(Errno::EAGAIN) => Ok(false),
                 Err(error) => Err(error).trying("cannot receive"),
             },
-            Self::Batching(buffer, headers) => {
-                let mut parts = buffer.chunks_exact_mut(LONGEST);
-                let mut slices: [[IoSliceMut<'_>; 1]; MANY] =
-                    std::array::from_fn(|_| [IoSliceMut::new(parts.next().unwrap_or_default())]);
-                let fd = socket.as_raw_fd();
-                let flags = MsgFlags::MSG_DONTWAIT;
-                let messages = match recvmmsg(fd, headers, slices.iter_mut(), flags, None) {
-                    Ok(messages) => messages,
+            Self::Batching(buffer, controls) => {
+                let mut slices = [IoSliceMut::new(buffer)];
+                let (fd, flags) = (socket.as_raw_fd(), MsgFlags::MSG_DONTWAIT);
+                let message = match recvmsg::<()>(fd, &mut slices, Some(controls), flags) {
+                    Ok(message) => message,
                     Err(Errno::EAGAIN) => return Ok(false),
                     Err(error) => return Err(error).trying("cannot receive"),
                 };
-                let mut count = 0;
-                for message in messages {
-                    let len = segment_len(&message)?;
-                    if message.bytes == 0 {
-                        each(&[])?;
-                    }
-                    for bytes in message.iovs() {
-                        bytes.chunks(len).try_for_each(&mut each)?;
-                    }
-                    count += 1;
+                let (len, segment_len) = (message.bytes, segment_len(&message)?);
+                if len == 0 {
+                    each(&[])?;
                 }
-                Ok(count == MANY)
+                buffer[..len].chunks(segment_len).try_for_each(each)?;
+                Ok(true)
             }
         }
     }
