@@ -201,3 +201,32 @@ fn the_end_is_told_in_the_turn_of_a_last_answer_that_fills_the_room() {
     world.turn_at_once();
     assert!(world.seen(peer).contains(&super::fixture::What::Ended), "{:?}", world.seen(peer));
 }
+
+#[test]
+fn what_waits_counts_towards_the_write_limit_of_a_timer() {
+    let config =
+        Config { high_watermark: 4 * KIB, low_watermark: KIB, write_limit: 8 * KIB, ..timeless() };
+    let mut net = SimNetwork::new(1);
+    net.set_pipe_len(KIB);
+    let answers = Rc::<RefCell<Vec<bool>>>::default();
+    let noted = Rc::clone(&answers);
+    let handler = Scripted::<Lines>::new(move |session, call| match call {
+        Call::Frame(_) => {
+            session.set_timer(1, secs(1));
+            session.send(&"a".repeat(6 * KIB))
+        }
+        Call::Timer(_) => {
+            let sent = session.send(&"b".repeat(3 * KIB));
+            noted.borrow_mut().push(sent.is_ok());
+            Ok(())
+        }
+        _ => Ok(()),
+    });
+    let mut world = World::on(net, config, Lines::default(), handler);
+    let peer = world.join();
+    world.network.stall(peer);
+    world.network.send_from(peer, b"ask\n");
+    world.run_for(secs(2));
+    assert_eq!(*answers.borrow(), [false], "more than the write limit would wait");
+    assert_eq!(world.reason(peer), Some("write limit"));
+}

@@ -298,6 +298,22 @@ fn what_holds_the_loop_up_longest_is_known_with_its_connection() {
 }
 
 #[test]
+fn of_several_served_at_a_time_each_is_measured_and_the_longest_named() {
+    let mut world = World::new(Config { read_buffer_len: 16, ..at_most(3) }, echo);
+    let peers = world.join_many(3);
+    let before = world.reactor.metrics().event_time.count();
+    for (peer, lines) in peers.iter().zip([1, 40, 1]) {
+        world.network.send_from(*peer, "abc\n".repeat(lines).as_bytes());
+    }
+    world.network.set_call_cost(millis(30));
+    world.turn_at_once();
+    let metrics = world.reactor.metrics();
+    assert_eq!(metrics.event_time.count(), before + 3);
+    let stall = metrics.longest_stall.expect("something was measured");
+    assert_eq!(Some(stall.token), world.network.token(peers[1]));
+}
+
+#[test]
 fn a_stall_is_warned_of_from_the_time_set_on_and_names_the_connection() {
     let (said, mut world, peer) = warnings(Some(millis(90)), millis(30));
     assert_eq!(said.len(), 1, "{said:?}");
