@@ -44,9 +44,10 @@ pub struct Config {
     /// How sockets are set up.
     pub socket: SocketOptions,
 
-    /// The size of the buffer that all connections are read into, in bytes. Default: 60 KiB; it
-    /// exists once. A read call's own cost hardly shows at that, and what is sent back of it fits
-    /// into one segment as systems make them at most, of 64 KiB with its headers.
+    /// The size of the buffer that all connections are read into, in bytes. No more of it is used
+    /// than [`read_budget`](Self::read_budget). Default: 60 KiB; it exists once. A read call's own
+    /// cost hardly shows at that, and what is sent back of it fits into one segment as systems make
+    /// them at most, of 64 KiB with its headers.
     pub read_buffer_len: usize,
     /// A connection with this many bytes of output waiting is not read any more, and its frames are
     /// not run. Default: 64 KiB, on top of what the kernel holds.

@@ -68,8 +68,9 @@ impl Connection {
         self.queue_output(shared, network, sent);
     }
 
-    /// Writes the output of a connection with nothing special about it. Unless all of it can be
-    /// written at once, which this says, the rest is queued, or the connection broke.
+    /// Writes the output of a connection with nothing special about it, if there is any. Unless all
+    /// of it is written at once, which this says, the connection has to be settled: the rest waits,
+    /// or it broke.
     #[inline(always)]
     pub(crate) fn write_output(&mut self, shared: &mut Shared, network: &mut Outside<'_>) -> bool {
         let Some(bytes) = shared.output.as_single().filter(|b| b.len() <= shared.write_left) else {

@@ -56,7 +56,7 @@ pub(super) fn serve<H: Handler>(
     if let Some(Ran { consumed, .. }) = ran
         && consumed >= len
         && session.connection.is_plain()
-        && session.settle_plain()
+        && session.connection.write_output(session.shared, &mut session.network)
     {
         return Next::Wait;
     }
@@ -193,8 +193,8 @@ fn prepare<H: Handler>(
     }
 }
 
-/// Something has happened to a connection that is being made. If it is made now, it is served when
-/// it is its turn.
+/// Something has happened to a connection that is being made. If it is made now, it is announced,
+/// and served like any other from then on.
 fn connect<H: Handler>(handler: &mut H, session: &mut Session<'_, H>) {
     if session.connection.check_connected(session.shared, &mut session.network) {
         session.shared.metrics.connects_succeeded += 1;

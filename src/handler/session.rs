@@ -254,14 +254,6 @@ impl<H: Handler> Session<'_, H> {
         self.shared.room = self.output_room();
     }
 
-    /// Sees to what came of an event for a connection with nothing special about it: writes all
-    /// output, if there is any, in one go. If that fails, it has to be [settled](Self::settle).
-    #[inline(always)]
-    pub(crate) fn settle_plain(&mut self) -> bool {
-        self.shared.output.is_empty()
-            || self.connection.write_output(self.shared, &mut self.network)
-    }
-
     /// Sees to what came of an event.
     pub(crate) fn settle(&mut self) {
         self.connection.settle(self.shared, &mut self.network);
