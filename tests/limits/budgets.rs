@@ -1,6 +1,6 @@
 //! Budgets: what one connection may do in a turn, so that the others get theirs.
 
-use windlass::network::{SimNetwork, SimPeer};
+use windlass::network::{Faults, SimNetwork, SimPeer};
 use windlass::{Config, LengthPrefixed, Lines, Raw};
 
 use crate::fixture::{KIB, MIB, Scripted, World, echo, frame, ignore, pattern, timeless};
@@ -42,6 +42,25 @@ fn a_peer_that_never_stops_sending_keeps_nobody_waiting() {
         left = now;
         world.network.take_received(blaster);
     });
+}
+
+#[test]
+fn an_event_for_whoever_waits_for_his_turn_serves_him_no_sooner() {
+    let config = Config { read_buffer_len: 4 * KIB, read_budget: 4 * KIB, ..timeless() };
+    let mut net = SimNetwork::new(1);
+    net.set_pipe_len(MIB);
+    let mut world = World::on(net, config, Raw, Scripted::new(ignore).without_frames());
+    let peer = world.join();
+    world.network.send_from(peer, &pattern(400 * KIB));
+    world.network.set_faults(Faults { spurious_event: 500, ..Faults::none() });
+    let mut left = world.network.unread_len(peer);
+    for turn in 0..90 {
+        world.turn_at_once();
+        let now = world.network.unread_len(peer);
+        assert!(left - now <= 4 * KIB, "{} bytes in turn {turn}", left - now);
+        left = now;
+    }
+    assert!(left < 100 * KIB, "he is served nevertheless");
 }
 
 #[test]
