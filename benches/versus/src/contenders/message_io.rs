@@ -2,7 +2,8 @@
 //!
 //! Its framed transport has lengths of another kind, so that frames are cut by hand. The library
 //! binds the listener itself, lets 1,024 peers wait, and has no way to turn Nagle's algorithm off.
-//! It waits actively for a peer that does not take its answers, and serves nobody meanwhile.
+//! It waits actively for a peer that does not take its answers, and serves nobody meanwhile. Of a
+//! peer that has sent all and finished, it sometimes loses what came just before the end.
 
 use std::collections::HashMap;
 use std::error::Error;
