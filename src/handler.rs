@@ -9,7 +9,7 @@ mod session;
 use std::net::SocketAddr;
 
 pub use self::commands::Commands;
-pub(crate) use self::lending::{guard, lend, panicked};
+pub(crate) use self::lending::{guard, lend, panicked, session};
 pub(crate) use self::posted::PostedTask;
 pub use self::scope::{NotConnected, Scope};
 pub(crate) use self::scope::{OtherConnections, Task};

@@ -30,19 +30,8 @@ const FLOORS: &[(u32, &[&str])] = &[
     // The parts.
     (1, &["codec", "codec/*", "codec/lines", "codec/byte_lines", "codec/scan", "codec/pattern"]),
     (1, &["output", "batch"]),
-    (
-        1,
-        &[
-            "read_buffer",
-            "write_queue",
-            "timers",
-            "metrics",
-            "stopwatch",
-            "shared",
-            "backoff",
-            "network",
-        ],
-    ),
+    (1, &["read_buffer", "write_queue", "timers", "metrics", "stopwatch"]),
+    (1, &["shared", "backoff", "network"]),
     (1, &["mailbox", "tenants", "roster", "command", "handler_timers"]),
     // The ground.
     (0, &["token", "config", "error", "instant", "panics", "sync"]),
@@ -320,6 +309,7 @@ mod floors {
             ("network/sim/inner", "use super::SimNetwork; use crate::network::Network;"),
             ("network/sim", "mod inner; use inner::Inner;"),
             ("server", "use crate::network::{OsNetwork, Network};"),
+            ("outside", "use crate::network::{OsNetwork, Network};"),
             ("timers", "//! See [`reactor`](crate::reactor).\nuse std::time::Duration;"),
             ("timers", "#[cfg(test)]\nmod tests { use crate::reactor::Reactor; }"),
             ("timers", "const TEXT: &str = \"crate::reactor::Reactor\";"),

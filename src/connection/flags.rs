@@ -57,7 +57,7 @@ impl Flags {
     /// On the loop's list of those that have work left.
     pub(super) const LISTED_READY: Self = Self(1 << 21);
     /// Input or output waits, or did when it was last settled.
-    pub(super) const BUFFERED: Self = Self(1 << 23);
+    pub(super) const BUFFERED: Self = Self(1 << 22);
 }
 
 /// What makes no difference while it is served.

@@ -4,9 +4,8 @@ use super::announce;
 use super::input::{keep, may_read, read, read_on};
 use crate::codec::{Codec, Decoded};
 use crate::connection::Phase;
-use crate::connections::Peer;
 use crate::error::{CloseReason, FrameError, FrameFault};
-use crate::handler::{Handler, PeerOf, Session, guard, panicked};
+use crate::handler::{Handler, PeerOf, Session, guard, panicked, session};
 use crate::layers::{Layers, Passage};
 use crate::middleware::Frame;
 use crate::panics::catch;
@@ -38,9 +37,8 @@ pub(super) fn serve<H: Handler>(
     peer: &mut PeerOf<H>,
     turn: &mut Turn<'_>,
 ) -> Next {
-    let Peer { connection, codec, state } = peer;
-    let Turn { network, shared, bench } = turn;
-    let session = &mut Session { connection, codec, state, shared, network: network.lend() };
+    let (mut session, bench) = session(peer, turn);
+    let session = &mut session;
     if !session.connection.is_poised() || session.connection.is_watched() {
         return serve_other(handler, session, bench);
     }
@@ -130,9 +128,8 @@ fn serve_rest<H: Handler>(
 /// budgets are used up.
 #[inline(never)]
 pub(super) fn serve_on<H: Handler>(handler: &mut H, peer: &mut PeerOf<H>, turn: &mut Turn<'_>) {
-    let Peer { connection, codec, state } = peer;
-    let Turn { network, shared, bench } = turn;
-    let session = &mut Session { connection, codec, state, shared, network: network.lend() };
+    let (mut session, bench) = session(peer, turn);
+    let session = &mut session;
     while serve_other(handler, session, bench) == Next::Again {}
 }
 

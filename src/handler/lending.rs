@@ -6,6 +6,17 @@ use crate::error::{CloseReason, Error};
 use crate::panics::catch;
 use crate::turn::{Bench, Turn};
 
+/// What a callback is lent of `peer`, and what it takes to make frames.
+#[inline(always)]
+pub(crate) fn session<'a, 't, H: Handler>(
+    peer: &'a mut PeerOf<H>,
+    turn: &'a mut Turn<'t>,
+) -> (Session<'a, H>, &'a mut Bench<'t>) {
+    let Peer { connection, codec, state } = peer;
+    let Turn { network, shared, bench } = turn;
+    (Session { connection, codec, state, shared, network: network.lend() }, bench)
+}
+
 /// Lends `peer` to `call`, and settles what came of it.
 #[inline(always)]
 pub(crate) fn lend<H: Handler, R>(
@@ -13,12 +24,10 @@ pub(crate) fn lend<H: Handler, R>(
     turn: &mut Turn<'_>,
     call: impl FnOnce(&mut Session<'_, H>, &mut Bench<'_>) -> R,
 ) -> R {
-    let Peer { connection, codec, state } = peer;
-    let (shared, network) = (&mut *turn.shared, turn.network.lend());
-    shared.begin_event();
-    let mut session = Session { connection, codec, state, shared, network };
+    turn.shared.begin_event();
+    let (mut session, bench) = session(peer, turn);
     session.shared.room = session.output_room();
-    let result = call(&mut session, &mut turn.bench);
+    let result = call(&mut session, bench);
     session.settle();
     result
 }
