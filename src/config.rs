@@ -96,8 +96,8 @@ pub struct Config {
     /// How many frames of one connection are run in one turn before others are served. Default:
     /// 1,024.
     pub frame_budget: usize,
-    /// How many bytes of output one connection may take in one turn before others are served.
-    /// Default: 1 MiB.
+    /// How many bytes of output one connection may take for one event, timer or command before
+    /// others are served. Default: 1 MiB.
     pub write_budget: usize,
     /// How many peers one listener accepts in one turn. Default: 64.
     pub accept_budget: usize,

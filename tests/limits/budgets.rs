@@ -45,6 +45,20 @@ fn a_peer_that_never_stops_sending_keeps_nobody_waiting() {
 }
 
 #[test]
+fn what_a_closed_peer_still_sends_is_discarded_within_the_budget_of_a_turn() {
+    let config = Config { read_buffer_len: 4 * KIB, read_budget: 5000, ..timeless() };
+    let mut world = World::with_codec(config, Raw, |session, _| {
+        session.close();
+        Ok(())
+    });
+    let peer = world.connect_with(&pattern(60 * KIB));
+    world.settle();
+    // The check after each turn sees to the budget.
+    assert_eq!(world.network.unread_len(peer), 0);
+    assert_eq!(world.open_len(), 1, "it lingers");
+}
+
+#[test]
 fn an_event_for_whoever_waits_for_his_turn_serves_him_no_sooner() {
     let config = Config { read_buffer_len: 4 * KIB, read_budget: 4 * KIB, ..timeless() };
     let mut net = SimNetwork::new(1);

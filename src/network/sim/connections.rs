@@ -4,6 +4,7 @@ use std::io::{self, IoSlice};
 
 use super::SimNetwork;
 use super::edges::{Kind, unknown};
+use super::link::Traffic;
 use crate::network::Progress;
 use crate::token::Token;
 
@@ -64,6 +65,7 @@ impl SimNetwork {
         }
         let len = self.part_of(unread.min(buffer.len()), self.faults.partial_read);
         let len = self.links[index].inbound.read(&mut buffer[..len]);
+        self.count_read(index, len);
         let edges = self.edges(token);
         edges.read_waits = len < buffer.len() && !edges.hangup_told;
         self.stir(index);
@@ -105,6 +107,24 @@ impl SimNetwork {
         self.stir(index);
         self.check(token);
         Ok(Progress::Done(len))
+    }
+
+    /// What has happened on a connection since the last poll.
+    pub(super) fn traffic(&mut self, index: usize) -> &mut Traffic {
+        let poll = self.calls.polls;
+        let traffic = &mut self.links[index].traffic;
+        if traffic.poll != poll {
+            *traffic = Traffic { poll, events: 0, read_len: 0 };
+        }
+        traffic
+    }
+
+    /// So much was read.
+    fn count_read(&mut self, index: usize, len: usize) {
+        let traffic = self.traffic(index);
+        traffic.read_len += len;
+        let per_event = traffic.read_len.div_ceil(traffic.events.max(1)) as u64;
+        self.calls.most_read = self.calls.most_read.max(per_event);
     }
 
     pub(super) fn shutdown_connection(&mut self, token: Token) -> io::Result<()> {

@@ -227,6 +227,10 @@ impl SimNetwork {
                 self.trace.add(u64::from(event.readiness.0));
                 self.calls.events += 1;
                 self.note_told(event, is_owed);
+                let kind = self.sockets.get(&event.token).map(|socket| &socket.kind);
+                if let Some(&Kind::Connection(link)) = kind {
+                    self.traffic(link).events += 1;
+                }
                 events.push(event);
             }
         }

@@ -149,6 +149,7 @@ impl Network for SimNetwork {
         self.begin(Call::Poll, nanos);
         self.trace.add(events.capacity() as u64);
         self.calls.polls += 1;
+        self.calls.most_read = 0;
         self.check_forced()?;
         let start = self.clock;
         let deadline = timeout.and_then(|timeout| start.after(timeout));
