@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use windlass::SocketOptions;
 use windlass::network::{Progress, Readiness, Token};
 
-use crate::trial::{End, FIRST, LISTENER, SECOND, Trial, broken_kind, promises, short_pipes};
+use crate::trial::{FIRST, LISTENER, SECOND, Trial, broken_kind, promises, short_pipes};
+use crate::worlds::End;
 
 promises! {
     port_zero_becomes_a_port
