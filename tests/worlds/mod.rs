@@ -1,5 +1,5 @@
-//! What there is around a network: peers that do what a test says, on the system's network as on the
-//! simulated one.
+//! What there is around a network: peers that do what a test says, on the system's network as on
+//! the simulated one.
 //!
 //! A test target says `mod worlds;`. Its scenarios know nothing but the [`World`], so that they run
 //! in [either](os) of the [two](sim).
@@ -12,6 +12,7 @@ mod sim;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::task::Waker;
 
+use windlass::Reactor;
 use windlass::network::Network;
 
 pub(crate) use os::world as os;
@@ -33,6 +34,8 @@ pub(crate) trait World {
     fn network(&mut self) -> &mut dyn Network;
     /// Lets the peers go on with what they are at.
     fn go_on(&mut self);
+    /// Looks whether a loop on this network keeps its rules, as far as this can be seen here.
+    fn audit(&self, reactor: &Reactor);
 
     fn connect(&mut self, listener: SocketAddr) -> Peer;
     /// The same, from this address of the loopback network.

@@ -1,5 +1,7 @@
 //! The system's network, with peers on the loopback interface.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::collections::BTreeMap;
 #[cfg(target_os = "linux")]
 use std::io::IoSlice;
@@ -15,6 +17,7 @@ use std::time::Duration;
 use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrStorage, sendmsg};
 use signal_hook::low_level;
 use socket2::{Domain, SockRef, Socket, Type};
+use windlass::Reactor;
 use windlass::network::{Network, OsNetwork};
 
 use super::{End, Peer, World};
@@ -132,6 +135,8 @@ impl World for OsWorld {
     fn go_on(&mut self) {
         self.peers.iter_mut().for_each(OsPeer::go_on);
     }
+
+    fn audit(&self, _: &Reactor) {}
 
     fn connect(&mut self, listener: SocketAddr) -> Peer {
         self.peers.push(OsPeer::connect(short_socket(listener), listener));

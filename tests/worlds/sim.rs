@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::task::Waker;
 use std::time::Duration;
 
+use windlass::Reactor;
 use windlass::network::{Faults, Network, PeerState, SimNetwork, SimPeer};
 
 use super::{End, Peer, World};
@@ -39,6 +40,14 @@ impl World for SimWorld {
     }
 
     fn go_on(&mut self) {}
+
+    fn audit(&self, reactor: &Reactor) {
+        let sockets_len = reactor
+            .audit(|token| self.network.promised(token))
+            .unwrap_or_else(|breach| panic!("a rule is broken: {breach}"));
+        assert_eq!(sockets_len, self.network.open_sockets(), "sockets that the loop knows");
+        assert_eq!(self.network.calls().unknown_tokens, 0, "only sockets that are open are named");
+    }
 
     fn connect(&mut self, listener: SocketAddr) -> Peer {
         self.peers.push(self.network.connect_to(listener));
