@@ -194,6 +194,14 @@ impl Shared {
         self.commands.push_back(command);
         self.has_commands = true;
     }
+
+    /// Whether a tie of this connection was asked for and is not done yet.
+    pub(crate) fn is_to_be_tied(&self, token: Token) -> bool {
+        self.commands.iter().any(|command| match command {
+            Command::Tie(one, other) => token == *one || token == *other,
+            _ => false,
+        })
+    }
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use super::link::{Link, PeerState, Place, SimPeer};
 use super::schedule::Scheduled;
 use super::trace::{Act, address_word};
 use crate::config::SocketOptions;
-use crate::network::{AcceptError, Progress};
+use crate::network::{AcceptError, Progress, REFUSED_READ_LEN};
 use crate::token::Token;
 
 /// After how many seconds in all a peer that found the queue full tries again; after the last it
@@ -273,9 +273,10 @@ impl SimNetwork {
     pub(super) fn refuse_peer(&mut self, farewell: &[u8]) {
         let Some(index) = self.hand else { return };
         let link = &mut self.links[index];
-        if !link.is_broken {
+        if !link.is_broken && !farewell.is_empty() {
             let len = farewell.len().min(link.outbound.room());
             link.outbound.write(&farewell[..len]);
+            link.inbound.skip(REFUSED_READ_LEN);
         }
         self.close_hand();
     }
@@ -551,6 +552,24 @@ mod tests {
         assert_eq!(world.net.received(peer), b"too ");
         assert_eq!(world.net.state(peer), PeerState::Finished);
         assert_eq!(world.net.open_sockets(), 1);
+    }
+
+    #[test]
+    fn a_refused_peer_that_sends_on_loses_the_farewell() {
+        let mut world = World::new();
+        for (sends_on, state, received) in
+            [(false, PeerState::Finished, &b"full"[..]), (true, PeerState::Reset, b"")]
+        {
+            let peer = world.connect();
+            world.net.send_from(peer, b"before");
+            world.net.accept(LISTENER).unwrap();
+            world.net.refuse(b"full");
+            if sends_on {
+                world.net.send_from(peer, b"after");
+            }
+            world.poll();
+            assert_eq!((world.net.state(peer), world.net.received(peer)), (state, received));
+        }
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! The system's network, with peers on the loopback interface.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::collections::BTreeMap;
 #[cfg(target_os = "linux")]
 use std::io::IoSlice;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 #[cfg(target_os = "linux")]
 use std::os::fd::AsRawFd;
 use std::task::Waker;
@@ -15,9 +17,10 @@ use std::time::Duration;
 use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrStorage, sendmsg};
 use signal_hook::low_level;
 use socket2::{Domain, SockRef, Socket, Type};
+use windlass::Reactor;
 use windlass::network::{Network, OsNetwork};
 
-use super::trial::{End, Peer, Trial, World};
+use super::{End, Peer, World};
 
 struct OsWorld {
     network: OsNetwork,
@@ -38,9 +41,10 @@ struct OsPeer {
     end: Option<End>,
 }
 
-pub(crate) fn trial() -> Trial {
+/// The system's network, and nobody there yet.
+pub(crate) fn world() -> Box<dyn World> {
     let network = OsNetwork::new().unwrap();
-    Trial::new(OsWorld {
+    Box::new(OsWorld {
         network,
         peers: Vec::new(),
         servers: BTreeMap::new(),
@@ -79,9 +83,8 @@ impl OsPeer {
         }
     }
 
-    fn connect(listener: SocketAddr) -> Self {
+    fn connect(socket: Socket, listener: SocketAddr) -> Self {
         let mut peer = Self::new(listener);
-        let socket = short_socket(listener);
         match socket.connect(&listener.into()) {
             Ok(()) => {
                 socket.set_nonblocking(true).unwrap();
@@ -133,8 +136,17 @@ impl World for OsWorld {
         self.peers.iter_mut().for_each(OsPeer::go_on);
     }
 
+    fn audit(&self, _: &Reactor) {}
+
     fn connect(&mut self, listener: SocketAddr) -> Peer {
-        self.peers.push(OsPeer::connect(listener));
+        self.peers.push(OsPeer::connect(short_socket(listener), listener));
+        self.peers.len() - 1
+    }
+
+    fn connect_from(&mut self, host: Ipv4Addr, listener: SocketAddr) -> Peer {
+        let socket = short_socket(listener);
+        socket.bind(&SocketAddr::from((host, 0)).into()).unwrap();
+        self.peers.push(OsPeer::connect(socket, listener));
         self.peers.len() - 1
     }
 
@@ -207,6 +219,10 @@ impl World for OsWorld {
 
     fn closed_datagrams(&mut self) -> SocketAddr {
         UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    }
+
+    fn close_datagrams(&mut self, at: SocketAddr) {
+        self.mailboxes.remove(&at);
     }
 
     fn send_datagram(&mut self, from: SocketAddr, to: SocketAddr, payload: &[u8]) {

@@ -1,12 +1,13 @@
 //! The simulated network and its peers.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::task::Waker;
 use std::time::Duration;
 
+use windlass::Reactor;
 use windlass::network::{Faults, Network, PeerState, SimNetwork, SimPeer};
 
-use super::trial::{End, Peer, Trial, World};
+use super::{End, Peer, World};
 
 struct SimWorld {
     network: SimNetwork,
@@ -14,8 +15,16 @@ struct SimWorld {
     next_port: u16,
 }
 
-pub(crate) fn trial() -> Trial {
-    Trial::new(SimWorld { network: SimNetwork::new(1), peers: Vec::new(), next_port: 9000 })
+/// The simulated network without faults, and nobody there yet.
+pub(crate) fn world() -> Box<dyn World> {
+    world_with_faults(1, Faults::none())
+}
+
+/// The simulated network with these faults, and nobody there yet.
+pub(crate) fn world_with_faults(seed: u64, faults: Faults) -> Box<dyn World> {
+    let mut network = SimNetwork::new(seed);
+    network.set_faults(faults);
+    Box::new(SimWorld { network, peers: Vec::new(), next_port: 9000 })
 }
 
 impl SimWorld {
@@ -32,8 +41,23 @@ impl World for SimWorld {
 
     fn go_on(&mut self) {}
 
+    fn audit(&self, reactor: &Reactor) {
+        let sockets_len = reactor
+            .audit(|token| self.network.promised(token))
+            .unwrap_or_else(|breach| panic!("a rule is broken: {breach}"));
+        assert_eq!(sockets_len, self.network.open_sockets(), "sockets that the loop knows");
+        assert_eq!(self.network.calls().unknown_tokens, 0, "only sockets that are open are named");
+    }
+
     fn connect(&mut self, listener: SocketAddr) -> Peer {
         self.peers.push(self.network.connect_to(listener));
+        self.peers.len() - 1
+    }
+
+    fn connect_from(&mut self, host: Ipv4Addr, listener: SocketAddr) -> Peer {
+        self.next_port += 1;
+        let from = SocketAddr::from((host, self.next_port));
+        self.peers.push(self.network.connect_from(from, listener));
         self.peers.len() - 1
     }
 
@@ -98,6 +122,10 @@ impl World for SimWorld {
         let address = self.any_address();
         self.network.refuse_datagrams(address);
         address
+    }
+
+    fn close_datagrams(&mut self, at: SocketAddr) {
+        self.network.refuse_datagrams(at);
     }
 
     fn send_datagram(&mut self, from: SocketAddr, to: SocketAddr, payload: &[u8]) {
