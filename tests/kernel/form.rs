@@ -1,0 +1,59 @@
+//! How much is tried: a little in every run of the tests, all of it when that is asked for.
+
+use std::fmt::Display;
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{iter, thread};
+
+use crate::seeds::number;
+
+/// Whether all of it was asked for.
+pub(crate) fn is_long() -> bool {
+    is_set("WINDLASS_LONG")
+}
+
+/// The number for the short or for the long form.
+pub(crate) fn amount(short: usize, long: usize) -> usize {
+    if is_long() { long } else { short }
+}
+
+/// As many seeds as the form asks for, or the one that `WINDLASS_SEED` names.
+pub(crate) fn seeds(short: u64, long: u64) -> Vec<u64> {
+    let end = if is_long() { long } else { short };
+    number("WINDLASS_SEED").map_or_else(|| (0..end).collect(), |seed| vec![seed])
+}
+
+/// Does something with each of these, a few at a time, since most of it is waiting; and says what
+/// came of each.
+pub(crate) fn at_once<T: Sync, R: Send>(things: &[T], act: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    const WORKERS: usize = 4;
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let numbers = iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
+        numbers.map_while(|number| things.get(number)).map(&act).collect::<Vec<R>>()
+    };
+    thread::scope(|scope| {
+        let workers = [(); WORKERS].map(|()| scope.spawn(work));
+        let ends = workers.into_iter().map(thread::ScopedJoinHandle::join);
+        ends.flat_map(|end| end.unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    })
+}
+
+/// Says what was done, for whoever looks on.
+#[expect(clippy::print_stderr, reason = "figures that are asked for")]
+pub(crate) fn say(what: impl Display) {
+    eprintln!("kernel: {what}");
+}
+
+/// Whether a test has what it needs. Where everything must be tried, it is not left out.
+pub(crate) fn is_there(what: &str, is_there: bool) -> bool {
+    if !is_there {
+        assert!(!is_long() && !is_set("CI"), "{what} is missing");
+        say(format_args!("left out: {what} is missing"));
+    }
+    is_there
+}
+
+fn is_set(variable: &str) -> bool {
+    std::env::var_os(variable).is_some_and(|value| !value.is_empty() && value != "0")
+}
