@@ -30,6 +30,11 @@ impl Client {
         Self { stream, received: Vec::new(), end: None }
     }
 
+    /// The socket, to be set up otherwise.
+    pub(crate) fn socket(&self) -> SockRef<'_> {
+        SockRef::from(&self.stream)
+    }
+
     /// Sends, to a server that may have closed.
     pub(crate) fn send(&mut self, bytes: &[u8]) {
         if let Err(error) = self.stream.write_all(bytes) {
@@ -45,7 +50,7 @@ impl Client {
 
     /// Closes so that the server sees a reset.
     pub(crate) fn reset(self) {
-        SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).expect("a socket can be told");
+        self.socket().set_linger(Some(Duration::ZERO)).expect("a socket can be told");
     }
 
     /// What has come, without waiting for more.

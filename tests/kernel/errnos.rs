@@ -84,6 +84,23 @@ pub(crate) const fn of_datagrams() -> &'static [Errors] {
     DATAGRAMS
 }
 
+/// The calls of a drain, with the errors that the kernel has for them. What is received there is the
+/// signal, from a pipe that knows no other error.
+const DRAINING: &[Errors] = &[
+    ("epoll_wait", &["EINTR", "EBADF"]),
+    ("recvfrom", &["EINTR"]),
+    ("recvmmsg", &["ECONNREFUSED", "ENOMEM", "EINTR", "EAGAIN"]),
+    ("accept4", ACCEPTING),
+    ("setsockopt", &["ENOMEM", "EINVAL"]),
+    ("write", &["EAGAIN", "EINTR", "EPIPE", "ENOSPC"]),
+    ("poll", &["EINTR", "ENOMEM"]),
+];
+
+/// All calls of a drain, with their errors.
+pub(crate) const fn of_draining() -> &'static [Errors] {
+    DRAINING
+}
+
 /// The calls by which a server starts, with the errors that the kernel has for them, and whether
 /// it can do without what they are for.
 pub(crate) const STARTING: &[(Errors, bool)] = &[

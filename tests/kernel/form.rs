@@ -1,10 +1,12 @@
 //! How much is tried: a little in every run of the tests, all of it when that is asked for.
 
 use std::fmt::Display;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::panic::resume_unwind;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::{iter, thread};
 
+use crate::example::Example;
 use crate::seeds::number;
 
 /// Whether all of it was asked for.
@@ -37,6 +39,22 @@ pub(crate) fn at_once<T: Sync, R: Send>(things: &[T], act: impl Fn(&T) -> R + Sy
         let ends = workers.into_iter().map(thread::ScopedJoinHandle::join);
         ends.flat_map(|end| end.unwrap_or_else(|panic| resume_unwind(panic))).collect()
     })
+}
+
+/// An address that nobody else has: many in one network mean this machine.
+pub(crate) fn own_address() -> SocketAddr {
+    static COUNT: AtomicU16 = AtomicU16::new(0);
+    let [high, low] = COUNT.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+    let process = u8::try_from(std::process::id() % 120).expect("below 120");
+    SocketAddr::from((Ipv4Addr::new(127, 100 + process, high, low.max(1)), 7000))
+}
+
+/// How many connections, or bytes of memory, a server says there are at most.
+pub(crate) fn most(server: &mut Example, what: &str) -> usize {
+    let line = server.wait_for_logs(1, "connections at most").remove(0);
+    let words: Vec<&str> = line.split(' ').collect();
+    let pair = words.windows(2).find(|pair| pair[1] == what).expect("it says how many");
+    pair[0].parse().expect("it says a number")
 }
 
 /// Says what was done, for whoever looks on.

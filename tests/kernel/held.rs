@@ -3,6 +3,7 @@
 
 use std::net::{SocketAddr, TcpStream};
 use std::time::Instant;
+use std::{fs, thread};
 
 use nix::sys::signal::Signal;
 
@@ -73,6 +74,35 @@ fn who_was_reset_in_the_queue_is_in_nobodys_way() {
     last.expect(b"let me in");
     drop(last);
     wait_until("all are gone", || server.descriptors() == base);
+}
+
+/// How many peers are in a listener's queue.
+fn queue_len(server: &Example) -> usize {
+    let port = format!(":{:04X}", server.address("tcp").port());
+    let table = fs::read_to_string("/proc/net/tcp").unwrap();
+    let rows = table.lines().map(|line| line.split_whitespace().collect::<Vec<&str>>());
+    // Listening is state 10.
+    let row = rows.into_iter().find(|row| row[1].ends_with(&port) && row[3] == "0A").unwrap();
+    usize::from_str_radix(row[4].split_once(':').unwrap().1, 16).unwrap()
+}
+
+#[test]
+fn who_finds_the_queue_full_is_served_when_there_is_room() {
+    let server = Example::echo("--tcp 127.0.0.1:0 --backlog 8");
+    let address = server.address("tcp");
+    server.signal(Signal::SIGSTOP);
+    thread::scope(|scope| {
+        for _ in 0..20 {
+            scope.spawn(move || {
+                let mut client = Client::to(address);
+                client.send(b"let me in");
+                client.expect(b"let me in");
+            });
+        }
+        // Linux lets one more in.
+        wait_until("the queue is full", || queue_len(&server) == 9);
+        server.signal(Signal::SIGCONT);
+    });
 }
 
 #[test]

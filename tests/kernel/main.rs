@@ -28,9 +28,14 @@ mod form;
 mod strace;
 mod talks;
 
-mod datagram_faults;
-mod serving_faults;
-mod start_faults;
 mod churn;
+mod datagram_faults;
+mod descriptors;
+mod drain_faults;
 mod held;
+mod hostile;
+mod idle;
+mod serving_faults;
 mod signals;
+mod start_faults;
+mod stopped;

@@ -1,8 +1,7 @@
 //! Each call by which a server starts fails, with each error that the kernel has for it: it serves
 //! all the same, or it ends with 1 and one line that says why.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::net::{SocketAddr, TcpStream};
 
 use nix::sys::signal::Signal;
 
@@ -20,14 +19,6 @@ const EXAMPLES: [(&str, &str); 3] = [
     ("proxy", "--tcp ADDR --upstream 127.0.0.1:1"),
 ];
 
-/// An address that nobody else has: many in one network mean this machine.
-fn address() -> SocketAddr {
-    static COUNT: AtomicU16 = AtomicU16::new(0);
-    let [high, low] = COUNT.fetch_add(1, Ordering::Relaxed).to_be_bytes();
-    let process = u8::try_from(std::process::id() % 120).expect("below 120");
-    SocketAddr::from((Ipv4Addr::new(127, 100 + process, high, low.max(1)), 7000))
-}
-
 /// Starts an example under strace.
 fn start((name, options): (&str, &str), at: SocketAddr, fault: &str, file: &TraceFile) -> Example {
     let options = options.replace("ADDR", &at.to_string());
@@ -42,7 +33,7 @@ type Trial = ((&'static str, &'static str), Fault, bool);
 
 /// What it calls until it waits for clients.
 fn calls_of(example: (&'static str, &'static str)) -> Calls {
-    let (file, at) = (TraceFile::new(), address());
+    let (file, at) = (TraceFile::new(), form::own_address());
     let mut server = start(example, at, "", &file);
     wait_until("it waits", || file.calls().count("epoll_wait") > 0);
     server.signal(Signal::SIGTERM);
@@ -77,7 +68,7 @@ fn is_installation(arguments: &str) -> bool {
 }
 
 fn endure((example, fault, is_spared): &Trial) {
-    let (file, at) = (TraceFile::new(), address());
+    let (file, at) = (TraceFile::new(), form::own_address());
     let mut server = start(*example, at, &format!("-e {fault}"), &file);
     let _replay = Replay(server.command().to_owned());
     if *is_spared || fault.errno == "EINTR" {

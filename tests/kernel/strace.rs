@@ -22,6 +22,9 @@ pub(crate) const TERSE: [&str; 4] = ["-f", "-qq", "-s", "16"];
 /// So long strace may take to detach.
 const PATIENCE_WITH_STRACE: Duration = Duration::from_secs(2);
 
+/// A server that waits is interrupted by an attaching strace, looks what there is, and waits again.
+pub(crate) const WAITS_OF_ATTACHING: usize = 2;
+
 /// Whether strace is there and may trace. A test that needs it returns if it is not.
 pub(crate) fn is_there() -> bool {
     static IS_THERE: OnceLock<bool> = OnceLock::new();
@@ -153,10 +156,9 @@ impl Tracer {
         faults.iter().for_each(|fault| _ = command.args(["-e", &fault.to_string()]));
         let strace = command.args(["-p", &server.id().to_string()]).stdin(Stdio::null()).spawn();
         let tracer = Self { strace: strace.expect("strace can be started"), file };
-        // It interrupts the wait in which the server is, which is then seen to wait again.
         wait_until("strace attaches", || {
             let calls = tracer.calls();
-            calls.count("epoll_wait") >= 2 || calls.has_injected()
+            calls.count("epoll_wait") >= WAITS_OF_ATTACHING || calls.has_injected()
         });
         tracer
     }

@@ -31,7 +31,7 @@ pub(crate) const ECHO: Talk = Talk {
 
 pub(crate) const MIDDLEWARE: Talk = Talk {
     name: "middleware",
-    options: "--tcp 127.0.0.1:0 --metrics 127.0.0.1:0 --max-per-address 100 --frame-rate 10000/s",
+    options: "--tcp 127.0.0.1:0 --metrics 127.0.0.1:0 --max-per-address 1000 --frame-rate 10000/s",
     ..ECHO
 };
 
