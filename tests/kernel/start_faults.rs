@@ -85,7 +85,9 @@ fn endure((example, fault, is_spared): &Trial) {
         assert_eq!(server.wait(), Some(1), "{}", file.calls());
         let log = server.logged();
         let errors = log.iter().filter(|line| line.starts_with("error: ")).count();
-        assert!(errors == 1 && log.last().unwrap().starts_with("error: "), "{log:?}");
+        let why = log.last().unwrap();
+        assert!(errors == 1 && why.starts_with("error: "), "{log:?}");
+        assert!(why.contains("(os error "), "it does not say why: {why}");
     }
     assert!(file.calls().has_injected());
 }

@@ -25,14 +25,34 @@ const PATIENCE_WITH_STRACE: Duration = Duration::from_secs(2);
 /// A server that waits is interrupted by an attaching strace, looks what there is, and waits again.
 pub(crate) const WAITS_OF_ATTACHING: usize = 2;
 
-/// Whether strace is there and may trace. A test that needs it returns if it is not.
+/// Whether strace is there and may trace a process that it has not started. A test that needs it
+/// returns if it is not.
 pub(crate) fn is_there() -> bool {
     static IS_THERE: OnceLock<bool> = OnceLock::new();
-    let try_it = || {
-        let tried = Command::new("strace").args(TERSE).args(["-o", "/dev/null", "true"]).status();
-        tried.is_ok_and(|status| status.success())
-    };
-    form::is_there("strace, or the right to use it,", *IS_THERE.get_or_init(try_it))
+    form::is_there("strace, or the right to attach it,", *IS_THERE.get_or_init(can_attach))
+}
+
+/// Tries it on a process that does nothing.
+fn can_attach() -> bool {
+    let mut idle = Command::new("sleep").arg("60").spawn().expect("there is a sleep");
+    let id = idle.id().to_string();
+    let strace = Command::new("strace")
+        .args(["-qq", "-o", "/dev/null", "-p", &id])
+        .stderr(Stdio::null())
+        .spawn();
+    let can_attach = strace.is_ok_and(|mut strace| {
+        let status = || fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+        let (mut is_attached, mut has_ended) = (false, false);
+        wait_until("strace attaches or gives up", || {
+            is_attached = !status().contains("TracerPid:\t0");
+            has_ended = strace.try_wait().is_ok_and(|end| end.is_some());
+            is_attached || has_ended
+        });
+        let _ = (strace.kill(), strace.wait());
+        is_attached
+    });
+    let _ = (idle.kill(), idle.wait());
+    can_attach
 }
 
 /// A call that fails.
@@ -154,7 +174,9 @@ impl Tracer {
         let mut command = Command::new("strace");
         command.args(TERSE).arg("-o").arg(&file.0);
         faults.iter().for_each(|fault| _ = command.args(["-e", &fault.to_string()]));
-        let strace = command.args(["-p", &server.id().to_string()]).stdin(Stdio::null()).spawn();
+        command.args(["-p", &server.id().to_string()]);
+        // What is wrong with strace itself is of no interest: it is found out by what is missing.
+        let strace = command.stdin(Stdio::null()).stderr(Stdio::null()).spawn();
         let tracer = Self { strace: strace.expect("strace can be started"), file };
         wait_until("strace attaches", || {
             let calls = tracer.calls();

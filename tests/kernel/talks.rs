@@ -52,8 +52,12 @@ pub(crate) const CHAT: Talk = Talk {
 };
 
 /// Needs an upstream: see [`Stage`].
-pub(crate) const PROXY: Talk =
-    Talk { name: "proxy", options: "--tcp 127.0.0.1:0 --retry 10ms --write-timeout 2s", ..ECHO };
+pub(crate) const PROXY: Talk = Talk {
+    name: "proxy",
+    // The time for a connect is looked at once it is over, also if it went well.
+    options: "--tcp 127.0.0.1:0 --retry 10ms --write-timeout 2s --connect-timeout 1h",
+    ..ECHO
+};
 
 /// A server that is talked with, and what is behind it.
 pub(crate) struct Stage {
