@@ -2,7 +2,7 @@
 //! stays.
 
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
@@ -10,7 +10,6 @@ use crate::client::{Client, End};
 use crate::example::{Example, wait_until};
 use crate::form;
 use crate::random::Random;
-use crate::seeds::Replay;
 
 /// How a client behaves, and how it leaves.
 const WAYS: [fn(&mut Visit); 6] = [
@@ -106,24 +105,48 @@ fn address(port: u16, number: u64) -> SocketAddr {
     SocketAddr::from(([127, 1, high, low], port))
 }
 
-#[test]
-fn many_come_and_go_and_leave_nothing_behind() {
-    let mut server = Example::echo("--tcp 0.0.0.0:0 --framing length");
-    let base = server.descriptors();
-    let numbers = form::seeds(2_000, 200_000);
+/// Lets so many come to a server that listens at all addresses; says how long that took.
+fn churn(server: &Example, numbers: &[u64]) -> Duration {
     let (begin, port) = (Instant::now(), server.address("tcp").port());
-    form::at_once(&numbers, |number| {
-        let _replay = Replay(format!("WINDLASS_SEED={number} cargo test --test kernel many_come"));
+    form::at_once(numbers, |number| {
+        let _replay = form::replay("WINDLASS_SEED", number);
         let way = WAYS[usize::try_from(number % WAYS.len() as u64).unwrap()];
         way(&mut Visit::new(address(port, *number), *number));
     });
-    let took = begin.elapsed();
-    wait_until("every connection is closed", || server.descriptors() == base);
-    let count = numbers.len();
-    form::say(format_args!(
-        "churn: {count} connections in {took:.1?}, no descriptor left, no foreign byte"
-    ));
+    begin.elapsed()
+}
+
+fn end(mut server: Example) {
     server.signal(Signal::SIGTERM);
     assert_eq!(server.wait(), Some(0));
     server.wait_for_log(": 0 finished");
+}
+
+#[test]
+fn many_come_and_go_and_leave_nothing_behind() {
+    let server = Example::echo("--tcp 0.0.0.0:0 --framing length");
+    let base = server.descriptors();
+    let numbers = form::seeds(2_000, 200_000);
+    let took = churn(&server, &numbers);
+    wait_until("every connection is closed", || server.descriptors() == base);
+    end(server);
+    let count = numbers.len();
+    form::say(format_args!("churn: {count} connections in {took:.1?}, no foreign byte, none left"));
+}
+
+#[test]
+fn many_come_and_go_through_a_proxy_and_leave_nothing_behind() {
+    let upstream = Example::echo("--tcp 127.0.0.1:0 --framing length");
+    let to = upstream.address("tcp");
+    let proxy = Example::of("proxy", &format!("--tcp 0.0.0.0:0 --upstream {to}"));
+    let bases = [&upstream, &proxy].map(Example::descriptors);
+    let numbers = form::seeds(1_000, 20_000);
+    let took = churn(&proxy, &numbers);
+    wait_until("every connection is closed", || {
+        [&upstream, &proxy].map(Example::descriptors) == bases
+    });
+    end(proxy);
+    end(upstream);
+    let count = numbers.len();
+    form::say(format_args!("proxy: {count} connections in {took:.1?}, no foreign byte, none left"));
 }

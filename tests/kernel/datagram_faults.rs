@@ -9,7 +9,6 @@ use nix::sys::signal::Signal;
 use crate::errnos;
 use crate::example::{Example, PATIENCE, wait_until};
 use crate::form;
-use crate::seeds::Replay;
 use crate::serving_faults::{LASTING, MANY_CALLS, SEVERAL};
 use crate::strace::{self, Fault, Tracer, When};
 
@@ -72,7 +71,7 @@ impl Sender {
 /// One fault; says whether it came to that.
 fn endure(fault: &Fault) -> bool {
     let mut server = Example::echo("--udp 127.0.0.1:0");
-    let _replay = Replay(format!("strace -f -e {fault} -p PID, with {}", server.command()));
+    let _replay = form::replay("WINDLASS_FAULT", fault);
     let base = server.descriptors();
     let mut sender = Sender::to(&server);
     sender.ask();
@@ -112,7 +111,8 @@ fn datagrams_are_answered_after_every_fault_of_every_call() {
             faults.extend(whens.map(|when| Fault { call, errno, when }));
         }
     }
+    faults.retain(|fault| form::is_wanted(*fault));
     let met = form::at_once(&faults, endure).into_iter().filter(|was_met| *was_met).count();
     form::say(format_args!("datagrams: {met} of {} faults met and endured", faults.len()));
-    assert!(met * 10 > faults.len() * 8, "too few faults were met");
+    assert!(met * 10 >= faults.len() * 8, "too few faults were met");
 }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::fs;
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -58,6 +59,45 @@ fn who_is_over_the_limit_of_descriptors_waits_and_costs_nothing() {
         clients[most - 1].expect(b"let me in");
     }
     drop(clients);
+    server.signal(Signal::SIGTERM);
+    assert_eq!(server.wait(), Some(0));
+}
+
+/// Sets the limit of a process that runs.
+fn set_limit(server: &Example, soft: usize) -> bool {
+    let mut command = Command::new("prlimit");
+    command.args(["--pid", &server.id().to_string(), &format!("--nofile={soft}:")]);
+    command.stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+}
+
+#[test]
+fn a_server_whose_descriptors_run_out_pauses_and_forgets_nobody() {
+    if !strace::is_there() {
+        return;
+    }
+    let mut server = Example::echo("--tcp 127.0.0.1:0");
+    let base = server.descriptors();
+    let mut first = Client::to(server.address("tcp"));
+    first.send(b"let me in");
+    first.expect(b"let me in");
+    // Ten more, below the limit that it has counted on.
+    if !form::is_there("prlimit", set_limit(&server, base + 11)) {
+        return;
+    }
+    let mut clients = clients(&server);
+    clients.iter_mut().for_each(|client| client.send(b"let me in"));
+    server.wait_for_log("cannot accept, and tries again: ");
+    let tracer = Tracer::attach(&server, &[]);
+    sleep(Duration::from_secs(form::amount(1, 10) as u64));
+    first.send(b"still there?");
+    first.expect(b"still there?");
+    let calls = tracer.detach();
+    assert!(calls.count("accept4") <= 20 && calls.len() < 100, "it spins:\n{calls}");
+    assert!(set_limit(&server, 1_000));
+    clients.iter_mut().for_each(|client| client.expect(b"let me in"));
+    server.wait_for_log("accepts again");
+    drop((first, clients));
+    wait_until("nothing leaks", || server.descriptors() == base);
     server.signal(Signal::SIGTERM);
     assert_eq!(server.wait(), Some(0));
 }

@@ -7,7 +7,6 @@ use crate::client::Client;
 use crate::errnos::{self, Fate};
 use crate::example::Example;
 use crate::form;
-use crate::seeds::Replay;
 use crate::strace::{self, Calls, Fault, Tracer, WAITS_OF_ATTACHING, When};
 
 /// A server that is about to drain: one client has nothing to come, another is owed more than fits
@@ -58,13 +57,13 @@ fn faults() -> Vec<Fault> {
             faults.extend(when.map(|when| Fault { call, errno, when }));
         }
     }
+    faults.retain(|fault| form::is_wanted(*fault));
     faults
 }
 
 fn endure(fault: &Fault) {
     let mut scene = Scene::set();
-    let command = scene.server.command().to_owned();
-    let _replay = Replay(format!("strace -f -e {fault} -p PID, with {command}, and SIGTERM"));
+    let _replay = form::replay("WINDLASS_FAULT", fault);
     let (code, calls) = scene.drain(&[*fault]);
     if errnos::fate("echo", fault.call, fault.errno) == Fate::Fatal && calls.has_injected() {
         assert_eq!(code, Some(1));

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::{iter, thread};
 
 use crate::example::Example;
-use crate::seeds::number;
+use crate::seeds::{Replay, command, number};
+use crate::strace::Fault;
 
 /// Whether all of it was asked for.
 pub(crate) fn is_long() -> bool {
@@ -17,6 +18,17 @@ pub(crate) fn is_long() -> bool {
 /// The number for the short or for the long form.
 pub(crate) fn amount(short: usize, long: usize) -> usize {
     if is_long() { long } else { short }
+}
+
+/// Says how to run this test again with the one thing that it fails with.
+pub(crate) fn replay(variable: &str, value: impl Display) -> Replay {
+    let long = if is_long() { "WINDLASS_LONG=1 " } else { "" };
+    Replay(format!("{long}{variable}={value} {}", command()))
+}
+
+/// Whether a fault is to be tried: any, unless `WINDLASS_FAULT` names one.
+pub(crate) fn is_wanted(fault: Fault) -> bool {
+    std::env::var("WINDLASS_FAULT").map_or(true, |one| one == fault.to_string())
 }
 
 /// As many seeds as the form asks for, or the one that `WINDLASS_SEED` names.
@@ -35,7 +47,10 @@ pub(crate) fn at_once<T: Sync, R: Send>(things: &[T], act: impl Fn(&T) -> R + Sy
         numbers.map_while(|number| things.get(number)).map(&act).collect::<Vec<R>>()
     };
     thread::scope(|scope| {
-        let workers = [(); WORKERS].map(|()| scope.spawn(work));
+        // By its name a thread is known to be of this test.
+        let name = thread::current().name().unwrap_or("").to_owned();
+        let worker = || thread::Builder::new().name(name.clone()).spawn_scoped(scope, work);
+        let workers = [(); WORKERS].map(|()| worker().expect("a thread can be started"));
         let ends = workers.into_iter().map(thread::ScopedJoinHandle::join);
         ends.flat_map(|end| end.unwrap_or_else(|panic| resume_unwind(panic))).collect()
     })

@@ -2,7 +2,7 @@
 //! memory stays within its bound.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, sleep};
@@ -49,6 +49,15 @@ impl Attacker {
                 ATTACKS[way % ATTACKS.len()](self, stream);
                 self.attacks.fetch_add(1, Ordering::Relaxed);
             }
+        }
+    }
+
+    /// Datagrams without end, which are echoed to who does not want them.
+    fn flood(&self, to: SocketAddr) {
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("a port is free");
+        while !self.is_over() {
+            // It may be that the kernel has no room.
+            let _ = socket.send_to(&[b'x'; 1_000], to);
         }
     }
 
@@ -146,7 +155,7 @@ fn the_honest_are_served_in_a_hostile_crowd() {
     let honest = (slots - hostile).min(20);
     let limits = "--frame-timeout 3s --write-timeout 3s --idle-timeout 20s --high-watermark 64KiB";
     let mut server = Example::echo(&format!(
-        "--tcp 127.0.0.1:0 --framing length --max-frame {MAX_FRAME} --max-connections {slots} \
+        "--tcp 127.0.0.1:0 --udp 127.0.0.1:0 --framing length --max-frame {MAX_FRAME} --max-connections {slots} \
          {limits}"
     ));
     let promised = form::most(&mut server, "bytes") as u64;
@@ -160,6 +169,8 @@ fn the_honest_are_served_in_a_hostile_crowd() {
             let mut attacker = Attacker { random: Random::new(way as u64), ..one.clone() };
             scope.spawn(move || attacker.attack(way));
         }
+        let (flooder, to) = (one.clone(), server.address("udp"));
+        scope.spawn(move || flooder.flood(to));
         let over = Over(&one.is_over);
         wait_until("the crowd has come", || server.descriptors() > base + hostile / 2);
         let served: Vec<_> = (0..honest)

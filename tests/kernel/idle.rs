@@ -11,7 +11,7 @@ use crate::client::Client;
 use crate::example::Example;
 use crate::form;
 use crate::strace::{self, Tracer};
-use crate::talks::{CHAT, ECHO, MIDDLEWARE, OFFLOAD, PROXY, Talk};
+use crate::talks::{CHAT, ECHO, EMBEDDED, MIDDLEWARE, OFFLOAD, PROXY, Talk};
 
 /// Says nothing, with clients that say nothing.
 fn idle(talk: &Talk) {
@@ -34,7 +34,7 @@ fn idle(talk: &Talk) {
 #[test]
 fn nothing_is_called_while_nothing_happens() {
     if strace::is_there() {
-        form::at_once(&[&ECHO, &PROXY, &MIDDLEWARE, &OFFLOAD, &CHAT], |talk| idle(talk));
+        form::at_once(&[&ECHO, &PROXY, &MIDDLEWARE, &OFFLOAD, &EMBEDDED, &CHAT], |talk| idle(talk));
     }
 }
 

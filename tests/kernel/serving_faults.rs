@@ -13,9 +13,8 @@ use crate::client::Client;
 use crate::errnos::{self, Fate};
 use crate::example::{Example, wait_until};
 use crate::form;
-use crate::seeds::Replay;
 use crate::strace::{self, Calls, Fault, Tracer, When};
-use crate::talks::{CHAT, ECHO, MIDDLEWARE, OFFLOAD, PROXY, Talk};
+use crate::talks::{CHAT, ECHO, EMBEDDED, MIDDLEWARE, OFFLOAD, PROXY, Talk};
 
 /// A loop that spins makes as many calls in a fraction of a second, under strace.
 pub(crate) const MANY_CALLS: usize = 600;
@@ -117,6 +116,7 @@ fn faults(talk: &Talk, most: usize) -> Vec<Fault> {
             faults.extend(whens.map(|when| Fault { call, errno, when }));
         }
     }
+    faults.retain(|fault| form::is_wanted(*fault));
     faults
 }
 
@@ -124,7 +124,7 @@ fn faults(talk: &Talk, most: usize) -> Vec<Fault> {
 fn endure(talk: &Talk, fault: Fault) -> bool {
     let mut stage = talk.start();
     let server = &mut stage.server;
-    let _replay = Replay(format!("strace -f -e {fault} -p PID, with {}", server.command()));
+    let _replay = form::replay("WINDLASS_FAULT", fault);
     let base = server.descriptors();
     let calls = match (errnos::fate(talk.name, fault.call, fault.errno), fault.when) {
         (Fate::Fatal, _) => return fail(server, fault),
@@ -189,7 +189,7 @@ fn endure_all(talk: &Talk, most: usize) {
     let met = form::at_once(&faults, |fault| endure(talk, *fault));
     let met = met.into_iter().filter(|was_met| *was_met).count();
     form::say(format_args!("{}: {met} of {} faults met and endured", talk.name, faults.len()));
-    assert!(met * 10 > faults.len() * 8, "too few faults were met");
+    assert!(met * 10 >= faults.len() * 8, "too few faults were met");
 }
 
 #[test]
@@ -210,6 +210,11 @@ fn a_server_with_layers_endures_every_fault_of_every_call() {
 #[test]
 fn a_server_with_threads_endures_every_fault_of_every_call() {
     endure_all(&OFFLOAD, form::amount(FEW_ERRORS, usize::MAX));
+}
+
+#[test]
+fn a_program_with_a_server_inside_endures_every_fault_of_every_call() {
+    endure_all(&EMBEDDED, form::amount(FEW_ERRORS, usize::MAX));
 }
 
 #[test]

@@ -9,7 +9,6 @@ use nix::sys::signal::Signal;
 use crate::example::Example;
 use crate::form;
 use crate::random::Random;
-use crate::seeds::Replay;
 
 /// How a server ended that was signalled once.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -20,13 +19,24 @@ enum End {
     Drained { has_listened: bool },
 }
 
+/// What is started: some of it has threads, and some watches for signals by itself.
+const EXAMPLES: [(&str, &str); 6] = [
+    ("echo", ""),
+    ("echo", "--udp 127.0.0.1:0"),
+    ("chat", ""),
+    ("embedded", "--by-descriptor"),
+    ("multicore", "--threads 3"),
+    ("offload", ""),
+];
+
 /// Signals a server that is about to start.
 fn interrupt(seed: u64) -> End {
     let mut random = Random::new(seed);
     let signal = random.pick(&[Signal::SIGTERM, Signal::SIGINT]);
-    let options = random.pick(&["--tcp 127.0.0.1:0", "--tcp 127.0.0.1:0 --udp 127.0.0.1:0"]);
+    let (name, options) = random.pick(&EXAMPLES);
     let end = random.pick(&[500, 2_000, 5_000, 20_000]);
-    let mut server = Example::start("echo", options, Stdio::piped());
+    let options = format!("--tcp 127.0.0.1:0 {options}");
+    let mut server = Example::start(name, &options, Stdio::piped());
     sleep(random.micros_below(end));
     server.signal(signal);
     let status = server.status();
@@ -41,7 +51,7 @@ fn interrupt(seed: u64) -> End {
 #[test]
 fn a_signal_at_any_moment_ends_it() {
     let ends = form::at_once(&form::seeds(60, 2_000), |seed| {
-        let _replay = Replay(format!("WINDLASS_SEED={seed} cargo test --test kernel any_moment"));
+        let _replay = form::replay("WINDLASS_SEED", seed);
         interrupt(*seed)
     });
     let killed = ends.iter().filter(|end| **end == End::Killed).count();

@@ -43,6 +43,15 @@ pub(crate) const OFFLOAD: Talk = Talk {
     has_more: false,
 };
 
+/// A program that has nothing of its own to do for long.
+pub(crate) const EMBEDDED: Talk = Talk {
+    name: "embedded",
+    options: "--tcp 127.0.0.1:0 --tick 1h",
+    question: |_| "up\n".to_owned(),
+    answer: |_| "send left or right\n".to_owned(),
+    has_more: false,
+};
+
 pub(crate) const CHAT: Talk = Talk {
     name: "chat",
     options: "--tcp 127.0.0.1:0 --rate-limit 10000/s",
