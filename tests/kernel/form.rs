@@ -61,7 +61,7 @@ pub(crate) fn own_address() -> SocketAddr {
     static COUNT: AtomicU16 = AtomicU16::new(0);
     let [high, low] = COUNT.fetch_add(1, Ordering::Relaxed).to_be_bytes();
     let process = u8::try_from(std::process::id() % 120).expect("below 120");
-    SocketAddr::from((Ipv4Addr::new(127, 100 + process, high, low.max(1)), 7000))
+    SocketAddr::from((Ipv4Addr::new(127, 100 + process, high, low), 7000))
 }
 
 /// How many connections, or bytes of memory, a server says there are at most.

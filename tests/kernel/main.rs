@@ -9,6 +9,8 @@
 //! ```text
 //! WINDLASS_LONG=1 cargo test --release --test kernel -- --nocapture
 //! ```
+//!
+//! What fails is told with the command that tries it again: a seed, or a fault as strace knows it.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
