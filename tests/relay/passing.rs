@@ -340,3 +340,25 @@ fn a_message_costs_one_turn_one_read_and_one_write() {
     assert_eq!((calls.reads, calls.writes), (100, 100));
     assert_eq!(pairs.world.network.received(other).len(), 400);
 }
+
+#[test]
+fn what_was_kept_waits_until_the_other_has_room() {
+    let config = Config { high_watermark: 2 * KIB, low_watermark: KIB, ..timeless() };
+    let config = Config { write_limit: 2 * KIB, ..config };
+    let mut network = SimNetwork::new(1);
+    network.set_pipe_len(4 * KIB);
+    let mut pairs = Pairs::on(network, config);
+    let [one, other] = pairs.strangers();
+    pairs.world.network.stall(other);
+    let begun = vec![b'x'; 16 * KIB];
+    pairs.world.network.send_from(one, &begun);
+    pairs.world.settle();
+    assert!(pairs.world.reactor.held_len() >= begun.len(), "no line has ended");
+    pairs.tie([one, other]);
+    pairs.world.settle();
+    assert!(pairs.world.reactor.held_len() >= 8 * KIB, "there is no room for the rest");
+    pairs.world.network.take_received(other);
+    pairs.world.network.resume(other);
+    pairs.world.settle();
+    assert_eq!(pairs.world.reactor.held_len(), 0);
+}
