@@ -341,6 +341,26 @@ mod tests {
     }
 
     #[test]
+    fn there_are_as_many_connections_as_there_are_descriptors_for() {
+        // One is the listener's, and 32, or half of few, are for everything else.
+        for (limit, available) in [(1000, 967), (64, 31), (20, 9)] {
+            let most = |wanted: Option<usize>| {
+                let mut network = SimNetwork::new(1);
+                network.set_socket_limit(Some(limit));
+                let config = Config { max_connections: wanted, ..Config::default() };
+                let server = Server::with_config(config).tcp("127.0.0.1:1", Mute);
+                server.build_on(&mut network).map(|reactor| reactor.max_connections())
+            };
+            assert_eq!(most(None).unwrap(), available);
+            assert_eq!(most(Some(5)).unwrap(), 5);
+            assert_eq!(most(Some(available)).unwrap(), available);
+            let error = most(Some(available + 1)).unwrap_err().to_string();
+            let expected = format!("limit of {limit} descriptors leaves {available} after");
+            assert!(error.contains(&expected), "{error}");
+        }
+    }
+
+    #[test]
     fn what_is_no_address_is_named() {
         for server in [Server::new().tcp("nowhere", Mute), Server::new().tcp("[::", Mute)] {
             let text = refusal(server);

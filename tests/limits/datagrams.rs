@@ -289,6 +289,15 @@ fn what_does_not_fit_the_queue_is_dropped_and_counted() {
 }
 
 #[test]
+fn one_datagram_may_fill_the_queue() {
+    let config = Config { datagram_queue_limit: 1000, ..timeless() };
+    let (mut world, _) = world(config, echo);
+    let (fits, does_not) = (pattern(1000), pattern(1001));
+    assert!(ask(&mut world, &[&fits, &does_not]) == [fits], "not what was sent");
+    assert_eq!(world.reactor.metrics().datagrams_dropped, 1);
+}
+
+#[test]
 fn empty_datagrams_fill_the_queue_too() {
     let config = Config { datagram_queue_limit: 10 * KIB, ..timeless() };
     let (mut world, _) = world(config, echo);
