@@ -374,6 +374,26 @@ mod tests {
     }
 
     #[test]
+    fn the_greatest_of_each_setting_passes_and_one_more_does_not() {
+        let greatest = Config {
+            write_limit: i32::MAX as usize,
+            mailbox_len: MAX_MAILBOX_LEN,
+            max_datagram_len: 65_535,
+            busy_poll: MAX_BUSY_POLL,
+            ..Config::default()
+        };
+        greatest.check().unwrap();
+        for (name, more) in [
+            ("write_limit", Config { write_limit: 1 << 31, ..greatest.clone() }),
+            ("mailbox_len", Config { mailbox_len: MAX_MAILBOX_LEN + 1, ..greatest.clone() }),
+            ("max_datagram_len", Config { max_datagram_len: 65_536, ..greatest.clone() }),
+            ("busy_poll", Config { busy_poll: Duration::from_nanos(1_000_000_001), ..greatest }),
+        ] {
+            assert!(refusal(&more).starts_with(name), "{}", refusal(&more));
+        }
+    }
+
+    #[test]
     fn a_zero_is_refused_by_name() {
         let config = Config { frame_budget: 0, ..Config::default() };
         assert!(refusal(&config).starts_with("frame_budget must not be zero"));

@@ -231,4 +231,15 @@ mod tests {
         shared.output.put(b"still there");
         assert_eq!(shared.output.to_vec(), b"still there");
     }
+
+    #[test]
+    fn all_of_the_memory_budget_may_be_used_and_no_more() {
+        let config = Config { memory_budget: 1000, ..Config::default() };
+        let mut shared = Shared::new(config, 0, Roster::new(Vec::new()), Instant::START);
+        for (held_len, is_too_much) in [(0, false), (1000, false), (1001, true)] {
+            shared.held_len = held_len;
+            assert_eq!(shared.is_above_budget(), is_too_much, "{held_len} of 1000");
+            assert_eq!(shared.needs_attention(), is_too_much);
+        }
+    }
 }

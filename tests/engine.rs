@@ -13,6 +13,8 @@ mod busy_poll;
 mod callbacks;
 #[path = "engine/calls.rs"]
 mod calls;
+#[path = "engine/careless_codecs.rs"]
+mod careless_codecs;
 #[path = "engine/closing.rs"]
 mod closing;
 #[path = "engine/deferred.rs"]
