@@ -13,4 +13,6 @@ mod feed;
 mod fixture;
 mod length_prefixed;
 mod plain;
+mod readers;
 mod round_trips;
+mod settings;
