@@ -77,7 +77,7 @@ pub(crate) fn varint(stream: &[u8], max_len: usize) -> Next {
     if payload_len > max_len as u128 {
         return Err(too_long(max_len, 0));
     }
-    let end = last + 1 + payload_len as usize;
+    let end = last + 1 + usize::try_from(payload_len).expect("it is allowed");
     let frame = stream.get(last + 1..end).ok_or(truncated(stream))?;
     Ok((frame.to_vec(), end))
 }

@@ -44,12 +44,8 @@ impl Settings {
         header_len as i128 - i128::from(self.adjustment)
     }
 
-    pub(crate) fn write_length(&self, mut length: i128) -> Vec<u8> {
-        let mut bytes = vec![0; self.width];
-        for byte in &mut bytes {
-            *byte = (length % 256) as u8;
-            length /= 256;
-        }
+    pub(crate) fn write_length(&self, length: i128) -> Vec<u8> {
+        let mut bytes = length.to_le_bytes()[..self.width].to_vec();
         if self.endian == Endian::Big {
             bytes.reverse();
         }
@@ -83,7 +79,7 @@ impl Settings {
         if payload_len > self.max_len as i128 {
             return Err(too_long(self.max_len, self.offset));
         }
-        let frame_len = self.header_len() + payload_len as usize;
+        let frame_len = self.header_len() + usize::try_from(payload_len).expect("it is allowed");
         if stream.len() < frame_len { Err(truncated(stream)) } else { Ok(frame_len) }
     }
 
