@@ -2,6 +2,9 @@
 
 use windlass::{Codec, Decoded, FrameError};
 
+/// A stream of so many bytes is cut in each pair of places.
+const SHORT_LEN: usize = 128;
+
 /// What a stream came to: its frames, and whether it ended well after them.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Outcome {
@@ -83,18 +86,18 @@ fn decode<C: Bytewise>(codec: &mut C, input: &mut [u8]) -> Result<Decoded<Vec<u8
     })
 }
 
-/// Asserts that `stream` comes to `expected` in one piece, with each single cut, with each pair of
-/// cuts if it is short, and byte by byte.
+/// The ways to cut a stream of `len` bytes: not at all, between all bytes, in each single place, and
+/// in each pair of places if it is short.
+pub(crate) fn all_cuts(len: usize) -> impl Iterator<Item = Vec<usize>> {
+    let longest = if len <= SHORT_LEN { len } else { 0 };
+    let pairs = (1..longest).flat_map(move |one| (one + 1..len).map(move |two| vec![one, two]));
+    [vec![], (1..len).collect()].into_iter().chain((1..len).map(|cut| vec![cut])).chain(pairs)
+}
+
+/// Asserts that `stream` comes to `expected` however it is cut.
 pub(crate) fn assert_same_for_every_cut<C: Bytewise>(codec: &C, stream: &[u8], expected: &Outcome) {
-    let len = stream.len();
-    assert_outcome(codec, stream, &[], expected);
-    assert_outcome(codec, stream, &(1..len).collect::<Vec<_>>(), expected);
-    for first in 1..len {
-        assert_outcome(codec, stream, &[first], expected);
-        let seconds = if len <= 128 { first + 1..len } else { 0..0 };
-        for second in seconds {
-            assert_outcome(codec, stream, &[first, second], expected);
-        }
+    for cuts in all_cuts(stream.len()) {
+        assert_outcome(codec, stream, &cuts, expected);
     }
 }
 
