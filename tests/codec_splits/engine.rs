@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use windlass::Output;
 use windlass::network::{PeerState, SimNetwork, SimPeer};
 
-use crate::feed::{Bytewise, Outcome, all_cuts};
-use crate::fixture::{Framing, Scripted, World, echo, timeless};
+use crate::feed::{Bytewise, Outcome};
+use crate::fixture::{Framing, Scripted, World, all_cuts, echo, pieces, timeless};
 
 /// Asserts that whoever sends `stream` is answered with the frames in it, however it is cut, before
 /// it has finished sending and after; and that its connection ends for the same reason.
@@ -23,10 +23,10 @@ pub(crate) fn assert_same_for_every_cut<C: Bytewise + Framing>(
     let mut world = World::on(SimNetwork::new(1), timeless(), codec.clone(), handler);
     let all_cuts: Vec<_> = all_cuts(stream.len()).collect();
     let peers = world.join_many(all_cuts.len());
-    let rounds = all_cuts.iter().map(Vec::len).max().unwrap_or(0) + 1;
-    for round in 0..rounds {
-        for (peer, cuts) in peers.iter().zip(&all_cuts) {
-            world.network.send_from(*peer, piece(stream, cuts, round));
+    let all_pieces: Vec<_> = all_cuts.iter().map(|cuts| pieces(stream, cuts)).collect();
+    for round in 0..all_pieces.iter().map(Vec::len).max().unwrap_or(0) {
+        for (peer, pieces) in peers.iter().zip(&all_pieces) {
+            world.network.send_from(*peer, pieces.get(round).copied().unwrap_or_default());
         }
         world.settle();
     }
@@ -67,13 +67,6 @@ impl<'a> End<'a> {
 fn reasons(world: &World) -> BTreeMap<SocketAddr, &'static str> {
     let entries = world.entries();
     entries.iter().filter_map(|entry| Some((entry.peer, entry.what.reason()?))).collect()
-}
-
-/// The piece of this number, if there are so many.
-fn piece<'a>(stream: &'a [u8], cuts: &[usize], number: usize) -> &'a [u8] {
-    let edge = |number: usize| cuts.get(number).copied().unwrap_or(stream.len());
-    let start = if number == 0 { 0 } else { edge(number - 1) };
-    &stream[start..edge(number)]
 }
 
 /// What a server that sends back all frames answers, and how the connection ends.

@@ -2,8 +2,7 @@
 
 use windlass::{Codec, Decoded, FrameError};
 
-/// A stream of so many bytes is cut in each pair of places.
-const SHORT_LEN: usize = 128;
+use super::fixture::{all_cuts, pieces};
 
 /// What a stream came to: its frames, and whether it ended well after them.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -49,10 +48,9 @@ pub(crate) fn feed<C: Bytewise>(
     asking: Asking,
 ) -> Outcome {
     let mut codec = codec.clone();
-    let (mut frames, mut rest, mut need, mut from) = (Vec::new(), Vec::new(), 1, 0);
-    for to in cuts.iter().copied().chain([stream.len()]) {
-        rest.extend_from_slice(&stream[from..to]);
-        from = to;
+    let (mut frames, mut rest, mut need) = (Vec::new(), Vec::new(), 1);
+    for piece in pieces(stream, cuts) {
+        rest.extend_from_slice(piece);
         while !rest.is_empty() && (asking == Asking::Always || rest.len() >= need) {
             let rest_len = rest.len();
             match decode(&mut codec, &mut rest) {
@@ -84,14 +82,6 @@ fn decode<C: Bytewise>(codec: &mut C, input: &mut [u8]) -> Result<Decoded<Vec<u8
         }
         Decoded::Incomplete { need } => Decoded::Incomplete { need },
     })
-}
-
-/// The ways to cut a stream of `len` bytes: not at all, between all bytes, in each single place, and
-/// in each pair of places if it is short.
-pub(crate) fn all_cuts(len: usize) -> impl Iterator<Item = Vec<usize>> {
-    let longest = if len <= SHORT_LEN { len } else { 0 };
-    let pairs = (1..longest).flat_map(move |one| (one + 1..len).map(move |two| vec![one, two]));
-    [vec![], (1..len).collect()].into_iter().chain((1..len).map(|cut| vec![cut])).chain(pairs)
 }
 
 /// Asserts that `stream` comes to `expected` however it is cut.

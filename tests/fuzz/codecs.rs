@@ -5,6 +5,7 @@ use windlass::{ByteLines, Codec, Decoded, Delimited, Endian, Fixed, Lines, Outpu
 
 use super::choices::Choices;
 use super::feed::{Asking, Bytewise, Outcome, assert_outcome, assert_same_for_every_cut, feed};
+use super::fixture::pieces;
 use super::readers::{self, read};
 use super::settings::Settings;
 
@@ -27,13 +28,6 @@ impl<'a> Case<'a> {
         Self { stream, cuts }
     }
 
-    /// The pieces between the cuts.
-    fn pieces(&self) -> Vec<&'a [u8]> {
-        let starts = [0].into_iter().chain(self.cuts.iter().copied());
-        let ends = self.cuts.iter().copied().chain([self.stream.len()]);
-        starts.zip(ends).map(|(from, to)| &self.stream[from..to]).collect()
-    }
-
     /// What arrives comes to `expected`.
     fn arrives<C: Bytewise>(&self, codec: &C, expected: &Outcome) {
         assert_for_some_cuts(codec, self.stream, &self.cuts, expected);
@@ -54,7 +48,7 @@ impl<'a> Case<'a> {
     {
         let (mut sender, mut output, mut frames) = (codec.clone(), Output::new(), Vec::new());
         let mut sent = Vec::new();
-        for piece in self.pieces() {
+        for piece in pieces(self.stream, &self.cuts) {
             let Some(message) = message(piece) else { continue };
             let taken = sender.encode(message, &mut output);
             let wire = wire(piece);
@@ -146,11 +140,11 @@ fn line_wire(message: &[u8], max_len: usize, end: &[u8]) -> Option<Vec<u8>> {
 
 pub(crate) fn raw(bytes: &[u8]) {
     let case = Case::of(&mut Choices::new(bytes));
-    let pieces = || case.pieces().into_iter().filter(|piece| !piece.is_empty());
-    let expected = Outcome { frames: pieces().map(<[u8]>::to_vec).collect(), end: Ok(()) };
+    let pieces = pieces(case.stream, &case.cuts).into_iter().filter(|piece| !piece.is_empty());
+    let expected = Outcome { frames: pieces.clone().map(<[u8]>::to_vec).collect(), end: Ok(()) };
     assert_eq!(feed(&Raw, case.stream, &case.cuts, Asking::Always), expected);
     let mut output = Output::new();
-    for piece in pieces() {
+    for piece in pieces {
         assert_eq!(Raw.encode(piece, &mut output), Ok(()));
     }
     assert_eq!((output.to_vec(), Raw.body(case.stream)), (case.stream.to_vec(), case.stream));
