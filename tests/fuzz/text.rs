@@ -24,6 +24,14 @@ fn have_in_common(one: IpAddr, other: IpAddr, len: u32) -> bool {
     width == other_width && (0..len).all(|at| (one ^ other) >> (width - 1 - at) & 1 == 0)
 }
 
+/// The address as IPv6: one of IPv4 is written so, too.
+const fn as_ipv6(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(address) => IpAddr::V6(address.to_ipv6_mapped()),
+        IpAddr::V6(_) => address,
+    }
+}
+
 /// An address near this one: one bit of it is another.
 fn neighbour(address: IpAddr, bit: usize) -> IpAddr {
     match address {
@@ -52,7 +60,8 @@ pub(crate) fn cidr(bytes: &[u8]) {
     assert_eq!(Cidr::new(address, u8::try_from(len).expect("of 8 bits")).ok(), Some(network));
     let near = neighbour(address, bit.into());
     let far = neighbour(near, other.into());
-    for peer in [address, near, far] {
+    let mapped = [address, near, far].map(as_ipv6);
+    for peer in [address, near, far].into_iter().chain(mapped) {
         let is_inside = have_in_common(address, peer, len);
         assert_eq!(network.contains(peer), is_inside, "{peer} in {network}");
         assert_eq!(AccessControl::new().allow(network).permits(peer), is_inside);
