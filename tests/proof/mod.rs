@@ -6,7 +6,7 @@
 
 mod bugs;
 #[path = "../fixture/mod.rs"]
-mod fixture;
+pub(crate) mod fixture;
 mod shrink;
 mod swarm;
 
