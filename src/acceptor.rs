@@ -58,6 +58,15 @@ impl Acceptor {
         self.address
     }
 
+    pub(crate) const fn is_closed(&self) -> bool {
+        self.is_closed
+    }
+
+    /// Whether peers may be waiting.
+    pub(crate) const fn is_ready(&self) -> bool {
+        self.is_ready
+    }
+
     /// Peers may be waiting.
     pub(crate) const fn on_event(&mut self) {
         self.is_ready = true;

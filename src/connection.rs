@@ -19,6 +19,7 @@
 //! turn. The first reason given stays, unless what was owed then could not be delivered.
 
 mod apart;
+mod audit;
 mod connecting;
 mod deadlines;
 mod ending;

@@ -14,7 +14,7 @@ use self::frames::{Next, serve, serve_on};
 pub(crate) use self::tasks::Call;
 use crate::codec::Codec;
 use crate::command::Slow;
-use crate::connection::{Connection, ConnectionInfo, Delivery};
+use crate::connection::{Connection, Delivery};
 use crate::connections::{Connections, Peer};
 use crate::error::{CloseReason, Error};
 use crate::handler::{ConnectionsOf, Handler, OtherConnections, Session, guard, lend};
@@ -78,7 +78,7 @@ pub(crate) trait Endpoint {
     fn abort(&mut self, turn: &mut Turn<'_>, token: Token);
 
     /// Shows all connections one after the other.
-    fn for_each(&self, visit: &mut dyn FnMut(&ConnectionInfo<'_>));
+    fn for_each(&self, visit: &mut dyn FnMut(&Connection));
 
     /// The other end of the connection `token`, if that is there.
     fn peer(&self, token: Token) -> Option<SocketAddr>;
@@ -305,8 +305,8 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
         self.with_session(turn, token, |_, session| session.abort());
     }
 
-    fn for_each(&self, visit: &mut dyn FnMut(&ConnectionInfo<'_>)) {
-        self.connections.iter().for_each(|connection| visit(&connection.info()));
+    fn for_each(&self, visit: &mut dyn FnMut(&Connection)) {
+        self.connections.iter().for_each(visit);
     }
 
     fn peer(&self, token: Token) -> Option<SocketAddr> {

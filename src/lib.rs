@@ -1,10 +1,16 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+// What tests/proof holds is compiled in here, and names the crate as any test does.
+#[cfg(test)]
+extern crate self as windlass;
+
 // The files in the order in which bytes go through them. Each is named after the one thing it
 // introduces, and opens with its role. tests/tidy.rs says who may import whom.
 
 // The ground: what everybody may name.
+#[macro_use]
+mod planted; // bugs on purpose, for the tests to find
 mod instant; // a point on the loop's own clock
 mod token; // names of sockets
 mod sync; // the few types that threads have in common
@@ -60,6 +66,10 @@ mod server; // configure, listen, run
 #[doc(hidden)]
 pub mod parts; // what is private otherwise, for `benches/parts` to measure
 
+#[cfg(test)]
+#[path = "../tests/proof/mod.rs"]
+mod proof; // every fault, every order, and what chance makes
+
 pub use codec::{ByteLines, Codec, Decoded, Delimited, Endian, Fixed};
 pub use codec::{LengthPrefixed, Lines, Raw, Varint};
 pub use command::{Broadcast, Slow};
@@ -76,6 +86,6 @@ pub use listener::Listener;
 pub use metrics::{Closes, Histogram, Metrics, Stall, Work};
 pub use network::ConnectError;
 pub use output::Output;
-pub use reactor::Reactor;
+pub use reactor::{Breach, Reactor};
 pub use server::Server;
 pub use token::ConnectionId;

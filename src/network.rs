@@ -66,7 +66,8 @@ use crate::instant::Instant;
 pub use crate::batch::{Datagram, Incoming, Outgoing};
 pub use crate::token::Token;
 pub use os::OsNetwork;
-pub use sim::{AcceptFailure, Calls, ConnectFailure, Faults, PeerState, SimNetwork, SimPeer};
+pub use sim::{AcceptFailure, ConnectFailure, Faults, Forced};
+pub use sim::{Call, Calls, PeerState, Recorded, SimNetwork, SimPeer};
 
 /// The outside world, as a loop sees it. The module says what each side may rely on.
 pub trait Network {

@@ -19,6 +19,7 @@
 //! that no event meets a stranger in its slot, and a freed slot is used in the same turn.
 
 mod accept;
+mod audit;
 mod busy_poll;
 mod commands;
 mod ending;
@@ -34,6 +35,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+pub use self::audit::Breach;
 use self::busy_poll::BusyPoll;
 pub(crate) use self::service::Service;
 use crate::batch::Incoming;

@@ -40,9 +40,5 @@ mod metrics;
 mod panics;
 #[path = "engine/pausing.rs"]
 mod pausing;
-#[path = "engine/swarm.rs"]
-mod swarm;
-#[path = "engine/swarm_clients.rs"]
-mod swarm_clients;
 #[path = "engine/timers.rs"]
 mod timers;

@@ -34,7 +34,7 @@ const FLOORS: &[(u32, &[&str])] = &[
     (1, &["shared", "backoff", "network"]),
     (1, &["mailbox", "tenants", "roster", "command", "handler_timers"]),
     // The ground.
-    (0, &["token", "config", "error", "instant", "panics", "sync"]),
+    (0, &["token", "config", "error", "instant", "panics", "planted", "sync"]),
 ];
 
 /// The wing: these import from the floors up to `WING_FLOOR`, and only the doors import them, and

@@ -11,7 +11,7 @@ use crate::shared::{Purpose, Shared, TimerKey};
 
 impl Connection {
     /// When the earliest of its deadlines passes, and what that would mean.
-    fn next_deadline(&self, config: &Config) -> Option<(Instant, Expiry)> {
+    pub(super) fn next_deadline(&self, config: &Config) -> Option<(Instant, Expiry)> {
         let in_time = |from: Instant, timeout: Option<Duration>, expiry| {
             timeout.and_then(|timeout| from.after(timeout)).map(|deadline| (deadline, expiry))
         };
@@ -122,7 +122,7 @@ impl Connection {
 
 /// The deadlines a connection can miss.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Expiry {
+pub(super) enum Expiry {
     Write,
     Frame,
     FirstFrame,

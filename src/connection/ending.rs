@@ -12,7 +12,7 @@ use crate::shared::Shared;
 impl Connection {
     /// Ends it in good order: what was sent is flushed first.
     pub(crate) fn close(&mut self, reason: CloseReason) {
-        if self.phase == Phase::Connecting {
+        if self.phase == Phase::Connecting || planted!(CloseDropsOutput) {
             self.cut(reason);
         } else if self.is_open() {
             self.phase = Phase::Flushing;

@@ -1,10 +1,12 @@
 //! The facts about a connection that are true or not, all in one word: whether there is anything
 //! special about it, which is asked for every event, is then one comparison.
 
+use std::fmt;
+
 use crate::network::Readiness;
 
 /// Facts about a connection: a set.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Flags(u32);
 
 /// What was said to be ready and not found blocked since.
@@ -124,5 +126,12 @@ impl Flags {
         let had = self.contains(other);
         self.remove(other);
         had
+    }
+}
+
+/// In base 16, as the constants are shifted.
+impl fmt::Debug for Flags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Flags({:#x})", self.0)
     }
 }

@@ -36,6 +36,10 @@ impl Connection {
         self.flags.insert(Flags::FULL);
     }
 
+    pub(crate) const fn is_held_back(&self) -> bool {
+        self.flags.contains(Flags::OUTPUT)
+    }
+
     pub(crate) const fn is_full(&self) -> bool {
         self.flags.contains(Flags::FULL)
     }

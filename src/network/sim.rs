@@ -8,6 +8,7 @@ mod datagrams;
 mod dialing;
 mod edges;
 mod faults;
+mod forcing;
 #[cfg(test)]
 mod harness;
 mod link;
@@ -32,19 +33,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::instant::Instant;
-use crate::network::Readiness;
+use crate::network::{Event, Readiness};
 use crate::token::Token;
 use dialing::Upstream;
 use edges::{Kind, Queued, Socket};
+use forcing::Forcings;
 use link::Link;
 use random::Random;
 use schedule::{Schedule, Scheduled};
-use trace::{Call, Trace};
+use trace::{Act, Trace};
 use waking::WakeFlag;
 
-pub use calls::Calls;
+pub use calls::{Call, Calls};
 pub use faults::{AcceptFailure, ConnectFailure, Faults};
+pub use forcing::{Forced, Recorded};
 pub use link::{PeerState, SimPeer};
+
+/// Puts the events of a poll into the order that a test wants.
+type EventOrder = Box<dyn FnMut(&mut [Event])>;
 
 /// A simulated network, on which a loop with its handlers can be tested: peers, datagrams, signals
 /// and faults as the test wants them, in no real time, and every run repeatable by its seed.
@@ -121,6 +127,10 @@ pub struct SimNetwork {
     faults: Faults,
     trace: Trace,
     calls: Calls,
+    /// What one call or the other is made to answer.
+    forcings: Forcings,
+    /// In which order a poll gives its events, if a test has a wish.
+    event_order: Option<EventOrder>,
     /// Whether a call since the last poll has achieved anything.
     has_achieved: bool,
     clock: Instant,
@@ -166,6 +176,8 @@ impl SimNetwork {
             faults: Faults::none(),
             trace: Trace::new(),
             calls: Calls::default(),
+            forcings: Forcings::default(),
+            event_order: None,
             has_achieved: false,
             clock: Instant::START,
             call_cost: Duration::ZERO,
@@ -274,7 +286,7 @@ impl SimNetwork {
     /// A signal arrives. If the loop [watches](crate::network::Network::watch_signals) none, it is
     /// only [counted](Self::unwatched_signals): a real one would have ended the process.
     pub fn raise_signal(&mut self) {
-        self.trace.begin(Call::RaiseSignal, 0, self.clock);
+        self.trace.act(Act::RaiseSignal, 0, self.clock);
         let Some(socket) = self.sockets.get_mut(&Token::SIGNALS) else {
             self.unwatched_signals += 1;
             return;
@@ -307,6 +319,12 @@ impl SimNetwork {
         self.sockets.len() - usize::from(has_signals) + usize::from(self.hand.is_some())
     }
 
+    /// What the loop will be told of this socket as soon as it is so, and what it is about to be
+    /// told; `None` if there is no such socket. Whatever is not in it, the loop must remember.
+    pub fn promised(&self, token: Token) -> Option<Readiness> {
+        Some(self.sockets.get(&token)?.edges.promised())
+    }
+
     /// The moment `wait` from now.
     fn moment(&self, wait: Duration) -> Instant {
         self.clock.after(wait).expect("the simulation stays within the 584 years of its clock")
@@ -321,6 +339,9 @@ impl SimNetwork {
     /// A number of things out of `len`, at least one: all of them, unless a fault at `rate`
     /// happens.
     fn part_of(&mut self, len: usize, rate: u16) -> usize {
+        if let Some(forced) = self.forced_len(len) {
+            return forced;
+        }
         if len > 1 && self.random.chance(rate) { 1 + self.random.below(len - 1) } else { len }
     }
 

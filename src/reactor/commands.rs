@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::{Reactor, Service};
 use crate::command::{Audience, Broadcast, Command, Slow};
+use crate::connection::Connection;
 use crate::connection::{ConnectionInfo, Delivery};
 use crate::endpoint::{Call, Endpoint};
 use crate::error::Error;
@@ -34,6 +35,7 @@ impl OtherServices<'_> {
 
 impl OtherConnections for OtherServices<'_> {
     fn for_each(&self, visit: &mut dyn FnMut(&ConnectionInfo<'_>)) {
+        let visit = &mut |connection: &Connection| visit(&connection.info());
         self.endpoints().for_each(|endpoint| endpoint.for_each(visit));
     }
 

@@ -1,4 +1,50 @@
-//! What the loop asked of the simulated network, counted.
+//! What the loop asks of the simulated network, and how often.
+
+/// A call of the loop: one of the methods of [`Network`](crate::network::Network).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[non_exhaustive]
+pub enum Call {
+    /// `now`.
+    Now,
+    /// `poll`.
+    Poll,
+    /// `socket_limit`.
+    SocketLimit,
+    /// `listen`.
+    Listen,
+    /// `accept`.
+    Accept,
+    /// `adopt`.
+    Adopt,
+    /// `refuse`.
+    Refuse,
+    /// `connect`.
+    Connect,
+    /// `connected`.
+    Connected,
+    /// `read`.
+    Read,
+    /// `write` and `write_vectored`.
+    Write,
+    /// `shutdown_write`.
+    ShutdownWrite,
+    /// `bind`.
+    Bind,
+    /// `receive`.
+    Receive,
+    /// `send`.
+    Send,
+    /// `close`.
+    Close,
+    /// `abort`.
+    Abort,
+    /// `waker`.
+    Waker,
+    /// `watch_signals`.
+    WatchSignals,
+    /// `take_signals`.
+    TakeSignals,
+}
 
 /// How often a loop called its network, since the network began: for budgets of system calls, and
 /// to see a loop that spins.

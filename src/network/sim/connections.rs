@@ -29,7 +29,9 @@ impl SimNetwork {
 
     /// Fails if the connection has broken and nobody was told, or breaks now.
     pub(super) fn check_unbroken(&mut self, index: usize) -> io::Result<()> {
-        if self.random.chance(self.faults.reset) {
+        if let Some(kind) = self.forced_error() {
+            self.break_link(index, kind);
+        } else if self.random.chance(self.faults.reset) {
             self.break_link(index, io::ErrorKind::ConnectionReset);
         }
         match self.links[index].error.take() {
@@ -50,7 +52,7 @@ impl SimNetwork {
         let unread = link.inbound.unread_len();
         let is_at_end = unread == 0 && (link.is_broken || link.inbound.end_arrived());
         let is_empty = unread == 0 && !is_at_end;
-        if is_empty || self.random.chance(self.faults.blocked_read) {
+        if is_empty || self.is_forced_to_block(self.faults.blocked_read) {
             // Whatever there is yet to be told comes with a new event.
             let edges = self.edges(token);
             (edges.read_waits, edges.hangup_told) = (true, false);
@@ -87,7 +89,7 @@ impl SimNetwork {
         }
         let wanted = parts.iter().map(|part| part.len()).sum::<usize>();
         let room = link.outbound.room();
-        if room == 0 || self.random.chance(self.faults.blocked_write) {
+        if room == 0 || self.is_forced_to_block(self.faults.blocked_write) {
             self.edges(token).write_waits = true;
             self.check(token);
             return Ok(Progress::Blocked);
@@ -107,6 +109,9 @@ impl SimNetwork {
 
     pub(super) fn shutdown_connection(&mut self, token: Token) -> io::Result<()> {
         let index = self.proven_link_of(token)?;
+        if let Some(kind) = self.forced_error() {
+            self.break_link(index, kind);
+        }
         let link = &mut self.links[index];
         if link.is_broken {
             let text = "ENOTCONN: the connection has broken (simulated)";

@@ -9,7 +9,7 @@ use super::SimNetwork;
 use super::edges::{Kind, unknown};
 use super::listeners::{as_seen, check_free, pick, reaches, this_host};
 use super::schedule::Scheduled;
-use super::trace::{Call, address_word};
+use super::trace::{Act, address_word};
 use crate::batch::{Incoming, Outgoing};
 use crate::config::SocketOptions;
 use crate::instant::Instant;
@@ -91,7 +91,7 @@ impl SimNetwork {
     /// If the payload is longer than the 65,507 bytes that a datagram carries.
     pub fn send_datagram(&mut self, from: SocketAddr, to: SocketAddr, payload: &[u8]) {
         assert!(payload.len() <= LONGEST, "a datagram longer than there can be");
-        self.trace.begin(Call::Datagram, 0, self.clock);
+        self.trace.act(Act::Datagram, 0, self.clock);
         self.trace.add(address_word(from));
         self.trace.add(address_word(to));
         self.trace.add_bytes(payload);
@@ -204,6 +204,7 @@ impl SimNetwork {
         options: &SocketOptions,
     ) -> io::Result<SocketAddr> {
         self.check_limit()?;
+        self.check_forced()?;
         for token in &self.endpoints {
             if let Kind::Udp(other) = &self.sockets[token].kind {
                 check_free((address, options), (other.address, &other.options))?;
@@ -231,8 +232,9 @@ impl SimNetwork {
         batch.clear();
         self.take_refusal(token)?;
         self.take_failure(token)?;
+        self.check_forced()?;
         let waiting = self.udp_socket(token)?.inbox.len();
-        if waiting == 0 || self.random.chance(self.faults.blocked_read) {
+        if waiting == 0 || self.is_forced_to_block(self.faults.blocked_read) {
             self.edges(token).read_waits = true;
             self.check(token);
             return Ok(Progress::Blocked);
@@ -286,7 +288,8 @@ impl SimNetwork {
         let clock = self.clock;
         let waiting = batch.len();
         let is_free = self.udp_socket(token)?.can_send(clock);
-        let can_send = is_free && !self.random.chance(self.faults.blocked_write);
+        self.check_forced()?;
+        let can_send = is_free && !self.is_forced_to_block(self.faults.blocked_write);
         let most = if can_send { self.part_of(waiting, self.faults.partial_write) } else { 0 };
         for _ in 0..most {
             self.take_refusal(token)?;

@@ -118,6 +118,9 @@ impl SimNetwork {
         if self.is_full() {
             return Err(ConnectFailure::Emfile.error());
         }
+        if let Some(failure) = self.forced_connect_failure() {
+            return Err(failure.error());
+        }
         if let Some(failure) = self.connect_failures.pop_front() {
             return Err(failure.error());
         }
@@ -231,7 +234,7 @@ impl SimNetwork {
             return Err(failure.error());
         }
         self.check_unbroken(index).map_err(ConnectError::Other)?;
-        if self.random.chance(self.faults.blocked_write) {
+        if self.is_forced_to_block(self.faults.blocked_write) {
             self.edges(token).write_waits = true;
             self.check(token);
             return Ok(Progress::Blocked);

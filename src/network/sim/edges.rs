@@ -56,6 +56,20 @@ pub(super) enum Queued {
     Unfounded(Event),
 }
 
+impl Edges {
+    /// What the loop will be told as soon as it is so, or is about to be told.
+    pub(super) const fn promised(&self) -> Readiness {
+        let mut promised = self.queued.with(self.delayed);
+        if self.read_waits {
+            promised = promised.with(Readiness::READABLE);
+        }
+        if self.write_waits {
+            promised = promised.with(Readiness::WRITABLE);
+        }
+        promised
+    }
+}
+
 impl Socket {
     pub(super) const fn new(kind: Kind) -> Self {
         let edges = Edges {

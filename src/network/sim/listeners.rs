@@ -10,7 +10,7 @@ use super::edges::{Kind, unknown};
 use super::faults::{AcceptFailure, ConnectFailure};
 use super::link::{Link, PeerState, Place, SimPeer};
 use super::schedule::Scheduled;
-use super::trace::{Call, address_word};
+use super::trace::{Act, address_word};
 use crate::config::SocketOptions;
 use crate::network::{AcceptError, Progress};
 use crate::token::Token;
@@ -57,7 +57,7 @@ impl SimNetwork {
     /// As [`connect_to`](Self::connect_to), from this address. A peer with an IPv4 address that
     /// reaches an IPv6 listener is seen there as `::ffff:a.b.c.d`.
     pub fn connect_from(&mut self, from: SocketAddr, listener: SocketAddr) -> SimPeer {
-        self.trace.begin(Call::Connect, self.links.len() as u64, self.clock);
+        self.trace.act(Act::PeerConnect, self.links.len() as u64, self.clock);
         self.trace.add(address_word(from));
         self.trace.add(address_word(listener));
         let peer = self.add_link(Link::new(from, this_host(listener)));
@@ -141,6 +141,7 @@ impl SimNetwork {
         options: &SocketOptions,
     ) -> io::Result<SocketAddr> {
         self.check_limit()?;
+        self.check_forced()?;
         for token in &self.endpoints {
             if let Kind::Listener(other) = &self.sockets[token].kind {
                 check_free((address, options), (other.address, &other.options))?;
@@ -184,7 +185,7 @@ impl SimNetwork {
         if let Some(failure) = self.accept_failure(can_accept) {
             return Err(self.fail_accept_now(token, failure));
         }
-        let is_blocked = !can_accept || self.random.chance(self.faults.blocked_read);
+        let is_blocked = !can_accept || self.is_forced_to_block(self.faults.blocked_read);
         self.edges(token).read_waits = is_blocked;
         if is_blocked {
             self.check(token);
@@ -202,6 +203,9 @@ impl SimNetwork {
     /// How this accept fails, if it does.
     fn accept_failure(&mut self, can_accept: bool) -> Option<AcceptFailure> {
         let is_possible = |failure: AcceptFailure| can_accept || !failure.costs_a_peer();
+        if let Some(failure) = self.forced_accept_failure().filter(|forced| is_possible(*forced)) {
+            return Some(failure);
+        }
         if self.accept_failures.front().is_some_and(|failure| is_possible(*failure)) {
             return self.accept_failures.pop_front();
         }
@@ -249,7 +253,9 @@ impl SimNetwork {
         let Some(index) = self.hand else {
             return Err(io::Error::new(io::ErrorKind::NotFound, "nobody to adopt"));
         };
-        let fails = self.adopt_failures > 0 || self.random.chance(self.faults.failed_adopt);
+        let is_forced = self.forced_error().is_some();
+        let fails =
+            is_forced || self.adopt_failures > 0 || self.random.chance(self.faults.failed_adopt);
         if fails {
             self.adopt_failures = self.adopt_failures.saturating_sub(1);
             self.close_hand();

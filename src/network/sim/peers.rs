@@ -8,7 +8,7 @@ use super::SimNetwork;
 use super::faults::ConnectFailure;
 use super::link::{Link, PeerState, Place, Reading, SimPeer};
 use super::schedule::Scheduled;
-use super::trace::Call;
+use super::trace::Act;
 use crate::network::Readiness;
 use crate::token::Token;
 
@@ -21,7 +21,7 @@ impl SimNetwork {
     ///
     /// If the peer has [finished](Self::finish).
     pub fn send_from(&mut self, peer: SimPeer, bytes: &[u8]) {
-        self.trace.begin(Call::PeerSend, peer.0 as u64, self.clock);
+        self.trace.act(Act::PeerSend, peer.0 as u64, self.clock);
         self.trace.add_bytes(bytes);
         let link = &mut self.links[peer.0];
         if !link.is_over() {
@@ -32,7 +32,7 @@ impl SimNetwork {
 
     /// The peer says that it sends no more, behind everything it has sent. It goes on receiving.
     pub fn finish(&mut self, peer: SimPeer) {
-        self.trace.begin(Call::PeerFinish, peer.0 as u64, self.clock);
+        self.trace.act(Act::PeerFinish, peer.0 as u64, self.clock);
         let link = &mut self.links[peer.0];
         if !link.is_over() {
             link.inbound.finish();
@@ -43,7 +43,7 @@ impl SimNetwork {
     /// The peer resets the connection. What the loop has not read is lost, and so is what the peer
     /// has not taken. In the listener's queue it stays, to be accepted and found broken.
     pub fn reset(&mut self, peer: SimPeer) {
-        self.trace.begin(Call::PeerReset, peer.0 as u64, self.clock);
+        self.trace.act(Act::PeerReset, peer.0 as u64, self.clock);
         self.break_link(peer.0, io::ErrorKind::ConnectionReset);
     }
 
@@ -81,7 +81,7 @@ impl SimNetwork {
     /// Takes out everything the peer has [received](Self::received). Bytes that were in flight have
     /// then arrived, and their room is free.
     pub fn take_received(&mut self, peer: SimPeer) -> Vec<u8> {
-        self.trace.begin(Call::PeerTake, peer.0 as u64, self.clock);
+        self.trace.act(Act::PeerTake, peer.0 as u64, self.clock);
         self.flow_out(peer.0);
         self.links[peer.0].outbound.remove_taken()
     }
@@ -124,14 +124,14 @@ impl SimNetwork {
     /// finds, and an event says so: as [`reset`](Self::reset), but for instance with
     /// [`TimedOut`](std::io::ErrorKind::TimedOut).
     pub fn fail_read(&mut self, peer: SimPeer, kind: io::ErrorKind) {
-        self.trace.begin(Call::PeerReset, peer.0 as u64, self.clock);
+        self.trace.act(Act::PeerReset, peer.0 as u64, self.clock);
         self.break_link(peer.0, kind);
     }
 
     /// The loop's next write to this peer fails with an error of this kind, and the connection has
     /// broken off. No event says so before, except to a loop that waits for room.
     pub fn fail_write(&mut self, peer: SimPeer, kind: io::ErrorKind) {
-        self.trace.begin(Call::PeerReset, peer.0 as u64, self.clock);
+        self.trace.act(Act::PeerReset, peer.0 as u64, self.clock);
         self.links[peer.0].write_error = Some(kind);
         if let Place::Held(token) = self.links[peer.0].place {
             self.check(token);
@@ -139,7 +139,7 @@ impl SimNetwork {
     }
 
     fn set_reading(&mut self, peer: SimPeer, reading: Reading) {
-        self.trace.begin(Call::PeerReading, peer.0 as u64, self.clock);
+        self.trace.act(Act::PeerReading, peer.0 as u64, self.clock);
         self.links[peer.0].reading = reading;
         self.stir(peer.0);
     }

@@ -9,10 +9,13 @@ use crate::instant::Instant;
 use crate::network::Readiness;
 use crate::token::Token;
 
+/// What the user of the simulation wants done at some moment.
+pub(super) type Action = Box<dyn FnOnce(&mut SimNetwork)>;
+
 /// Something that will happen.
 pub(super) enum Scheduled {
     /// What the user of the simulation asked for.
-    Action(Box<dyn FnOnce(&mut SimNetwork)>),
+    Action(Action),
     /// An event that is late.
     Event { token: Token, facts: Readiness },
     /// A slow peer takes a portion.

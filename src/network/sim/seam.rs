@@ -6,9 +6,10 @@ use std::task::Waker;
 use std::time::Duration;
 
 use super::SimNetwork;
+use super::calls::Call;
 use super::edges::Kind;
 use super::schedule::Scheduled;
-use super::trace::{Answer, Call};
+use super::trace::Answer;
 use crate::batch::{Incoming, Outgoing};
 use crate::config::SocketOptions;
 use crate::instant::Instant;
@@ -22,7 +23,8 @@ impl SimNetwork {
     /// A call of the loop begins.
     fn begin(&mut self, call: Call, about: u64) {
         self.clock = self.clock.after(self.call_cost).unwrap_or(self.clock);
-        self.trace.begin(call, about, self.clock);
+        self.trace.call(call, about, self.clock);
+        self.begin_forced(call);
     }
 
     /// Notes whether a call has achieved anything, and what it answered.
@@ -64,7 +66,7 @@ impl SimNetwork {
         let next = self.next_moment(deadline);
         let sleep = next.map_or(Duration::from_millis(1), |next| next.since(self.clock));
         let nanos = usize::try_from(sleep.as_nanos()).unwrap_or(usize::MAX);
-        if nanos < 2 || !self.random.chance(self.faults.interrupted_poll) {
+        if nanos < 2 || !self.is_forced_to_block(self.faults.interrupted_poll) {
             return false;
         }
         let passed = Duration::from_nanos(1 + self.random.below(nanos - 1) as u64);
@@ -147,6 +149,7 @@ impl Network for SimNetwork {
         self.begin(Call::Poll, nanos);
         self.trace.add(events.capacity() as u64);
         self.calls.polls += 1;
+        self.check_forced()?;
         let start = self.clock;
         let deadline = timeout.and_then(|timeout| start.after(timeout));
         events.clear();
@@ -158,6 +161,10 @@ impl Network for SimNetwork {
         self.disturb();
         self.deliver(events);
         let result = if events.is_empty() { self.wait(events, deadline) } else { Ok(()) };
+        if let Some(order) = &mut self.event_order {
+            order(events);
+        }
+        self.record_moved(events.len());
         self.trace.add(self.clock.as_nanos());
         self.trace.answer(&result);
         if events.is_empty() && self.clock == start && !self.has_achieved {
@@ -225,7 +232,7 @@ impl Network for SimNetwork {
         address: SocketAddr,
         options: &SocketOptions,
     ) -> Result<(), ConnectError> {
-        self.begin(Call::Dial, connection.to_bits());
+        self.begin(Call::Connect, connection.to_bits());
         self.trace.add_bytes(format!("{address} {options:?}").as_bytes());
         self.calls.connects += 1;
         let result = self.dial(connection, address, options);
@@ -247,6 +254,7 @@ impl Network for SimNetwork {
         self.trace.add(buffer.len() as u64);
         self.calls.reads += 1;
         let result = self.read_connection(connection, buffer);
+        self.record_transfer(&result);
         if let Ok(Progress::Done(len)) = result {
             self.trace.add_bytes(&buffer[..len]);
         }
@@ -267,6 +275,7 @@ impl Network for SimNetwork {
         }
         self.calls.writes += 1;
         let result = self.write_connection(connection, parts);
+        self.record_transfer(&result);
         self.end(&result);
         result.into()
     }
@@ -312,6 +321,7 @@ impl Network for SimNetwork {
         self.begin(Call::Receive, socket.to_bits());
         self.calls.receives += 1;
         let result = self.receive_batch(socket, batch);
+        self.record_moved(batch.iter().count());
         self.end(&result);
         result
     }
@@ -320,7 +330,9 @@ impl Network for SimNetwork {
         self.begin(Call::Send, socket.to_bits());
         self.trace.add(batch.len() as u64);
         self.calls.sends += 1;
+        let waiting = batch.len();
         let result = self.send_batch(socket, batch);
+        self.record_moved(waiting - batch.len());
         self.end(&result);
         result
     }
@@ -348,12 +360,14 @@ impl Network for SimNetwork {
     fn waker(&mut self) -> io::Result<Waker> {
         self.begin(Call::Waker, 0);
         self.has_achieved = true;
+        self.check_forced()?;
         Ok(self.make_waker())
     }
 
     fn watch_signals(&mut self, signals: &[i32]) -> io::Result<()> {
         self.begin(Call::WatchSignals, signals.len() as u64);
         self.trace.add_bytes(format!("{signals:?}").as_bytes());
+        self.check_forced()?;
         if !self.sockets.contains_key(&Token::SIGNALS) && !signals.is_empty() {
             self.open(Token::SIGNALS, Kind::Signals { count: 0 });
         }

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
+use super::calls::Call;
 use super::random::mix;
 use crate::instant::Instant;
 use crate::network::{ConnectError, Progress};
@@ -11,27 +12,10 @@ use crate::network::{ConnectError, Progress};
 #[derive(Debug)]
 pub(super) struct Trace(u64);
 
-/// The calls a trace knows, one number each.
+/// What a test does to the simulated world, one number each, beyond those of the [`Call`]s.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Call {
-    Now,
-    Poll,
-    SocketLimit,
-    Listen,
-    Accept,
-    Adopt,
-    Refuse,
-    Read,
-    Write,
-    ShutdownWrite,
-    Bind,
-    Receive,
-    Send,
-    Close,
-    Abort,
-    WatchSignals,
-    TakeSignals,
-    Connect,
+pub(super) enum Act {
+    PeerConnect = 100,
     PeerSend,
     PeerFinish,
     PeerReset,
@@ -39,9 +23,6 @@ pub(super) enum Call {
     PeerTake,
     RaiseSignal,
     Datagram,
-    Dial,
-    Connected,
-    Waker,
 }
 
 impl Trace {
@@ -67,8 +48,17 @@ impl Trace {
     }
 
     /// A call begins: which, about what, when.
-    pub(super) const fn begin(&mut self, call: Call, about: u64, now: Instant) {
-        self.add(call as u64);
+    pub(super) const fn call(&mut self, call: Call, about: u64, now: Instant) {
+        self.begin(call as u64, about, now);
+    }
+
+    /// Something else happens: what, to whom, when.
+    pub(super) const fn act(&mut self, act: Act, about: u64, now: Instant) {
+        self.begin(act as u64, about, now);
+    }
+
+    const fn begin(&mut self, what: u64, about: u64, now: Instant) {
+        self.add(what);
         self.add(about);
         self.add(now.as_nanos());
     }

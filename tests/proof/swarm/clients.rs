@@ -6,7 +6,7 @@ use std::time::Duration;
 use windlass::Instant;
 use windlass::network::{PeerState, SimNetwork, SimPeer};
 
-use crate::fixture::{Random, address, millis};
+use crate::proof::fixture::{Random, address, millis};
 
 /// What the server and its peers speak.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -2,14 +2,16 @@
 //!
 //! `WINDLASS_SEEDS` says how many; `WINDLASS_SEED` runs one again, by its number.
 
+mod clients;
+
 use std::time::Duration;
 
 use bytes::Bytes;
 use windlass::network::{Faults, PeerState, SimNetwork};
 use windlass::{AtLimit, Config, Instant, LengthPrefixed, Lines, Raw};
 
-use super::swarm_clients::{Client, MAX_PAYLOAD_LEN, Protocol};
-use crate::fixture::{
+use self::clients::{Client, MAX_PAYLOAD_LEN, Protocol};
+use super::fixture::{
     Framing, Random, Scripted, World, address, echo, for_each_seed, millis, number, secs,
 };
 
@@ -148,7 +150,7 @@ fn world_on<C: Framing>(network: SimNetwork, config: Config, codec: C) -> World 
 }
 
 /// Runs the world of this seed, and says what its trace came to.
-fn run(seed: u64) -> u64 {
+pub(super) fn run(seed: u64) -> u64 {
     let mut swarm = Swarm::new(seed);
     swarm.run(Instant::START.after(CHAOS).expect("early"));
     swarm.world.network.set_faults(Faults::none());
