@@ -15,6 +15,8 @@ mod callbacks;
 mod calls;
 #[path = "engine/closing.rs"]
 mod closing;
+#[path = "engine/crowds.rs"]
+mod crowds;
 #[path = "engine/deferred.rs"]
 mod deferred;
 #[path = "engine/detours.rs"]
