@@ -67,6 +67,7 @@ fn assert_ends_its_connection_only(world: &mut World, pieces: &[&[u8]]) {
     let closed = world.reactor.metrics().closed;
     let reasons: Vec<_> = closed.iter().filter(|(_, count)| *count > 0).collect();
     assert_eq!(reasons, [("malformed frame", 1)], "{pieces:?}");
+    assert_eq!(world.reactor.metrics().frames, 3, "the impossible one ends it: {pieces:?}");
     world.network.send_from(neighbour, b"ok");
     world.settle();
     assert_eq!(world.network.received(neighbour), b"ok");
