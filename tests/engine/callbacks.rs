@@ -208,6 +208,28 @@ fn a_handler_that_does_not_close_at_the_end_can_answer_later() {
 }
 
 #[test]
+fn the_end_is_told_once_whatever_later_events_say_of_it() {
+    let mut world = World::new(at_most(10), |session, call| match call {
+        Call::Frame(_) => session.send(&"x".repeat(50_000)),
+        _ => Ok(()),
+    });
+    world.network.set_pipe_len(1000);
+    // As a system does it: whatever happens, an event says of an ended stream that it can be read.
+    world.network.set_faults(Faults { merged_event: 1000, ..Faults::none() });
+    let peer = world.connect_with(b"a\n");
+    world.network.read_slowly(peer, 500, millis(1));
+    world.network.finish(peer);
+    world.run_for(millis(60));
+    let before = world.network.calls();
+    assert!(world.network.received(peer).len() > 10_000, "it is answered by and by");
+    world.run_for(millis(60));
+    let calls = world.network.calls().since(before);
+    assert!(calls.writes > 10 && calls.reads == 0, "{calls:?}");
+    let ends = world.seen(peer).iter().filter(|what| **what == What::Ended).count();
+    assert_eq!(ends, 1);
+}
+
+#[test]
 fn a_greeting_comes_before_anything_was_asked() {
     let mut world = World::new(at_most(10), |session, call| {
         if let Call::Open = call {
