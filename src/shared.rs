@@ -219,6 +219,9 @@ mod tests {
             shared.command(Command::Close(token));
         }
         shared.output.put(&[0; 1 << 20]);
+        let mut large = shared.spares.take();
+        large.append(&[0; 32 * 1024]);
+        shared.spares.give_back(large);
         shared.ready.clear();
         shared.closed.clear();
         shared.relays.clear();
@@ -228,8 +231,12 @@ mod tests {
         let lists = [shared.ready.capacity(), shared.relays.capacity(), shared.commands.capacity()];
         assert!(lists.iter().all(|room| *room <= 2 * KEPT_LEN), "{lists:?}");
         assert!(shared.closed.capacity() <= KEPT_LEN);
+        assert_eq!(shared.spares.take().held_len(), 0, "a large one was kept");
         shared.output.put(b"still there");
         assert_eq!(shared.output.to_vec(), b"still there");
+        shared.output.put(&[0; KEPT_OUTPUT_LEN / 2]);
+        // A buffer is not taken over whole when most of it would be empty.
+        assert!(shared.output.take_whole(0, 1).is_some(), "all the room was kept");
     }
 
     #[test]

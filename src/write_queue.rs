@@ -273,4 +273,16 @@ mod tests {
             assert!(!joined(worth_it, put) && !joined(2 * worth_it, put));
         }
     }
+
+    #[test]
+    fn a_queue_of_a_million_parts_is_dropped_like_any_other() {
+        let mut queue = WriteQueue::new(Instant::START);
+        let shared = Bytes::from(vec![0; 4096]);
+        for _ in 0..1_000_000 {
+            queue.append_shared(shared.clone());
+        }
+        assert!(queue.parts.len() >= 1_000_000, "they were copied together");
+        drop(queue);
+        assert!(shared.is_unique(), "a part is left");
+    }
 }

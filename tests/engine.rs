@@ -17,6 +17,8 @@ mod calls;
 mod careless_codecs;
 #[path = "engine/closing.rs"]
 mod closing;
+#[path = "engine/crowds.rs"]
+mod crowds;
 #[path = "engine/deferred.rs"]
 mod deferred;
 #[path = "engine/detours.rs"]
@@ -31,6 +33,8 @@ mod drain_signals;
 mod endless_queue;
 #[path = "engine/eviction.rs"]
 mod eviction;
+#[path = "engine/false_codecs.rs"]
+mod false_codecs;
 mod fixture;
 #[path = "engine/histories.rs"]
 mod histories;

@@ -211,6 +211,20 @@ fn who_does_not_answer_is_given_up_at_the_deadline() {
 }
 
 #[test]
+fn who_accepts_and_says_nothing_is_closed_when_it_has_been_idle() {
+    let config = Config { idle_timeout: Some(secs(5)), ..calling(1) };
+    let (mut world, notes) = world(config, Caller { greeting: "hi", ..Caller::to(&[upstream()]) });
+    let peer = reached(&mut world);
+    world.run_for(millis(4999));
+    assert_eq!(world.received(peer), "hi\n");
+    assert_eq!(told(&notes), ["0 open"]);
+    world.run_for(millis(2));
+    assert_eq!(world.network.state(peer), PeerState::Finished);
+    world.run_for(secs(2));
+    assert_eq!(told(&notes), ["0 open", "0 closed: idle timeout"]);
+}
+
+#[test]
 fn a_late_answer_within_the_deadline_is_in_time() {
     let mut network = SimNetwork::new(1);
     network.delay_connects(upstream(), millis(600));

@@ -299,6 +299,21 @@ fn a_newcomer_from_the_queue_has_a_moment_to_ask_for_something() {
 }
 
 #[test]
+fn a_newcomer_who_asks_with_the_end_of_his_stream_has_no_moment_left() {
+    // It could be answered later still, since the end does not close it.
+    let mut world = World::new(config(), |session, call| match call {
+        Call::End => Ok(()),
+        call => working(session, call),
+    });
+    let peer = world.connect_with(b"a question");
+    world.network.finish(peer);
+    world.reactor.drain();
+    let report = world.run_to_the_end(secs(5));
+    assert_eq!(world.received(peer), "a question\n");
+    assert_eq!((numbers(&report), report.took), ([1, 0, 0, 0, 0], Duration::ZERO));
+}
+
+#[test]
 fn a_drain_while_nobody_can_be_accepted_ends_like_any_other() {
     let mut world = World::new(config(), working);
     let peer = world.join();

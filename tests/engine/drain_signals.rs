@@ -1,10 +1,10 @@
 //! The first signal drains, the second stops, whenever they come.
 
-use windlass::network::{Network, PeerState, SimNetwork, SimPeer};
-use windlass::{Config, Instant};
+use windlass::network::{self, Network, PeerState, SimNetwork, SimPeer};
+use windlass::{Config, Instant, Lines};
 
 use super::drain::working;
-use crate::fixture::{Call, Replay, What, World, address, at_most, millis, secs};
+use crate::fixture::{Call, Replay, Scripted, What, World, address, at_most, echo, millis, secs};
 
 #[test]
 fn the_first_signal_wakes_the_loop_and_drains() {
@@ -19,6 +19,26 @@ fn the_first_signal_wakes_the_loop_and_drains() {
     let report = world.run_to_the_end(secs(2));
     assert_eq!(world.received(peer), "half a line\n");
     assert!(report.is_clean() && report.finished == 1, "{report}");
+}
+
+#[test]
+fn a_signal_as_the_first_socket_opens_drains_the_loop() {
+    let build = |network| {
+        World::of(network, at_most(10), None, |server| {
+            server.tcp(address(0), Scripted::<Lines>::new(echo))
+        })
+    };
+    let mut network = SimNetwork::new(1);
+    network.record_calls();
+    let calls = build(network).network.recorded_calls().to_vec();
+    let opened =
+        calls.iter().position(|made| made.call == network::Call::Listen).expect("it listens");
+    let mut network = SimNetwork::new(1);
+    network.at_call(opened as u64, SimNetwork::raise_signal);
+    let mut world = build(network);
+    assert_eq!(world.network.unwatched_signals(), 0, "it would have ended the process");
+    let report = world.run_to_the_end(secs(1));
+    assert!(report.is_clean(), "{report}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 
 use windlass::SocketOptions;
-use windlass::network::{Progress, Readiness, Token};
+use windlass::network::{AcceptError, Progress, Readiness, Token};
 
 use crate::trial::{FIRST, LISTENER, SECOND, Trial, broken_kind, promises, short_pipes};
 use crate::worlds::End;
@@ -17,6 +17,7 @@ promises! {
     a_peer_has_the_address_it_connected_from
     a_connection_has_the_address_it_was_made_to
     a_new_connection_can_be_used_at_once
+    whoever_was_reset_in_the_queue_has_gone_or_is_found_broken
     what_came_before_the_adoption_is_announced
     a_peer_still_in_the_hand_is_closed_by_the_next_accept
     nobody_in_the_hand_cannot_be_adopted
@@ -91,6 +92,30 @@ fn a_new_connection_can_be_used_at_once(trial: &mut Trial) {
     assert_eq!(trial.network().write(FIRST, b"also").progress().unwrap(), Progress::Done(4));
     assert_eq!(trial.read_all(FIRST, 5), b"early");
     trial.until("an answer", |trial| trial.world.received(peer) == b"also");
+}
+
+fn whoever_was_reset_in_the_queue_has_gone_or_is_found_broken(trial: &mut Trial) {
+    let address = trial.listen();
+    let (gone, whole) = (trial.world.connect(address), trial.world.connect(address));
+    trial.world.reset(gone);
+    trial.until("somebody to accept", |trial| {
+        match trial.network().accept(LISTENER) {
+            Err(AcceptError::PeerGone(_)) => {}
+            Ok(Progress::Blocked) => return false,
+            Ok(Progress::Done(peer)) => {
+                assert_eq!(peer, trial.world.address(gone), "it cannot be asked for later");
+                trial.network().adopt(FIRST).unwrap();
+                // Nothing of this may panic, whatever is left of it.
+                let _ = trial.network().local_addr(FIRST);
+                trial.wait(FIRST, Readiness::HANGUP);
+                trial.network().read(FIRST, &mut [0; 16]).progress().unwrap_err();
+                trial.network().close(FIRST);
+            }
+            Err(error) => panic!("{error:?}"),
+        }
+        true
+    });
+    assert_eq!(trial.accepted(), trial.world.address(whole));
 }
 
 fn what_came_before_the_adoption_is_announced(trial: &mut Trial) {
