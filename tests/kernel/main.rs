@@ -17,6 +17,9 @@
 
 #[path = "../real_network/example.rs"]
 mod example;
+#[path = "../fixture/quiet.rs"]
+#[allow(dead_code, reason = "each test target uses a part of it")]
+mod quiet;
 #[path = "../fixture/random.rs"]
 #[allow(dead_code, reason = "each test target uses a part of it")]
 mod random;
