@@ -7,6 +7,13 @@ use crate::metrics::Work;
 use crate::outside::Outside;
 
 impl Reactor {
+    /// It will never turn: closes whatever was opened for it.
+    pub(crate) fn abandon(&mut self, network: &mut Outside<'_>) {
+        let connections: Vec<_> = self.endpoints().flat_map(|endpoint| endpoint.tokens()).collect();
+        let own = self.services.iter().map(Service::token);
+        own.chain(connections).for_each(|token| network.close(token));
+    }
+
     pub(super) fn advance_drain(&mut self, network: &mut Outside<'_>) -> Result<(), Error> {
         // No more than can be in the mailbox, whatever is posted meanwhile.
         let mailbox_len = self.tools.shared.config.mailbox_len;
