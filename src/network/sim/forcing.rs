@@ -499,7 +499,7 @@ mod tests {
     fn events_come_in_the_order_that_is_wanted() {
         let mut world = World::new();
         let [(one, first), (other, second)] = [world.pair(), world.pair()];
-        world.net.set_event_order(|events| events.reverse());
+        world.net.set_event_order(<[Event]>::reverse);
         world.net.send_from(one, b"ab");
         world.net.send_from(other, b"cd");
         assert_eq!(world.poll(), [(second, R), (first, R)]);
