@@ -5,8 +5,10 @@
 //! `cargo test --lib proof::` runs it. A debug build runs a part of it, a release build all.
 
 mod bugs;
+mod faults;
 #[path = "../fixture/mod.rs"]
 mod fixture;
+mod stage;
 mod swarm;
 
 pub(crate) use bugs::{Bug, is_planted};

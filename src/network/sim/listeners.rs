@@ -178,7 +178,7 @@ impl SimNetwork {
         if self.listener(token).map_err(AcceptError::Broken)?.is_broken {
             return Err(AcceptFailure::Broken.error());
         }
-        if self.is_full() {
+        if self.is_full() && self.forced_accept_failure().is_none() {
             return Err(AcceptFailure::Emfile.error());
         }
         let can_accept = self.listener(token).is_ok_and(|listener| listener.can_accept());
