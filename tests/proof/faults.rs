@@ -11,7 +11,7 @@
 //! A debug build plays every so-manieth run only, unless `WINDLASS_ALL` is set. `WINDLASS_FAULT`
 //! plays one again, by the name that a run prints which fails.
 
-mod scenarios;
+pub(super) mod scenarios;
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
@@ -327,7 +327,10 @@ fn play(scenario: &Scenario, fault: Option<Fault>) -> Played {
         Some(fault) => fault.force_on(&mut network),
     }
     match (scenario.stage)(network) {
-        Ok(stage) => Run { stage, fault, turns: 0, close_began: None }.whole(),
+        Ok(mut stage) => {
+            stage.raise_signals();
+            Run { stage, fault, turns: 0, close_began: None }.whole()
+        }
         Err(unbuilt) => {
             check_unbuilt(&unbuilt, fault);
             let calls = unbuilt.network.recorded_calls().to_vec();

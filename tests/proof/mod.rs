@@ -8,6 +8,8 @@ mod bugs;
 mod faults;
 #[path = "../fixture/mod.rs"]
 mod fixture;
+mod orders;
+mod signals;
 mod stage;
 mod swarm;
 

@@ -173,9 +173,12 @@ pub(super) enum Act {
 }
 
 impl Act {
-    fn done_by(self, peer: SimPeer, network: &mut SimNetwork) {
+    fn done_by(self, peer: SimPeer, network: &mut SimNetwork, said: &Said) {
         match self {
-            Self::Send(bytes) => network.send_from(peer, bytes),
+            Self::Send(bytes) => {
+                network.send_from(peer, bytes);
+                *said.borrow_mut().entry(network.address(peer)).or_default() += bytes.len();
+            }
             Self::Finish => network.finish(peer),
             Self::Reset => network.reset(peer),
             Self::Stall => network.stall(peer),
@@ -185,24 +188,34 @@ impl Act {
     }
 }
 
+/// How many bytes each client has sent so far.
+pub(super) type Said = Rc<RefCell<BTreeMap<SocketAddr, usize>>>;
+
 /// The address of this client; of several of the same ten, the host is the same.
 pub(super) fn client(number: u16) -> SocketAddr {
     let host = u8::try_from(1 + number / 10).expect("few clients");
     SocketAddr::from(([198, 51, 100, host], 5000 + number))
 }
 
+/// What a frame looks like on the wire.
+type Wire = fn(&[u8]) -> Vec<u8>;
+
 /// A server, its clients, and what each is owed.
 pub(super) struct Stage {
     pub(super) world: World,
     pub(super) owed: Owed,
     /// What each client sends in all.
-    sent: BTreeMap<SocketAddr, Vec<u8>>,
+    pub(super) sent: BTreeMap<SocketAddr, Vec<u8>>,
+    /// How many bytes of it each has sent so far.
+    pub(super) said: Said,
+    /// When the loop is told to end, in milliseconds.
+    signals: Vec<u64>,
     /// Who breaks off at some moment, wherever the loop is then.
     impatient: BTreeSet<SocketAddr>,
     /// Who has sent datagrams.
     senders: BTreeSet<SocketAddr>,
     /// What a frame looks like on the wire, if frames are to be compared with what was sent.
-    wire: Option<fn(&[u8]) -> Vec<u8>>,
+    wire: Option<Wire>,
     /// How long it plays.
     pub(super) length: Duration,
     /// What a newcomer asks at the end and is to be answered, if anybody is still let in.
@@ -234,6 +247,8 @@ impl Stage {
             world,
             owed,
             sent: BTreeMap::new(),
+            said: Said::default(),
+            signals: Vec::new(),
             impatient: BTreeSet::new(),
             senders: BTreeSet::new(),
             wire: Some(as_line),
@@ -298,16 +313,18 @@ impl Stage {
                 _ => {}
             }
         }
+        let said = self.said.clone();
         self.world.network.after(millis(at), move |network| {
             let peer = network.connect_from(client(number), address(listener));
-            play(network, peer, acts);
+            play(network, peer, acts, &said);
         });
     }
 
     /// Whoever the loop reaches at this address acts so, from `at` milliseconds on.
     pub(super) fn upstream(&mut self, to: SocketAddr, at: u64, acts: &'static [(u64, Act)]) {
         self.world.network.serve(to);
-        self.world.network.after(millis(at), move |network| meet(network, to, acts));
+        let said = self.said.clone();
+        self.world.network.after(millis(at), move |network| meet(network, to, acts, said));
     }
 
     /// A datagram from this client to the socket of this number, at so many milliseconds.
@@ -321,6 +338,18 @@ impl Stage {
 
     pub(super) fn at(&mut self, at: u64, action: impl FnOnce(&mut SimNetwork) + 'static) {
         self.world.network.after(millis(at), action);
+    }
+
+    /// The loop is told to end at so many milliseconds, if signals are [raised](Self::raise_signals).
+    pub(super) fn signal_at(&mut self, at: u64) {
+        self.signals.push(at);
+    }
+
+    /// The signals of the story come at their times.
+    pub(super) fn raise_signals(&mut self) {
+        for at in std::mem::take(&mut self.signals) {
+            self.at(at, SimNetwork::raise_signal);
+        }
     }
 
     /// What may be said to whoever is sent away.
@@ -366,7 +395,7 @@ impl Stage {
     }
 
     /// Frames are not lines.
-    pub(super) const fn framed(mut self, wire: Option<fn(&[u8]) -> Vec<u8>>) -> Self {
+    pub(super) const fn framed(mut self, wire: Option<Wire>) -> Self {
         self.wire = wire;
         self
     }
@@ -379,15 +408,19 @@ impl Stage {
     /// No peer has received what it is not owed, and no handler what was not sent.
     pub(super) fn check(&self) {
         self.owed.check(&self.world.network);
-        let Some(wire) = self.wire else { return };
         for (from, sent) in &self.sent {
-            let frames = self.world.frames_from(*from);
-            let run: Vec<u8> = frames.iter().flat_map(|frame| wire(frame)).collect();
+            let Some(run) = self.run(*from) else { return };
             // The last line of a stream may do without its end.
             let is_sent = sent.starts_with(&run) || run.strip_suffix(b"\n") == Some(sent);
             let text = String::from_utf8_lossy(&run).into_owned();
             assert!(is_sent, "{from} has not sent this: {text:?}");
         }
+    }
+
+    /// What the frames of this client that were run look like on the wire, if they are compared.
+    pub(super) fn run(&self, from: SocketAddr) -> Option<Vec<u8>> {
+        let wire = self.wire?;
+        Some(self.world.frames_from(from).iter().flat_map(|frame| wire(frame)).collect())
     }
 
     /// How it stands at the end with everybody who does not break off.
@@ -420,19 +453,20 @@ impl Stage {
 }
 
 /// As soon as somebody is reached there, within the time that a story takes.
-fn meet(network: &mut SimNetwork, to: SocketAddr, acts: &'static [(u64, Act)]) {
+fn meet(network: &mut SimNetwork, to: SocketAddr, acts: &'static [(u64, Act)], said: Said) {
     match network.accepted(to) {
-        Some(peer) => play(network, peer, acts),
+        Some(peer) => play(network, peer, acts, &said),
         None if network.clock().since(Instant::START) > secs(5) => {}
-        None => network.after(millis(1), move |network| meet(network, to, acts)),
+        None => network.after(millis(1), move |network| meet(network, to, acts, said)),
     }
 }
 
-fn play(network: &mut SimNetwork, peer: SimPeer, acts: &'static [(u64, Act)]) {
+fn play(network: &mut SimNetwork, peer: SimPeer, acts: &'static [(u64, Act)], said: &Said) {
     for (wait, act) in acts {
+        let said = said.clone();
         match wait {
-            0 => act.done_by(peer, network),
-            wait => network.after(millis(*wait), move |network| act.done_by(peer, network)),
+            0 => act.done_by(peer, network, &said),
+            wait => network.after(millis(*wait), move |network| act.done_by(peer, network, &said)),
         }
     }
 }

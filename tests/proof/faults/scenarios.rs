@@ -23,6 +23,11 @@ pub(in crate::proof) fn all() -> Vec<Scenario> {
     [streams::all(), limits::all(), ends::all(), others::all()].into_iter().flatten().collect()
 }
 
+/// Those in which the loop is told to end.
+pub(in crate::proof) fn drains() -> Vec<Scenario> {
+    ends::drains()
+}
+
 /// What a function is named and does.
 macro_rules! scenario {
     ($name:ident, [$($reason:literal),* $(,)?]) => {

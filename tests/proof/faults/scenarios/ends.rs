@@ -14,7 +14,7 @@ pub(super) fn all() -> Vec<Scenario> {
 }
 
 /// Those in which a loop drains, or is stopped.
-pub(in crate::proof) fn drains() -> Vec<Scenario> {
+pub(super) fn drains() -> Vec<Scenario> {
     vec![
         scenario!(drain_of_the_idle, ["drained", "drained", "peer finished"]),
         scenario!(drain_of_the_busy, ["drained", "drained", "peer finished"]),
@@ -42,7 +42,7 @@ fn ending(network: SimNetwork, config: Config, signals: &[u64]) -> Staged {
     };
     let mut stage = Stage::lines(network, config, owed, script)?.timed();
     for at in signals {
-        stage.at(*at, SimNetwork::raise_signal);
+        stage.signal_at(*at);
     }
     Ok(stage)
 }
@@ -104,7 +104,7 @@ fn drain_with_last_words(network: SimNetwork) -> Staged {
     stage.client(0, 0, &[(0, Send(b"one\n"))]);
     stage.client(1, 0, &[(3, Send(b"two\n"))]);
     stage.client(2, 0, &[]);
-    stage.at(5, SimNetwork::raise_signal);
+    stage.signal_at(5);
     Ok(stage)
 }
 

@@ -280,7 +280,7 @@ fn datagrams_at_the_end(network: SimNetwork) -> Staged {
     stage.at(4, |network| network.block_datagrams(address(1), millis(20)));
     stage.datagram(0, 1, 4, b"waits");
     stage.datagram(1, 1, 5, b"comes with the signal");
-    stage.at(5, SimNetwork::raise_signal);
+    stage.signal_at(5);
     Ok(stage)
 }
 

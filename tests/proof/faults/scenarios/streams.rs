@@ -310,10 +310,7 @@ fn deferred_answers(network: SimNetwork) -> Staged {
         }
         Call::End => {
             let id = session.id();
-            session.defer(move |_, scope| {
-                scope.with(id, |session| session.close());
-                Ok(())
-            })
+            session.defer(move |_, scope| scope.commands().close(id))
         }
         call => ignore(session, call),
     };
