@@ -254,6 +254,7 @@ impl Scene {
         scene.world.settle();
         CLIENTS.for_each(|number| scene.connect(number));
         scene.world.settle();
+        assert_eq!(scene.token(0).map(Token::slot), Some(scene.stale.slot()));
         for number in STALLED {
             scene.world.network.stall(scene.peers[&number]);
             scene.say(number, "long\n");
@@ -265,6 +266,10 @@ impl Scene {
     fn connect(&mut self, number: u16) {
         let peer = self.world.network.connect_from(client(number), address(0));
         self.peers.insert(number, peer);
+    }
+
+    fn token(&self, number: u16) -> Option<Token> {
+        self.world.network.token(self.peers[&number])
     }
 
     fn say(&mut self, number: u16, line: &str) {
@@ -302,15 +307,17 @@ impl Scene {
                 task.expect("there is room");
             }
             False(number) => {
-                let token = self.world.network.token(self.peers[&number]).expect("it is there");
+                let token = self.token(number).expect("it is there");
                 self.world.network.add_event(Event { token, readiness });
             }
             Stale => self.world.network.add_event(Event { token: self.stale, readiness }),
         }
     }
 
-    /// All of it happens, and the loop is told in this order; says in how many callbacks.
+    /// All of it happens, and the loop is told in this order; says in how many callbacks. Then it is
+    /// told once more of everybody who was there before, some of whom have gone by then.
     fn turn_with(&mut self, batch: &[Fact], order: &[usize]) -> usize {
+        let before: Vec<_> = CLIENTS.filter_map(|number| self.token(number)).collect();
         batch.iter().for_each(|fact| self.happen(*fact));
         let (order, len) = (order.to_vec(), batch.len());
         let is_given = Rc::new(RefCell::new(false));
@@ -326,6 +333,10 @@ impl Scene {
         self.world.turn_at_once();
         self.plan.borrow_mut().is_armed = false;
         self.world.network.set_event_order(|_| ());
+        let readiness = Readiness::ALL;
+        before
+            .into_iter()
+            .for_each(|token| self.world.network.add_event(Event { token, readiness }));
         assert!(*is_given.borrow(), "there are as many events as that in one batch");
         self.plan.borrow().callbacks
     }
@@ -459,6 +470,17 @@ fn again_the_order_that_has_failed() {
         usize::from(has_deed),
         "there is such a try"
     );
+}
+
+#[test]
+fn a_slot_is_used_again_in_the_turn_in_which_it_was_freed() {
+    let mut scene = Scene::new(None);
+    let slot = scene.token(2).map(Token::slot);
+    let batch = [Newcomer, Reset(2)];
+    scene.turn_with(&batch, &[0, 1]);
+    assert_eq!(scene.token(2), None);
+    assert_eq!(scene.token(NEWCOMER).map(Token::slot), slot);
+    scene.end(&batch);
 }
 
 #[test]

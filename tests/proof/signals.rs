@@ -17,8 +17,8 @@ use super::faults::scenarios::{self, Scenario};
 use super::fixture::{Replay, secs};
 use super::stage::{Said, Stage};
 
-/// Of so many runs, a debug build plays one.
-const STRIDE: usize = 97;
+/// Of so many runs with one signal, and of so many with two, a debug build plays one.
+const STRIDES: [usize; 2] = [19, 97];
 /// More turns than any story takes.
 const MOST_TURNS: usize = 2000;
 
@@ -172,11 +172,12 @@ const LONGEST_END: u64 = 400;
 
 fn is_one_of_many() -> impl FnMut(&str, u64, Option<u64>) -> bool {
     let is_complete = !cfg!(debug_assertions) || std::env::var_os("WINDLASS_ALL").is_some();
-    let stride = if is_complete { 1 } else { STRIDE };
-    let mut count = 0;
-    move |_, _, _| {
-        count += 1;
-        count % stride == 0
+    let strides = if is_complete { [1; 2] } else { STRIDES };
+    let mut counts = [0; 2];
+    move |_, _, second| {
+        let kind = usize::from(second.is_some());
+        counts[kind] += 1;
+        counts[kind] % strides[kind] == 0
     }
 }
 
