@@ -156,7 +156,7 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// As for [`build`](Self::build).
+    /// As for [`build`](Self::build). Whatever was opened until then is closed again.
     pub fn build_on(self, network: &mut dyn Network) -> Result<Reactor, Error> {
         let Self { config, layers, listeners } = self;
         config.check()?;
@@ -168,14 +168,19 @@ impl Server {
         let mut services = Vec::with_capacity(listeners.len());
         let common = layers.len();
         let mut layers = Layers::with_common(layers);
-        for (index, mut listener) in listeners.into_iter().enumerate() {
+        let opened = listeners.into_iter().enumerate().try_for_each(|(index, mut listener)| {
             let index = u8::try_from(index).expect("their number was checked");
             layers.push_chain(common, std::mem::take(&mut listener.layers));
             services.push(open(network, &config, max_connections, index, listener)?);
-        }
+            Ok(())
+        });
         let now = network.now();
+        let network = &mut Outside::Other(network);
         let mut reactor = Reactor::new(config, services, layers, max_connections, now);
-        reactor.start(&mut Outside::Other(network))?;
+        if let Err(error) = opened.and_then(|()| reactor.start(network)) {
+            reactor.abandon(network);
+            return Err(error);
+        }
         log::info!(
             "{max_connections} connections at most, {} bytes of memory at most",
             reactor.memory_bound()

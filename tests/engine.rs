@@ -7,6 +7,8 @@
 mod accept_errors;
 #[path = "engine/acceptor.rs"]
 mod acceptor;
+#[path = "engine/building.rs"]
+mod building;
 #[path = "engine/busy_poll.rs"]
 mod busy_poll;
 #[path = "engine/callbacks.rs"]

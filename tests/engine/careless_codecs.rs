@@ -47,6 +47,10 @@ impl Framing for Careless {
     fn message<'a>(frame: &'a &mut [u8]) -> &'a [u8] {
         frame
     }
+
+    fn of_bytes(bytes: &[u8]) -> &[u8] {
+        bytes
+    }
 }
 
 /// Frames of a thousand bytes, for which it asks, and one of what is left at the end, if only of
@@ -86,6 +90,10 @@ impl Codec for Thousands {
 impl Framing for Thousands {
     fn message<'a>(frame: &'a &mut [u8]) -> &'a [u8] {
         frame
+    }
+
+    fn of_bytes(bytes: &[u8]) -> &[u8] {
+        bytes
     }
 }
 

@@ -53,7 +53,7 @@ impl SimNetwork {
         let unread = link.inbound.unread_len();
         let is_at_end = unread == 0 && (link.is_broken || link.inbound.end_arrived());
         let is_empty = unread == 0 && !is_at_end;
-        if is_empty || self.is_forced_to_block(self.faults.blocked_read) {
+        if is_empty || self.is_blocked_now(self.faults.blocked_read) {
             // Whatever there is yet to be told comes with a new event.
             let edges = self.edges(token);
             (edges.read_waits, edges.hangup_told) = (true, false);
@@ -91,7 +91,7 @@ impl SimNetwork {
         }
         let wanted = parts.iter().map(|part| part.len()).sum::<usize>();
         let room = link.outbound.room();
-        if room == 0 || self.is_forced_to_block(self.faults.blocked_write) {
+        if room == 0 || self.is_blocked_now(self.faults.blocked_write) {
             self.edges(token).write_waits = true;
             self.check(token);
             return Ok(Progress::Blocked);
@@ -131,6 +131,7 @@ impl SimNetwork {
         let index = self.proven_link_of(token)?;
         if let Some(kind) = self.forced_error() {
             self.break_link(index, kind);
+            self.check_forced()?;
         }
         let link = &mut self.links[index];
         if link.is_broken {

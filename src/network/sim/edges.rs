@@ -216,7 +216,8 @@ impl SimNetwork {
 
     /// Moves events from the queue to `events`, up to its capacity.
     pub(super) fn deliver(&mut self, events: &mut Vec<Event>) {
-        while events.len() < events.capacity() {
+        let most = self.forced_len(events.capacity()).unwrap_or(events.capacity());
+        while events.len() < most {
             let Some(queued) = self.events.pop_front() else { return };
             let (event, is_owed) = match queued {
                 Queued::Owed(token) => (self.owed_event(token), true),

@@ -178,14 +178,14 @@ impl SimNetwork {
         if self.listener(token).map_err(AcceptError::Broken)?.is_broken {
             return Err(AcceptFailure::Broken.error());
         }
-        if self.is_full() {
+        if self.is_full() && self.forced_accept_failure().is_none() {
             return Err(AcceptFailure::Emfile.error());
         }
         let can_accept = self.listener(token).is_ok_and(|listener| listener.can_accept());
         if let Some(failure) = self.accept_failure(can_accept) {
             return Err(self.fail_accept_now(token, failure));
         }
-        let is_blocked = !can_accept || self.is_forced_to_block(self.faults.blocked_read);
+        let is_blocked = !can_accept || self.is_blocked_now(self.faults.blocked_read);
         self.edges(token).read_waits = is_blocked;
         if is_blocked {
             self.check(token);
@@ -253,10 +253,11 @@ impl SimNetwork {
         let Some(index) = self.hand else {
             return Err(io::Error::new(io::ErrorKind::NotFound, "nobody to adopt"));
         };
-        let is_forced = self.forced_error().is_some();
-        let fails =
-            is_forced || self.adopt_failures > 0 || self.random.chance(self.faults.failed_adopt);
-        if fails {
+        if let Err(error) = self.check_forced() {
+            self.close_hand();
+            return Err(error);
+        }
+        if self.adopt_failures > 0 || self.random.chance(self.faults.failed_adopt) {
             self.adopt_failures = self.adopt_failures.saturating_sub(1);
             self.close_hand();
             return Err(io::Error::new(
@@ -272,11 +273,13 @@ impl SimNetwork {
 
     pub(super) fn refuse_peer(&mut self, farewell: &[u8]) {
         let Some(index) = self.hand else { return };
+        let room = self.links[index].outbound.room().min(farewell.len());
+        let len = if self.is_forced_to_block() { 0 } else { self.forced_len(room).unwrap_or(room) };
         let link = &mut self.links[index];
         if !link.is_broken && !farewell.is_empty() {
-            let len = farewell.len().min(link.outbound.room());
             link.outbound.write(&farewell[..len]);
             link.inbound.skip(REFUSED_READ_LEN);
+            self.record_moved(len);
         }
         self.close_hand();
     }
