@@ -32,6 +32,8 @@ pub use fixed::Fixed;
 pub use length_prefixed::{Endian, LengthPrefixed};
 pub use lines::Lines;
 pub use raw::Raw;
+#[cfg(test)]
+pub(crate) use scan::looked_at_len;
 pub use varint::Varint;
 
 use crate::error::{FrameError, FrameFault};

@@ -241,8 +241,9 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
             return None;
         }
         lend(peer, turn, |session, bench| {
-            if session.connection.is_announced() {
+            if session.connection.is_announced() && !planted!(CloseIsNotTold) {
                 guard(session, |session| {
+                    planted!(CloseIsToldTwice, self.handler.on_close(session, &reason));
                     self.handler.on_close(session, &reason);
                     Ok(())
                 });
@@ -331,7 +332,7 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
 
     fn drain(&mut self, turn: &mut Turn<'_>, token: Token) {
         self.with_session(turn, token, |handler, session| {
-            if !session.connection.is_outbound() {
+            if !session.connection.is_outbound() && !planted!(DrainLeavesTheIdle) {
                 session.connection.drain();
             }
             if session.connection.is_open() && session.connection.is_announced() {

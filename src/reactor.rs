@@ -307,9 +307,11 @@ impl Reactor {
             false => self.poll(network, timeout),
             true => self.poll_busily(network, timeout),
         };
+        let poll = if planted!(FatalPollIsIgnored) { Ok(()) } else { poll };
         poll.map_err(|error| Error::with_source("cannot wait for events any more", error))?;
         self.read_clock(network);
         let waiting_len = self.tools.shared.ready.len();
+        planted!(DeadlinesBeforeInput, self.fire_timers(network));
         self.serve_events(network);
         self.serve_ready(network, waiting_len);
         if self.tools.shared.now >= self.expected {
@@ -353,6 +355,8 @@ impl Reactor {
         }
         // Not from the time of the last turn: a callback may have been slow.
         let wait = self.expected.since(self.tools.shared.stopwatch.read());
+        planted!(WaitIsRoundedDown, return Some(Duration::from_secs(wait.as_secs())));
+        planted!(WaitIsNotRecomputed, return timeout);
         Some(timeout.map_or(wait, |timeout| timeout.min(wait)))
     }
 

@@ -74,6 +74,7 @@ impl ReadBuffer {
     /// far, whatever the peer announced.
     pub(crate) fn space(&mut self) -> &mut [u8] {
         let len = self.missing().clamp(GROWTH_LEN, self.len().max(GROWTH_LEN));
+        planted!(AnnouncedIsAllocated, self.make_room(self.missing()));
         self.make_room(len);
         &mut self.room[self.end..self.end + len]
     }
@@ -106,6 +107,7 @@ impl ReadBuffer {
         if self.held_len() <= SPARE_LEN || self.len() + self.missing() > self.held_len() / 4 {
             return self;
         }
+        planted!(LargeBufferIsKept, return self);
         let mut fitted = spares.take();
         fitted.append(self.filled());
         fitted.set_need(self.need, self.begun);

@@ -80,6 +80,8 @@ pub(super) const fn looked_at(_count: usize) {}
 
 #[cfg(test)]
 pub(super) use tests::looked_at;
+#[cfg(test)]
+pub(crate) use tests::looked_at_len;
 
 #[cfg(test)]
 mod tests {
@@ -96,6 +98,11 @@ mod tests {
 
     pub(in crate::codec) fn looked_at(count: usize) {
         LOOKED_AT.with(|total| total.set(total.get() + count));
+    }
+
+    /// How many bytes codecs have looked at in this thread.
+    pub(crate) fn looked_at_len() -> usize {
+        LOOKED_AT.with(Cell::get)
     }
 
     /// Feeds `stream` to `codec` in pieces of `piece_len`, as the engine does, and says how many

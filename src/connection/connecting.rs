@@ -32,6 +32,7 @@ impl Connection {
                 true
             }
             Ok(Progress::Blocked) => {
+                planted!(ConnectIsTrusted, return true);
                 self.flags.remove(Flags::WRITABLE);
                 false
             }

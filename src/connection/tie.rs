@@ -74,7 +74,7 @@ impl Connection {
         if let Some(tie) = self.tie_mut() {
             tie.is_listed = has_more;
             tie.write_left = shared.config.write_budget;
-            if has_more {
+            if has_more && !planted!(PairForgottenAtBudget) {
                 shared.relay(Relay::Serve(token));
             }
         }
@@ -114,6 +114,7 @@ impl Connection {
     pub(super) fn settle_tie(&mut self, shared: &mut Shared) {
         if !self.is_open() {
             let Some(Tie { partner: survivor, is_cut, .. }) = self.untie() else { return };
+            planted!(PartnerIsNotTold, return);
             shared.relay(Relay::Follow { survivor, is_cut });
             return;
         }

@@ -50,6 +50,7 @@ pub(crate) fn guard<H: Handler>(
 pub(crate) fn panicked<H: Handler>(session: &mut Session<'_, H>) {
     session.shared.metrics.panics += 1;
     let mark = session.shared.mark;
+    planted!(PanicLeavesItOpen, return);
     session.shared.output.truncate(mark);
     session.connection.close(CloseReason::Panicked);
     log::error!("a callback panicked: connection {} of {} is closed", session.id(), session.peer());

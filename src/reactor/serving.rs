@@ -57,6 +57,7 @@ impl Reactor {
     fn on_own_event(&mut self, network: &mut Outside<'_>, token: Token) {
         if token == Token::SIGNALS {
             for _ in 0..network.take_signals() {
+                planted!(SignalUnheard, continue);
                 self.drain.on_signal();
             }
         } else if token == Token::WAKE
@@ -108,7 +109,7 @@ impl Reactor {
             match (&mut self.services[key.token.endpoint_index()], key.purpose) {
                 (Service::Stream(acceptor, _), Purpose::Retry) => {
                     acceptor.on_timer();
-                    self.may_accept = true;
+                    self.may_accept = !planted!(PauseWithoutEnd);
                 }
                 (Service::Stream(_, endpoint), purpose) if key.token.is_connection() => {
                     endpoint.on_timer(&mut turn, key.token, purpose);

@@ -7,6 +7,7 @@
 mod bugs;
 #[path = "../fixture/mod.rs"]
 mod fixture;
+mod small_worlds;
 mod swarm;
 
 pub(crate) use bugs::{Bug, is_planted};
