@@ -67,6 +67,11 @@ impl Acceptor {
         self.is_ready
     }
 
+    /// Whether it pauses after a failure.
+    pub(crate) const fn is_pausing(&self) -> bool {
+        self.backoff.is_pausing()
+    }
+
     /// Peers may be waiting.
     pub(crate) const fn on_event(&mut self) {
         self.is_ready = true;

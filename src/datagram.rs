@@ -73,6 +73,11 @@ impl DatagramEndpoint {
         self.is_listed_ready
     }
 
+    /// How many timers it has armed.
+    pub(crate) fn timers_len(&self) -> usize {
+        usize::from(self.backoff.is_pausing()) + self.timers.len()
+    }
+
     /// The first rule that is broken between two turns, if any is. `promised` is what the network
     /// will tell of by itself as soon as it is so.
     pub(crate) fn broken_rule(&self, promised: Readiness) -> Option<&'static str> {

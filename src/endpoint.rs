@@ -126,6 +126,9 @@ pub(crate) trait Endpoint {
 
     /// The most bytes that an unfinished frame can come to.
     fn max_frame_len(&self) -> usize;
+
+    /// How many timers of the handler as a whole are armed.
+    fn timers_len(&self) -> usize;
 }
 
 /// A listener's handler and codec, with its connections.
@@ -355,6 +358,10 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
 
     fn max_frame_len(&self) -> usize {
         self.codec.max_frame_len()
+    }
+
+    fn timers_len(&self) -> usize {
+        self.timers.len()
     }
 }
 

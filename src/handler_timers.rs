@@ -67,6 +67,10 @@ impl HandlerTimers {
         self.arm(shared, token, key, next.and_then(|next| due.after(next)), Some(period));
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -54,6 +54,11 @@ impl Connection {
             Some(Tie { partner, is_listed: false, is_cut: false, write_left });
     }
 
+    /// Its partner, if their pair is said to be on the list.
+    pub(crate) fn listed_partner(&self) -> Option<Token> {
+        self.tie_ref().filter(|tie| tie.is_listed).map(|tie| tie.partner)
+    }
+
     /// Its pair is looked at: says who the partner is, unless that was done meanwhile.
     pub(crate) fn begin_relay(&mut self) -> Option<Token> {
         let tie = self.tie_mut()?;

@@ -3,7 +3,7 @@
 use windlass::network::SimPeer;
 use windlass::{Config, ConnectionId, Handle};
 
-use crate::proof::fixture::{World, echo, secs, timeless};
+use crate::proof::fixture::{Scripted, World, echo, secs, timeless};
 use crate::proof::small_worlds::id;
 
 #[test]
@@ -53,8 +53,8 @@ pub(crate) fn what_is_beyond_the_budget_is_done_in_the_next_turns() {
 
 #[test]
 pub(crate) fn a_loop_that_has_ended_takes_nothing() {
-    let (mut world, _, id, handle) = with_a_handle(timeless());
+    let (mut world, _, _, handle) = with_a_handle(timeless());
     world.reactor.stop();
     world.run_to_the_end(secs(1));
-    handle.try_close(id).expect_err("nobody will do it");
+    handle.try_run::<Scripted, _>(|_, _| Ok(())).expect_err("nobody will do it");
 }

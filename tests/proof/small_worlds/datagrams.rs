@@ -9,7 +9,7 @@ use windlass::{Config, DatagramHandler, DatagramSession, Error};
 use crate::proof::fixture::{World, address, secs, timeless};
 
 /// Sends datagrams back, and answers some words with more.
-struct Echo;
+pub(super) struct Echo;
 
 impl DatagramHandler for Echo {
     fn on_datagram(

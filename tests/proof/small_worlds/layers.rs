@@ -8,6 +8,7 @@ use windlass::network::{PeerState, SimNetwork, SimPeer};
 use windlass::{Config, Server};
 
 use crate::proof::fixture::{Journal, Scripted, World, echo, secs, timeless};
+use crate::proof::small_worlds::datagrams::Echo;
 
 const V4: &str = "192.0.2.1:7000";
 /// Where a peer of IPv4 is seen as one of IPv6.
@@ -46,11 +47,17 @@ pub(crate) fn an_address_has_no_more_connections_than_it_may_have() {
 
 #[test]
 pub(crate) fn an_address_is_the_same_in_the_guise_of_another_family() {
-    let mut world = behind(|server| server.middleware(PerAddressLimit::new(1)));
-    let first = knock(&mut world, 4000, V4);
-    let second = knock(&mut world, 4001, ANY);
-    assert_eq!(world.network.state(first), PeerState::Open);
-    assert_eq!(world.network.state(second), PeerState::Finished);
+    let mut world = behind(|server| {
+        let server = server.middleware(RateLimit::frames(1, secs(1)));
+        server.udp(V4, Echo).udp(ANY, Echo)
+    });
+    let from = SocketAddr::from(([198, 51, 100, 1], 4000));
+    for to in [V4, ANY] {
+        world.network.send_datagram(from, to.parse().expect("an address"), b"once");
+    }
+    world.settle();
+    let metrics = world.reactor.metrics();
+    assert_eq!((metrics.datagrams_received, metrics.datagrams_rejected), (2, 1));
 }
 
 #[test]

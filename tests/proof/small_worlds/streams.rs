@@ -85,7 +85,11 @@ pub(crate) fn a_length_is_believed_when_its_bytes_have_come() {
 pub(crate) fn what_is_left_of_a_long_frame_takes_little() {
     let mut world = World::with_codec(timeless(), LengthPrefixed::default(), echo);
     let long = frame(&pattern(300 * KIB));
-    let peer = world.connect_with(&[&long[..], &frame(&[7; 100])[..10]].concat());
+    let (most, last) = long.split_at(long.len() - 100);
+    let peer = world.connect_with(most);
+    world.run_until("the arrival of most", secs(10), |world| world.network.unsent_len(peer) == 0);
+    world.settle();
+    world.network.send_from(peer, &[last, &frame(&[7; 100])[..10]].concat());
     world.run_until("the answer", secs(10), |world| {
         world.network.received(peer).len() == long.len()
     });
