@@ -317,6 +317,7 @@ impl DatagramEndpoint {
                 // Of a datagram sent before this one: that is tried once more.
                 Err(error)
                     if error.kind() == io::ErrorKind::ConnectionRefused
+                        && !planted!(RefusalCostsAnother)
                         && refused_at.replace(self.outgoing.len()) != Some(self.outgoing.len()) => {
                 }
                 Err(error) => {

@@ -124,6 +124,7 @@ impl Reactor {
             return true;
         }
         let adopted = network.adopt(token);
+        let adopted = if planted!(AdoptionUnchecked) { Ok(()) } else { adopted };
         let mut turn = self.tools.turn(network);
         match adopted {
             Ok(()) => {

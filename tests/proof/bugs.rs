@@ -57,6 +57,8 @@ bugs! {
     CountDrifts: World(pairs::connections_to_others_are_made_and_counted),
     /// A12: whoever is refused keeps his socket.
     RefusedPeerIsKept: Swarm(300),
+    /// A12: a peer that could not be adopted is opened.
+    AdoptionUnchecked: Swarm(300),
     /// B1: after a short read nothing more is read, though the end was announced.
     HangupUnheard: Swarm(50),
     /// B1: a read that fills the buffer is taken for the last.
@@ -65,8 +67,12 @@ bugs! {
     WorkLeftIsForgotten: Swarm(50),
     /// B2: a fast sender is read from without end.
     ReadBudgetOff: World(streams::no_more_is_read_in_a_turn_than_may_be),
+    /// B2: who used up a budget is served again in the same turn.
+    TurnWithoutEnd: World(streams::no_more_is_read_in_a_turn_than_may_be),
     /// B3: a length is believed before its bytes have come.
     AnnouncedIsAllocated: World(streams::a_length_is_believed_when_its_bytes_have_come),
+    /// B3: a frame may have any length that can be announced.
+    LengthUnchecked: World(streams::a_length_beyond_the_limit_is_refused),
     /// B5: a line is searched from its start with each byte.
     ScanFromTheStart: World(streams::a_line_that_dribbles_is_looked_at_twice_at_most),
     /// B6: a line that has not ended may have any length.
@@ -93,6 +99,8 @@ bugs! {
     LowWatermarkUnseen: Swarm(50),
     /// C1: output grows without a limit.
     WriteLimitOff: World(streams::an_output_beyond_the_limit_closes),
+    /// C2: a broadcast waits for those that are slow.
+    SlowIsNotSkipped: World(streams::whoever_is_slow_is_left_out_of_a_broadcast),
     /// C3: a full socket is written to without end.
     FullSocketSpins: Swarm(50),
     /// C3: what could be written after a close is not.
@@ -145,6 +153,8 @@ bugs! {
     EarlierDeadlineUnseen: Swarm(50),
     /// E8: the loop sleeps for as long as it may.
     WaitIsNotRecomputed: World(times::whoever_is_idle_is_closed_on_time),
+    /// E10: the time of a turn is that of the last.
+    NowIsStale: World(times::whoever_is_idle_is_closed_on_time),
     /// E11: after a jump of the clock deadlines come before input.
     DeadlinesBeforeInput: World(times::what_has_come_is_served_before_a_deadline),
     /// F1: a second message wakes nobody.
@@ -153,6 +163,8 @@ bugs! {
     RestOfTheQueueSleeps: World(commands::what_is_beyond_the_budget_is_done_in_the_next_turns),
     /// F2: a loop that has ended is told more.
     DeadLoopTakesCommands: World(commands::a_loop_that_has_ended_takes_nothing),
+    /// F3: a flood of commands is done without end.
+    CommandBudgetOff: World(commands::no_more_commands_are_done_in_a_turn_than_may_be),
     /// G1: a signal is taken and not heeded.
     SignalUnheard: Swarm(50),
     /// G3: a second signal does no more than the first.
@@ -173,6 +185,8 @@ bugs! {
     TruncatedIsDelivered: World(datagrams::a_datagram_that_was_cut_is_not_taken_for_a_whole_one),
     /// H2: a datagram that cannot be sent takes the others along.
     SendErrorLosesAll: World(datagrams::what_can_never_be_sent_takes_nothing_along),
+    /// H3: a refusal of one datagram costs the next.
+    RefusalCostsAnother: World(datagrams::a_refusal_costs_nobody_else),
     /// H4: an error that does not end is met without a pause.
     ReceiveErrorSpins: World(datagrams::an_error_that_does_not_end_is_met_with_pauses),
     /// H5: a datagram without payload is lost.
@@ -201,6 +215,8 @@ bugs! {
     PartnerIsNotTold: World(pairs::the_partner_of_one_that_is_reset_is_reset),
     /// J1: a connection stays counted for its address.
     AddressCountLeaks: World(layers::an_address_has_no_more_connections_than_it_may_have),
+    /// J2: with enough addresses, one of them is forgotten.
+    FullTableEvicts: World(layers::whoever_comes_with_many_addresses_wins_nothing),
     /// J3: what was not used of a rate adds up without an end.
     RateAddsUp: World(layers::what_was_not_used_of_a_rate_does_not_add_up),
     /// J4: who is refused at the door is let in.
@@ -245,15 +261,14 @@ impl Drop for Planted {
 }
 
 impl Detector {
-    /// How many runs it takes to find this bug, if it is found.
-    fn find(self, bug: Bug) -> Option<u64> {
+    /// How many runs it takes to find this bug, and what the last of them says, if it is found.
+    fn find(self, bug: Bug) -> Option<(u64, String)> {
         let _planted = Planted::new(bug);
-        let fails = |run: &dyn Fn()| quietly(|| catch_unwind(AssertUnwindSafe(run)).is_err());
         match self {
             Self::Swarm(budget) => {
-                (0..budget).find(|seed| fails(&|| _ = swarm::run(*seed))).map(|seed| seed + 1)
+                (0..budget).find_map(|seed| Some((seed + 1, complaint(|| _ = swarm::run(seed))?)))
             }
-            Self::World(run) => fails(&run).then_some(1),
+            Self::World(run) => Some((1, complaint(run)?)),
         }
     }
 
@@ -265,6 +280,14 @@ impl Detector {
     }
 }
 
+/// What a run says that fails.
+fn complaint(run: impl FnOnce()) -> Option<String> {
+    let panic = quietly(|| catch_unwind(AssertUnwindSafe(run))).err()?;
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    Some(text.unwrap_or_else(|| "a panic without words".to_owned()))
+}
+
 /// Plants every other bug, from the one of this number on, and expects each to be found.
 #[expect(clippy::print_stdout, reason = "a table, for whoever wants to see it")]
 fn find_every_other(first: usize) {
@@ -273,7 +296,10 @@ fn find_every_other(first: usize) {
     let mut missed = Vec::new();
     for (bug, detector) in BUGS.iter().step_by(step).skip(first).step_by(2) {
         match detector.find(*bug) {
-            Some(runs) => println!("{bug:?}: found by run {runs} of the {}", detector.name()),
+            Some((runs, complaint)) => {
+                let line = complaint.replace('\n', " ");
+                println!("{bug:?}: found by run {runs} of the {}: {line}", detector.name());
+            }
             None => missed.push(*bug),
         }
     }

@@ -52,6 +52,21 @@ pub(crate) fn what_is_beyond_the_budget_is_done_in_the_next_turns() {
 }
 
 #[test]
+pub(crate) fn no_more_commands_are_done_in_a_turn_than_may_be() {
+    let (mut world, _, id, handle) = with_a_handle(Config { command_budget: 3, ..timeless() });
+    for _ in 0..20 {
+        handle.try_send(id, "hello\n").expect("there is room");
+    }
+    for _ in 0..10 {
+        let before = world.reactor.metrics().commands;
+        world.turn_at_once();
+        let done = world.reactor.metrics().commands - before;
+        assert!(done <= 3, "{done} in a turn");
+    }
+    assert_eq!(world.reactor.metrics().commands, 20);
+}
+
+#[test]
 pub(crate) fn a_loop_that_has_ended_takes_nothing() {
     let (mut world, _, _, handle) = with_a_handle(timeless());
     world.reactor.stop();

@@ -113,6 +113,18 @@ pub(crate) fn what_can_never_be_sent_takes_nothing_along() {
 }
 
 #[test]
+pub(crate) fn a_refusal_costs_nobody_else() {
+    let mut world = world(timeless());
+    let gone = SocketAddr::from(([198, 51, 100, 2], 4000));
+    world.network.refuse_datagrams(gone);
+    world.network.send_datagram(gone, address(0), b"hello");
+    send(&mut world, b"one");
+    send(&mut world, b"two");
+    world.settle();
+    assert_eq!(answers(&mut world), ["one", "two"]);
+}
+
+#[test]
 pub(crate) fn datagrams_arrive_as_they_were_sent_one_by_one() {
     let mut world = world(timeless());
     send(&mut world, b"many");

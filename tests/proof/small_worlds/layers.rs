@@ -46,6 +46,21 @@ pub(crate) fn an_address_has_no_more_connections_than_it_may_have() {
 }
 
 #[test]
+pub(crate) fn whoever_comes_with_many_addresses_wins_nothing() {
+    let limit = PerAddressLimit::new(1).addresses(8).hash_seed(1);
+    let mut world = behind(|server| server.middleware(limit));
+    let first = knock(&mut world, 4000, V4);
+    for host in 1..=20 {
+        let from = SocketAddr::from(([203, 0, 113, host], 4000));
+        world.network.connect_from(from, V4.parse().expect("an address"));
+        world.settle();
+    }
+    let second = knock(&mut world, 4001, V4);
+    assert_eq!(world.network.state(first), PeerState::Open);
+    assert_eq!(world.network.state(second), PeerState::Finished);
+}
+
+#[test]
 pub(crate) fn an_address_is_the_same_in_the_guise_of_another_family() {
     let mut world = behind(|server| {
         let server = server.middleware(RateLimit::frames(1, secs(1)));

@@ -1,7 +1,7 @@
 //! What becomes of one peer or a few.
 
 use windlass::network::{AcceptFailure, PeerState};
-use windlass::{Config, LengthPrefixed, Lines};
+use windlass::{Broadcast, Config, LengthPrefixed, Lines, Slow};
 
 use crate::proof::fixture::{
     Call, KIB, MIB, Scripted, World, echo, frame, ignore, millis, panic_quietly, pattern, secs,
@@ -115,6 +115,14 @@ pub(crate) fn a_line_that_dribbles_is_looked_at_twice_at_most() {
 pub(crate) fn a_line_without_end_is_refused() {
     let mut world = World::with_codec(timeless(), Lines::default().max_len(100), echo);
     let peer = world.connect_with(&[b'a'; 1000]);
+    world.run_for(secs(5));
+    assert_eq!(world.reason(peer), Some("malformed frame"));
+}
+
+#[test]
+pub(crate) fn a_length_beyond_the_limit_is_refused() {
+    let mut world = World::with_codec(timeless(), LengthPrefixed::default(), echo);
+    let peer = world.connect_with(&[0xFF; 10]);
     world.run_for(secs(5));
     assert_eq!(world.reason(peer), Some("malformed frame"));
 }
@@ -253,4 +261,20 @@ pub(crate) fn an_error_of_a_write_ends_a_connection_that_is_not_read() {
     world.network.fail_write(peer, std::io::ErrorKind::HostUnreachable);
     world.run_for(secs(1));
     assert_eq!(world.reason(peer), Some("reset"));
+}
+
+#[test]
+pub(crate) fn whoever_is_slow_is_left_out_of_a_broadcast() {
+    let limits = Config { low_watermark: 10, high_watermark: 100, ..timeless() };
+    let mut world = World::new(limits, echo);
+    let [slow, prompt] = [world.join(), world.join()];
+    world.network.stall(slow);
+    for _ in 0..200 {
+        let all = Broadcast::to_all_of::<Scripted>(vec![b'x'; KIB]).slow(Slow::Skip);
+        world.reactor.commands().broadcast(all).expect("there is room");
+        world.settle();
+    }
+    assert_eq!(world.network.received(prompt).len(), 200 * KIB);
+    assert!(world.reactor.metrics().broadcast_skipped > 100);
+    assert!(world.reactor.held_len() <= 4 * KIB, "held {}", world.reactor.held_len());
 }

@@ -14,8 +14,9 @@ pub(crate) fn whoever_is_idle_is_closed_on_time() {
     let config = Config { idle_timeout: Some(millis(1500)), ..timeless() };
     let mut world = World::new(config, echo);
     let peer = world.join();
+    world.send_at(peer, secs(1), b"hello\n");
     let end = world.end_of(peer);
-    assert_on_time(end, millis(1500));
+    assert_on_time(end, millis(2500));
     world.settle();
     world.network.finish(peer);
     world.run_until_empty();
