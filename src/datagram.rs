@@ -90,7 +90,10 @@ impl DatagramEndpoint {
             false => promised.contains(Readiness::WRITABLE),
         };
         [
-            ("I6: a datagram that has come is on the list, or comes with an event", will_receive),
+            (
+                "I6: a datagram that has come is on the list, or comes with an event",
+                will_receive || self.is_draining,
+            ),
             ("I3: datagrams that wait are sent at an event", self.outgoing.is_empty() || will_send),
         ]
         .into_iter()

@@ -5,7 +5,6 @@
 //! `WINDLASS_ALL=1` has a debug build look for all of them, and not for every third.
 
 use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::fixture::{number, quietly};
 use super::small_worlds::{commands, datagrams, drains, layers, pairs, streams, times};
@@ -265,10 +264,9 @@ impl Detector {
     fn find(self, bug: Bug) -> Option<(u64, String)> {
         let _planted = Planted::new(bug);
         match self {
-            Self::Swarm(budget) => {
-                (0..budget).find_map(|seed| Some((seed + 1, complaint(|| _ = swarm::run(seed))?)))
-            }
-            Self::World(run) => Some((1, complaint(run)?)),
+            Self::Swarm(budget) => (0..budget)
+                .find_map(|seed| Some((seed + 1, quietly(|| _ = swarm::run(seed)).err()?))),
+            Self::World(run) => Some((1, quietly(run).err()?)),
         }
     }
 
@@ -278,14 +276,6 @@ impl Detector {
             Self::World(_) => "world",
         }
     }
-}
-
-/// What a run says that fails.
-fn complaint(run: impl FnOnce()) -> Option<String> {
-    let panic = quietly(|| catch_unwind(AssertUnwindSafe(run))).err()?;
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-    Some(text.unwrap_or_else(|| "a panic without words".to_owned()))
 }
 
 /// Plants every other bug, from the one of this number on, and expects each to be found.

@@ -7,6 +7,7 @@
 mod bugs;
 #[path = "../fixture/mod.rs"]
 mod fixture;
+mod shrink;
 mod small_worlds;
 mod swarm;
 
