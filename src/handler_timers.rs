@@ -25,6 +25,7 @@ impl HandlerTimers {
     /// due in the pass in which it was set, so that one that sets itself lets others run. A time
     /// beyond the clock is never.
     pub(crate) fn set(&mut self, shared: &mut Shared, token: Token, key: u32, wait: Duration) {
+        planted!(ReplacedTimerStays, self.0.remove(&key));
         self.cancel(shared, key);
         self.arm(shared, token, key, shared.now.after(in_future(wait)), None);
     }

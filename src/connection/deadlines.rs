@@ -20,6 +20,7 @@ impl Connection {
             return in_time(self.last_active, linger, Expiry::Linger);
         }
         if self.phase == Phase::Connecting {
+            planted!(ConnectForEver, return None);
             return in_time(self.opened, Some(config.connect_timeout), Expiry::Connect);
         }
         let queue = self.queue().filter(|_| !planted!(StalledReaderStays));

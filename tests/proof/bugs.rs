@@ -132,12 +132,16 @@ bugs! {
     AbortWithoutReason: World(streams::an_abort_says_that_it_was_one),
     /// D5: what happens while a connection ends becomes the reason why it did.
     LastReasonStays: World(streams::the_first_reason_stays),
+    /// D6: a peer in the middle of a frame passes for one that is idle.
+    HalfAFrameIsIdle: World(streams::nobody_is_evicted_in_the_middle_of_a_frame),
     /// D8: the handler is not told of a close.
     CloseIsNotTold: Swarm(50),
     /// D8: the handler is told of a close twice.
     CloseIsToldTwice: Swarm(50),
     /// D9: a connection whose callback panicked goes on.
     PanicLeavesItOpen: World(streams::a_callback_that_panics_ends_its_connection),
+    /// D9: what a callback sent before it panicked is sent.
+    HalfAnAnswerLeaves: World(streams::a_callback_that_panics_ends_its_connection),
     /// E2: a deadline has passed only a moment after it was reached.
     DueIsNotDueYet: Swarm(50),
     /// E2: the time until a deadline is rounded down.
@@ -146,6 +150,10 @@ bugs! {
     DeadlineWraps: World(times::a_deadline_beyond_the_clock_never_passes),
     /// E4: a timer set for now comes due in the same pass.
     TimerStarvesTheRest: World(times::a_timer_set_for_now_lets_others_run),
+    /// E5: deadlines that fall together are all met in one turn.
+    TimerBudgetOff: World(times::deadlines_that_fall_together_are_met_in_portions),
+    /// E6: a timer that is set anew leaves the old one behind.
+    ReplacedTimerStays: World(times::a_timer_set_anew_is_one_timer),
     /// E7: the timer of a connection stays when it goes.
     TimerOutlivesItsOwner: Swarm(50),
     /// E8: a deadline that is set before the last is seen after it.
@@ -212,6 +220,8 @@ bugs! {
     PairForgottenAtBudget: World(pairs::all_of_it_is_passed_on_however_little_at_a_time),
     /// I10: the partner of a tied connection that ends stays.
     PartnerIsNotTold: World(pairs::the_partner_of_one_that_is_reset_is_reset),
+    /// I12: an attempt to connect has no deadline.
+    ConnectForEver: World(pairs::an_attempt_to_connect_has_an_end),
     /// J1: a connection stays counted for its address.
     AddressCountLeaks: World(layers::an_address_has_no_more_connections_than_it_may_have),
     /// J2: with enough addresses, one of them is forgotten.

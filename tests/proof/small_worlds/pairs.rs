@@ -52,6 +52,17 @@ pub(crate) fn the_partner_of_one_that_is_reset_is_reset() {
 }
 
 #[test]
+pub(crate) fn an_attempt_to_connect_has_an_end() {
+    let config = Config { max_outbound: 1, connect_timeout: secs(3), ..timeless() };
+    let mut world = World::with_codec(config, Raw, ignore);
+    let to = SocketAddr::from(UPSTREAM);
+    world.network.ignore_connects(to);
+    world.reactor.commands().connect::<Scripted<Raw>>(to, ()).expect("there is room");
+    world.run_for(secs(4));
+    assert_eq!(world.reactor.metrics().connects_failed, 1);
+}
+
+#[test]
 pub(crate) fn connections_to_others_are_made_and_counted() {
     let config = Config { max_outbound: 2, ..timeless() };
     let mut world = World::with_codec(config, Raw, ignore);

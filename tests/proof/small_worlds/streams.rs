@@ -1,11 +1,11 @@
 //! What becomes of one peer or a few.
 
 use windlass::network::{AcceptFailure, PeerState};
-use windlass::{Broadcast, Config, LengthPrefixed, Lines, Slow};
+use windlass::{AtLimit, Broadcast, Config, LengthPrefixed, Lines, Slow};
 
 use crate::proof::fixture::{
-    Call, KIB, MIB, Scripted, World, echo, frame, ignore, millis, panic_quietly, pattern, secs,
-    timeless,
+    Call, KIB, MIB, Scripted, World, at_most, echo, frame, ignore, millis, panic_quietly, pattern,
+    secs, timeless,
 };
 use crate::proof::small_worlds::id;
 
@@ -230,6 +230,18 @@ pub(crate) fn a_callback_that_panics_ends_its_connection() {
     world.run_for(secs(2));
     assert_eq!(world.reason(peer), Some("handler panicked"));
     assert_eq!(world.received(peer), "one\n");
+}
+
+#[test]
+pub(crate) fn nobody_is_evicted_in_the_middle_of_a_frame() {
+    let mut world = World::new(Config { at_limit: AtLimit::EvictIdle, ..at_most(1) }, echo);
+    let peer = world.connect_with(b"hel");
+    world.settle();
+    world.connect();
+    world.settle();
+    world.network.send_from(peer, b"lo\n");
+    world.settle();
+    assert_eq!(world.received(peer), "hello\n");
 }
 
 #[test]

@@ -54,6 +54,34 @@ pub(crate) fn a_timer_set_for_now_lets_others_run() {
 }
 
 #[test]
+pub(crate) fn a_timer_set_anew_is_one_timer() {
+    let mut world = World::new(timeless(), |session, call| match call {
+        Call::Frame(_) => {
+            session.set_timer(0, secs(1));
+            Ok(())
+        }
+        Call::Timer(_) => session.send("now"),
+        call => ignore(session, call),
+    });
+    let peer = world.connect_with(b"1\n2\n3\n");
+    world.run_for(secs(2));
+    assert_eq!(world.received(peer), "now\n");
+}
+
+#[test]
+pub(crate) fn deadlines_that_fall_together_are_met_in_portions() {
+    let config = Config { idle_timeout: Some(secs(1)), timer_budget: 3, ..timeless() };
+    let mut world = World::new(config, echo);
+    let peers = world.join_many(20);
+    world.run_for(millis(1100));
+    for peer in peers {
+        world.network.finish(peer);
+    }
+    world.run_until_empty();
+    assert_eq!(world.reasons(), ["idle timeout"; 20]);
+}
+
+#[test]
 pub(crate) fn what_has_come_is_served_before_a_deadline() {
     let config = Config { idle_timeout: Some(secs(1)), ..timeless() };
     let mut world = World::new(config, echo);
