@@ -252,7 +252,7 @@ impl SimNetwork {
         self.call_cost = cost;
     }
 
-    /// How far it moves at each.
+    /// How far the clock moves at each call of the loop.
     pub const fn call_cost(&self) -> Duration {
         self.call_cost
     }

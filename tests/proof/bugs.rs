@@ -37,19 +37,19 @@ macro_rules! bugs {
 
 bugs! {
     /// A1: an accept that fails for want of something is the last, until somebody comes.
-    ExhaustionIsFinal: Swarm(50),
+    ExhaustionIsFinal: Swarm(300),
     /// A1: what failed is tried again at full speed.
     FailureWithoutPause: World(streams::a_listener_that_fails_pauses),
     /// A1: when the pause after a failure is over, nobody is accepted.
-    PauseWithoutEnd: Swarm(50),
+    PauseWithoutEnd: Swarm(300),
     /// A2: a peer that left before it was accepted ends the loop.
     GoneIsFatal: Swarm(300),
     /// A4: whoever floods the listener is accepted without a budget.
-    AcceptBudgetOff: Swarm(50),
+    AcceptBudgetOff: Swarm(300),
     /// A5: only one of those that wait is accepted for an event.
-    OnePeerPerEvent: Swarm(50),
+    OnePeerPerEvent: Swarm(300),
     /// A5: who waits when the budget is used up waits for the next to come.
-    ListenerForgottenAtBudget: Swarm(50),
+    ListenerForgottenAtBudget: Swarm(300),
     /// A7: the listener is closed on those that wait in its queue.
     DrainResetsTheQueue: World(drains::whoever_waits_when_the_drain_begins_is_served),
     /// A8: what leaves is not taken off the count.
@@ -57,13 +57,13 @@ bugs! {
     /// A12: whoever is refused keeps his socket.
     RefusedPeerIsKept: Swarm(300),
     /// A12: a peer that could not be adopted is opened.
-    AdoptionUnchecked: Swarm(300),
+    AdoptionUnchecked: Swarm(1000),
     /// B1: after a short read nothing more is read, though the end was announced.
-    HangupUnheard: Swarm(50),
+    HangupUnheard: Swarm(300),
     /// B1: a read that fills the buffer is taken for the last.
-    OneReadPerEvent: Swarm(50),
+    OneReadPerEvent: Swarm(300),
     /// B1: who used up a budget is not served until there is an event.
-    WorkLeftIsForgotten: Swarm(50),
+    WorkLeftIsForgotten: Swarm(300),
     /// B2: a fast sender is read from without end.
     ReadBudgetOff: World(streams::no_more_is_read_in_a_turn_than_may_be),
     /// B2: who used up a budget is served again in the same turn.
@@ -81,39 +81,39 @@ bugs! {
     /// B9: the time for a frame begins anew with each byte.
     EachByteBuysTime: World(times::bytes_that_dribble_buy_no_time),
     /// B11: the end of the stream closes before the answers have left.
-    EndClosesAtOnce: Swarm(50),
+    EndClosesAtOnce: Swarm(300),
     /// B12: after the end of the stream there is always something to do.
     EndSpins: Swarm(300),
     /// B13: a reset passes for the end of the stream.
-    ResetIsTheEnd: Swarm(100),
+    ResetIsTheEnd: Swarm(300),
     /// B15: frames that came after the close are run.
     FramesAfterClose: World(streams::no_frame_is_run_after_a_close),
     /// B16: a frame that came in pieces waits for a byte of the next.
-    OneByteTooManyAwaited: Swarm(50),
+    OneByteTooManyAwaited: Swarm(300),
     /// B21: a batch of frames is run in one go.
     FrameBudgetOff: World(streams::no_more_frames_are_run_in_a_turn_than_may_be),
     /// C1: a peer that does not read is served on.
-    HighWatermarkOff: Swarm(50),
+    HighWatermarkOff: Swarm(300),
     /// C1: a peer that was held back once is so for ever.
-    LowWatermarkUnseen: Swarm(50),
+    LowWatermarkUnseen: Swarm(300),
     /// C1: output grows without a limit.
     WriteLimitOff: World(streams::an_output_beyond_the_limit_closes),
     /// C2: a broadcast waits for those that are slow.
     SlowIsNotSkipped: World(streams::whoever_is_slow_is_left_out_of_a_broadcast),
     /// C3: a full socket is written to without end.
-    FullSocketSpins: Swarm(50),
+    FullSocketSpins: Swarm(300),
     /// C3: what could be written after a close is not.
-    FlushIsForgotten: Swarm(50),
+    FlushIsForgotten: Swarm(300),
     /// C4: what a short write left is dropped.
-    ShortWriteIsTheWhole: Swarm(50),
+    ShortWriteIsTheWhole: Swarm(1000),
     /// C4: what a short write took is sent once more.
-    ShortWriteIsSentAgain: Swarm(50),
+    ShortWriteIsSentAgain: Swarm(300),
     /// C4: a write within a piece goes on at the wrong place.
-    ResumesAByteBack: Swarm(50),
+    ResumesAByteBack: Swarm(300),
     /// C5: output that was not flushed leaves with another connection.
-    OutputForTheNext: Swarm(50),
+    OutputForTheNext: Swarm(300),
     /// C6: a close does not wait until what was sent has left.
-    CloseDropsOutput: Swarm(50),
+    CloseDropsOutput: Swarm(300),
     /// C6: whoever is owed something when he is cut sees the end and no reset.
     CutLooksLikeTheEnd: World(streams::whoever_is_owed_something_is_reset),
     /// C7: a close with input unread resets what is on its way.
@@ -121,13 +121,13 @@ bugs! {
     /// C10: a fast reader is written to without end.
     WriteBudgetOff: World(streams::no_more_is_written_in_a_turn_than_may_be),
     /// C13: an error of a write is taken for a full socket.
-    WriteErrorIgnored: Swarm(50),
+    WriteErrorIgnored: Swarm(300),
     /// C14: who takes nothing may stay for ever.
     StalledReaderStays: World(times::whoever_takes_nothing_is_cut_on_time),
     /// D1: what was for one connection reaches the next in its slot.
     StrangerInTheSlot: World(commands::what_was_for_one_never_reaches_the_next_in_its_slot),
     /// D2: a slot's next tenant has the name of the last.
-    NameIsGivenTwice: Swarm(50),
+    NameIsGivenTwice: Swarm(300),
     /// D5: an abort forgets why.
     AbortWithoutReason: World(streams::an_abort_says_that_it_was_one),
     /// D5: what happens while a connection ends becomes the reason why it did.
@@ -135,17 +135,17 @@ bugs! {
     /// D6: a peer in the middle of a frame passes for one that is idle.
     HalfAFrameIsIdle: World(streams::nobody_is_evicted_in_the_middle_of_a_frame),
     /// D8: the handler is not told of a close.
-    CloseIsNotTold: Swarm(50),
+    CloseIsNotTold: Swarm(300),
     /// D8: the handler is told of a close twice.
-    CloseIsToldTwice: Swarm(50),
+    CloseIsToldTwice: Swarm(300),
     /// D9: a connection whose callback panicked goes on.
     PanicLeavesItOpen: World(streams::a_callback_that_panics_ends_its_connection),
     /// D9: what a callback sent before it panicked is sent.
     HalfAnAnswerLeaves: World(streams::a_callback_that_panics_ends_its_connection),
     /// E2: a deadline has passed only a moment after it was reached.
-    DueIsNotDueYet: Swarm(50),
+    DueIsNotDueYet: Swarm(300),
     /// E2: the time until a deadline is rounded down.
-    WaitIsRoundedDown: Swarm(50),
+    WaitIsRoundedDown: Swarm(300),
     /// E3: a deadline beyond the end of the clock has passed.
     DeadlineWraps: World(times::a_deadline_beyond_the_clock_never_passes),
     /// E4: a timer set for now comes due in the same pass.
@@ -155,9 +155,9 @@ bugs! {
     /// E6: a timer that is set anew leaves the old one behind.
     ReplacedTimerStays: World(times::a_timer_set_anew_is_one_timer),
     /// E7: the timer of a connection stays when it goes.
-    TimerOutlivesItsOwner: Swarm(50),
+    TimerOutlivesItsOwner: Swarm(300),
     /// E8: a deadline that is set before the last is seen after it.
-    EarlierDeadlineUnseen: Swarm(50),
+    EarlierDeadlineUnseen: Swarm(300),
     /// E8: the loop sleeps for as long as it may.
     WaitIsNotRecomputed: World(times::whoever_is_idle_is_closed_on_time),
     /// E10: the time of a turn is that of the last.
@@ -173,7 +173,7 @@ bugs! {
     /// F3: a flood of commands is done without end.
     CommandBudgetOff: World(commands::no_more_commands_are_done_in_a_turn_than_may_be),
     /// G1: a signal is taken and not heeded.
-    SignalUnheard: Swarm(50),
+    SignalUnheard: Swarm(300),
     /// G3: a second signal does no more than the first.
     SecondSignalIsTheFirst: World(drains::a_second_signal_ends_at_once),
     /// G4: a drain has no deadline.
@@ -183,7 +183,7 @@ bugs! {
     /// G5: a drain closes who is owed an answer.
     DrainCutsTheBusy: World(drains::a_drain_waits_for_an_answer_that_is_owed),
     /// G6: the loop ends though connections are open.
-    LeavesTooEarly: Swarm(50),
+    LeavesTooEarly: Swarm(300),
     /// G11: a poll that fails for good is tried again.
     FatalPollIsIgnored: World(drains::a_poll_that_fails_ends_the_loop),
     /// G12: who is accepted when the drain begins is not told of it.
@@ -233,7 +233,7 @@ bugs! {
     /// J13: layers are told of the opening and not of the close.
     LayersNotToldOfTheClose: World(layers::an_address_has_no_more_connections_than_it_may_have),
     /// K2: buffers are not counted.
-    MemoryUncounted: Swarm(50),
+    MemoryUncounted: Swarm(300),
     /// K2: all buffers together may take any memory.
     MemoryBudgetOff: World(streams::all_buffers_together_are_bounded),
 }
