@@ -141,7 +141,7 @@ impl<K: Copy> Timers<K> {
     /// Removes the earliest timer if its deadline is not after `now`, and says what it was for.
     pub(crate) fn pop_due(&mut self, now: Instant) -> Option<K> {
         let Entry { deadline, id, .. } = *self.heap.first()?;
-        if deadline > now {
+        if deadline > now || (planted!(DueIsNotDueYet) && deadline == now) {
             return None;
         }
         self.remove(0);
