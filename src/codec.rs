@@ -37,6 +37,9 @@ pub use varint::Varint;
 use crate::error::{FrameError, FrameFault};
 use crate::output::Output;
 
+#[cfg(test)]
+pub(crate) use scan::looks;
+
 /// The greatest maximum a built-in codec takes: with it a frame and its header still fit 32 bits,
 /// which is what a connection stores its lengths in.
 const GREATEST_LEN: usize = i32::MAX as usize;

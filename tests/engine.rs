@@ -7,12 +7,16 @@
 mod accept_errors;
 #[path = "engine/acceptor.rs"]
 mod acceptor;
+#[path = "engine/building.rs"]
+mod building;
 #[path = "engine/busy_poll.rs"]
 mod busy_poll;
 #[path = "engine/callbacks.rs"]
 mod callbacks;
 #[path = "engine/calls.rs"]
 mod calls;
+#[path = "engine/careless_codecs.rs"]
+mod careless_codecs;
 #[path = "engine/closing.rs"]
 mod closing;
 #[path = "engine/crowds.rs"]

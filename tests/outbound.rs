@@ -9,7 +9,7 @@ use std::rc::Rc;
 use fixture::{World, address, at_most, for_each_seed, millis, panic_quietly, secs, timeless};
 use windlass::network::{ConnectError, ConnectFailure, Faults, PeerState, SimNetwork, SimPeer};
 use windlass::{
-    CloseReason, Codec, Config, ConnectionId, Decoded, Error, FrameError, Handler, Lines,
+    AtLimit, CloseReason, Codec, Config, ConnectionId, Decoded, Error, FrameError, Handler, Lines,
     NotConnected, Output, Scope, Session,
 };
 
@@ -604,4 +604,15 @@ fn a_codec_that_panics_when_its_connection_was_not_made_leaves_no_socket() {
     world.run_for(secs(1));
     assert_eq!(world.reactor.metrics().panics, 1);
     assert_eq!((world.reactor.outbound_len(), world.reactor.connections_len()), (0, 0));
+}
+
+#[test]
+fn one_that_was_made_is_not_closed_for_a_newcomer_however_long_it_is_idle() {
+    let config = Config { at_limit: AtLimit::EvictIdle, max_connections: Some(1), ..calling(1) };
+    let (mut world, _notes) = world(config, Caller::to(&[upstream()]));
+    let made = reached(&mut world);
+    world.run_for(secs(10));
+    let (old, newcomer) = (world.join(), world.join());
+    let states = [made, old, newcomer].map(|peer| world.network.state(peer));
+    assert_eq!(states, [PeerState::Open, PeerState::Finished, PeerState::Open]);
 }

@@ -115,7 +115,7 @@ fn engine() -> Vec<Source> {
 }
 
 fn everything() -> Vec<Source> {
-    let others = ["tests", "examples", "benches"].into_iter().flat_map(Source::all_in);
+    let others = ["tests", "examples", "benches", "fuzz"].into_iter().flat_map(Source::all_in);
     engine().into_iter().chain(others).collect()
 }
 

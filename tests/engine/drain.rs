@@ -417,3 +417,17 @@ fn goodbyes_keep_to_the_memory_budget() {
     let report = world.run_to_the_end(secs(21));
     assert_eq!(numbers(&report), [0, 3, 0, 7, 0]);
 }
+
+#[test]
+fn a_listener_that_breaks_when_the_loop_drains_keeps_nobody_from_finishing() {
+    let mut world = World::new(config(), working);
+    let peer = world.connect_with(b"half a ");
+    world.settle();
+    world.network.fail_accept(AcceptFailure::Broken, 1);
+    world.reactor.drain();
+    world.run_for(secs(1));
+    assert!(!world.network.is_listening(address(0)), "it is closed all the same");
+    world.network.send_from(peer, b"line\n");
+    let report = world.run_to_the_end(secs(2));
+    assert_eq!((numbers(&report), world.received(peer)), ([1, 0, 0, 0, 0], "half a line\n".into()));
+}

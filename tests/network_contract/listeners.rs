@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use windlass::SocketOptions;
 use windlass::network::{AcceptError, Progress, Readiness, Token};
 
-use crate::trial::{End, FIRST, LISTENER, SECOND, Trial, broken_kind, promises, short_pipes};
+use crate::trial::{FIRST, LISTENER, SECOND, Trial, broken_kind, promises, short_pipes};
+use crate::worlds::End;
 
 promises! {
     port_zero_becomes_a_port
@@ -21,7 +22,9 @@ promises! {
     a_peer_still_in_the_hand_is_closed_by_the_next_accept
     nobody_in_the_hand_cannot_be_adopted
     a_refused_peer_gets_the_farewell
+    a_refused_peer_that_has_sent_something_gets_the_farewell
     a_peer_can_be_refused_without_a_word
+    a_peer_refused_without_a_word_that_has_sent_something_is_reset
     whoever_comes_after_a_listener_has_closed_is_refused
     a_closed_listener_accepts_nobody
     an_address_is_free_again_after_closing
@@ -156,6 +159,25 @@ fn a_refused_peer_gets_the_farewell(trial: &mut Trial) {
     assert_eq!(trial.end(peer), End::Finished);
     assert_eq!(trial.world.received(peer), b"full");
     assert_eq!(trial.network().adopt(FIRST).unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+fn a_refused_peer_that_has_sent_something_gets_the_farewell(trial: &mut Trial) {
+    let address = trial.listen();
+    let peer = trial.world.connect(address);
+    trial.world.send(peer, b"let me in");
+    trial.accepted();
+    trial.network().refuse(b"full");
+    assert_eq!(trial.end(peer), End::Finished);
+    assert_eq!(trial.world.received(peer), b"full");
+}
+
+fn a_peer_refused_without_a_word_that_has_sent_something_is_reset(trial: &mut Trial) {
+    let address = trial.listen();
+    let peer = trial.world.connect(address);
+    trial.world.send(peer, b"let me in");
+    trial.accepted();
+    trial.network().refuse(b"");
+    assert_eq!(trial.end(peer), End::Reset);
 }
 
 fn a_peer_can_be_refused_without_a_word(trial: &mut Trial) {
