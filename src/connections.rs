@@ -276,6 +276,22 @@ mod tests {
     }
 
     #[test]
+    fn slots_whose_names_have_run_out_stay_when_the_last_of_the_others_goes() {
+        let mut connections = Connections::new(0, 2000);
+        connections.tenants = Tenants::starting_at(u32::MAX - 2, 2000);
+        // The last slot is used once less, and goes last.
+        for len in [1500, 1501] {
+            let present: Vec<_> = (0..len).map(|_| open(&mut connections, 0)).collect();
+            for token in present {
+                connections.remove(token).unwrap();
+            }
+            assert_eq!(connections.len(), 0);
+        }
+        let next = connections.next_token().expect("there are slots with names left");
+        assert_eq!((next.slot(), next.generation()), (1500, u32::MAX - 1));
+    }
+
+    #[test]
     fn the_longest_idle_is_found_however_many_there_are() {
         for count in [1, IDLE_BATCH_LEN - 1, IDLE_BATCH_LEN, IDLE_BATCH_LEN + 1] {
             let mut connections = Connections::new(0, count);

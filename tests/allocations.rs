@@ -372,6 +372,76 @@ fn a_broadcast_that_many_do_not_read_stays_within_the_memory_bound() {
 }
 
 #[test]
+fn a_long_broadcast_is_in_memory_once_however_many_do_not_read_it() {
+    const MANY: usize = 500;
+    let config = Config {
+        max_connections: Some(MANY),
+        socket: SocketOptions { backlog: 10_000, ..SocketOptions::default() },
+        ..Config::default()
+    };
+    let mut world = World::new(Server::with_config(config).tcp(address(), News), MANY);
+    while world.reactor.connections_len() < MANY {
+        world.turn();
+    }
+    let asker = world.peers[0];
+    world.peers[1..].iter().for_each(|peer| world.net.0.stall(*peer));
+    let line = [b"x".repeat(60_000), b"\n".to_vec()].concat();
+    // The first is in the pipes, and the second waits.
+    (0..2).for_each(|_| world.net.0.send_from(asker, &line));
+    let allocated = measure(|| (0..100).for_each(|_| world.turn()));
+    assert_eq!(world.reactor.metrics().broadcasts, 2);
+    assert!(world.reactor.held_len() > MANY / 2 * 50_000, "it waits for nearly everybody");
+    // A place in the queue of each is what it takes.
+    assert!(allocated.bytes_max < 1_000_000, "{allocated:?}");
+}
+
+/// Breaks off whoever is there when any of them says so.
+struct Clearance(Vec<ConnectionId>);
+
+impl Handler for Clearance {
+    type Codec = Lines;
+    type State = ();
+
+    fn on_open(&mut self, session: &mut Session<'_, Self>) -> Result<(), Error> {
+        self.0.push(session.id());
+        Ok(())
+    }
+
+    fn on_frame(&mut self, session: &mut Session<'_, Self>, _: &str) -> Result<(), Error> {
+        let mut commands = session.commands();
+        std::mem::take(&mut self.0).into_iter().try_for_each(|id| commands.abort(id))
+    }
+}
+
+#[test]
+fn nothing_is_kept_of_what_was_asked_for_many_at_once() {
+    const MANY: usize = 5000;
+    let config = Config {
+        max_connections: Some(MANY),
+        command_budget: MANY,
+        socket: SocketOptions { backlog: 10_000, ..SocketOptions::default() },
+        ..Config::default()
+    };
+    let mut world = World::new(Server::with_config(config).tcp(address(), Clearance(vec![])), 0);
+    let allocated = measure(|| {
+        let mut first = None;
+        allocation_counter::opt_out(|| {
+            first = (0..MANY).map(|_| world.net.0.connect_to(address())).last();
+        });
+        (0..100).for_each(|_| world.turn());
+        assert_eq!(world.reactor.connections_len(), MANY);
+        allocation_counter::opt_out(|| {
+            world.net.0.send_from(first.expect("many have come"), b"all\n");
+        });
+        world.turn();
+        assert_eq!(world.reactor.connections_len(), 0, "all in one turn");
+        world.turn();
+    });
+    assert!(allocated.bytes_max > 500_000, "{allocated:?}");
+    assert!(allocated.bytes_current < 150_000, "{allocated:?}");
+}
+
+#[test]
 fn nothing_is_kept_of_many_that_have_come_and_gone() {
     const MANY: usize = 5000;
     let config = Config {

@@ -85,6 +85,33 @@ fn a_signal_after_the_network_ends_the_process() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn a_poll_that_a_signal_interrupts_is_no_error() {
+    use nix::sys::pthread::{pthread_kill, pthread_self};
+    use nix::sys::signal::Signal;
+
+    let status = in_child("a_poll_that_a_signal_interrupts_is_no_error", || {
+        // So often that it comes during the poll, and not before it, time and again.
+        for _ in 0..300 {
+            let mut network = watching(&[SIGTERM]);
+            let (begin, begun) = mpsc::channel();
+            let polling = pthread_self();
+            let killer = thread::spawn(move || {
+                begun.recv().unwrap();
+                (0..20).for_each(|_| thread::yield_now());
+                pthread_kill(polling, Signal::SIGTERM).unwrap();
+            });
+            begin.send(()).unwrap();
+            let mut events = Vec::new();
+            network.poll(&mut events, Some(Duration::from_secs(60))).unwrap();
+            killer.join().unwrap();
+            assert_eq!(network.take_signals(), 1);
+        }
+    });
+    assert!(status.success(), "{status}");
+}
+
+#[test]
 fn a_later_network_gets_two_signals_as_well() {
     let status = in_child("a_later_network_gets_two_signals_as_well", || {
         for _ in 0..3 {

@@ -138,6 +138,32 @@ fn a_task_whose_belongings_panic_costs_nobody_anything() {
     assert!(stage.is_served(asker));
 }
 
+/// When it is dropped, it panics with another of its kind, so many times.
+struct Chain(u32);
+
+impl Drop for Chain {
+    fn drop(&mut self) {
+        if self.0 > 0 {
+            std::panic::resume_unwind(Box::new(Self(self.0 - 1)));
+        }
+    }
+}
+
+#[test]
+fn a_chain_of_panics_ends_at_the_second() {
+    let mut stage = Stage::new(at_most(20));
+    let asker = stage.join(0);
+    stage.leave(asker, |session| {
+        let task = |_: &mut Hub, _: &mut Scope<'_, Hub>| {
+            std::panic::resume_unwind(Box::new(Chain(9)));
+        };
+        session.commands().defer::<Hub>(task).unwrap();
+    });
+    stage.world.settle();
+    assert_eq!(stage.world.reactor.metrics().panics, 1);
+    assert!(stage.is_served(asker));
+}
+
 #[test]
 fn a_panic_that_carries_another_costs_no_more_than_one() {
     let mut stage = Stage::new(at_most(20));

@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 
-use windlass::network::PeerState;
+use windlass::network::{self, Forced, PeerState};
 use windlass::{Config, Error, Session};
 
 use crate::fixture::{Call, Scripted, World, at_most, echo, millis, secs};
@@ -212,4 +212,26 @@ fn an_abort_after_a_close_is_an_abort() {
     world.settle();
     assert_eq!((world.received(peer).as_str(), world.network.state(peer)), ("", PeerState::Reset));
     assert_eq!((world.reason(peer), world.open_len()), (Some("aborted"), 0));
+}
+
+#[test]
+fn a_connection_that_cannot_be_shut_down_is_closed_all_the_same() {
+    let mut world = World::new(at_most(10), |session, call| {
+        if let Call::Frame(line) = call {
+            session.send(line)?;
+            session.close();
+        }
+        Ok(())
+    });
+    let (peer, neighbour) = (world.join(), world.join());
+    let next = world.network.calls_made();
+    let broken = Forced::Fails(ErrorKind::NotConnected);
+    world.network.force_from(next, network::Call::ShutdownWrite, broken);
+    world.network.send_from(peer, b"bye\n");
+    world.settle();
+    assert_eq!((world.reason(peer), world.open_len()), (Some("reset"), 1));
+    world.network.force_nothing();
+    world.network.send_from(neighbour, b"still here\n");
+    world.settle();
+    assert_eq!(world.received(neighbour), "still here\n");
 }

@@ -273,6 +273,25 @@ fn a_limit_beyond_all_counting_is_as_good_as_none() {
 }
 
 #[test]
+fn as_many_are_let_in_as_there_are_descriptors_for() {
+    let build = |limit, sockets| {
+        let mut net = SimNetwork::new(1);
+        net.set_socket_limit(Some(sockets));
+        let config = Config { max_connections: limit, max_outbound: 7, ..Config::default() };
+        let server = Server::with_config(config).tcp(address(0), Scripted::<Raw>::new(echo));
+        server.build_on(&mut net).map(|reactor| reactor.max_connections())
+    };
+    // A reserve of 32, a listener and seven that may be made to others.
+    assert_eq!(build(None, 1040).expect("there are enough"), 1000);
+    assert_eq!(build(None, 1_000_000).expect("there are enough"), 10_000, "no more by itself");
+    assert_eq!(build(Some(1000), 1040).expect("there are just enough"), 1000);
+    let text = build(Some(1001), 1040).expect_err("one is missing").to_string();
+    let reason = "max_connections is 1001, but the limit of 1040 descriptors leaves 1000 after 40";
+    assert!(text.contains(reason), "{text}");
+    build(None, 10).expect_err("none would be left");
+}
+
+#[test]
 fn the_least_budget_has_room_for_all_that_one_connection_may_owe() {
     // Just above a power of two, to which the room of what waits is doubled.
     let (write_limit, owed) = (600_000, 530_000);

@@ -1,6 +1,10 @@
 //! Who is let in by where he comes from.
 
-use windlass::middleware::{AccessControl, Cidr};
+use std::cell::RefCell;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+
+use windlass::middleware::{AccessControl, Arrival, Cidr, ConnectionContext, Middleware, Verdict};
 use windlass::network::SimNetwork;
 use windlass::{Listener, Server};
 
@@ -52,6 +56,34 @@ fn an_ipv4_rule_holds_where_the_peer_is_seen_as_ipv6() {
     };
     assert!(is_let_in("198.51.100.1:4000"));
     assert!(!is_let_in("203.0.113.1:4000"));
+}
+
+/// Writes down by which address it knows a peer.
+struct Names(Rc<RefCell<Vec<IpAddr>>>);
+
+impl Middleware for Names {
+    fn on_accept(&mut self, arrival: &Arrival) -> Verdict {
+        self.0.borrow_mut().push(arrival.ip());
+        Verdict::Continue
+    }
+
+    fn on_open(&mut self, connection: &mut ConnectionContext<'_>) -> Verdict {
+        self.0.borrow_mut().push(connection.ip());
+        Verdict::Continue
+    }
+}
+
+#[test]
+fn a_layer_knows_an_ipv4_peer_by_its_ipv4_address() {
+    let names = Rc::default();
+    let (anywhere, layer) = ("[::]:7000", Names(Rc::clone(&names)));
+    let mut world = World::of(SimNetwork::new(1), quiet(), None, |server: Server| {
+        server.listen(Listener::tcp(anywhere, echo_lines()).middleware(layer))
+    });
+    let from: SocketAddr = "198.51.100.1:4000".parse().expect("an address with a port");
+    world.network.connect_from(from, anywhere.parse().expect("an address"));
+    world.settle();
+    assert_eq!(*names.borrow(), [from.ip(), from.ip()], "at the door and behind it");
 }
 
 #[test]
