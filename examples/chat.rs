@@ -246,6 +246,8 @@ impl Chat {
     fn who(&self, session: &mut Session<'_, Self>) -> Result<(), Error> {
         let Some(members) = self.rooms.get(&session.state().room) else { return Ok(()) };
         let (members, asker) = (Arc::clone(members), session.id());
+        // The task comes after all that was read at once: the next line waits for this answer.
+        session.pause();
         session.defer(move |_, scope| {
             let now = scope.now();
             let mut rows = Vec::new();
@@ -256,7 +258,10 @@ impl Chat {
                 rows.push(format!("* {name}: here for {age} s, {} lines", info.frames));
             }
             // The asker may have left, and need not be told then.
-            scope.with(asker, |session| rows.iter().try_for_each(|row| session.send(row)).is_ok());
+            scope.with(asker, |session| {
+                session.resume();
+                rows.iter().try_for_each(|row| session.send(row)).is_ok()
+            });
             Ok(())
         })
     }
@@ -325,15 +330,19 @@ pub(crate) fn read(options: &mut Options) -> Result<Settings, Stop> {
     Ok(Settings { tcp, slow, idle_timeout, rate_limit, config })
 }
 
-fn serve(settings: Settings) -> Result<Ending, Error> {
+/// The server that is asked for.
+pub(crate) fn server(settings: Settings) -> Server {
     let Settings { tcp, slow, idle_timeout, rate_limit, config } = settings;
     let (names, rooms) = (HashMap::new(), HashMap::new());
     let chat = Chat { names, rooms, guests: 0, slow, idle_timeout, is_draining: false };
-    let mut engine = Server::with_config(config)
+    Server::with_config(config)
         .middleware(Logging::new())
         .middleware(RateLimit::frames(rate_limit.count, rate_limit.period))
         .tcp(tcp, chat)
-        .build()?;
+}
+
+fn serve(settings: Settings) -> Result<Ending, Error> {
+    let mut engine = server(settings).build()?;
     engine.local_addrs().for_each(|address| common::print_listening("tcp", address));
     Ok(common::ending(&engine.run()?))
 }

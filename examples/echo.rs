@@ -225,7 +225,8 @@ fn make_room(config: &mut Config, max_frame: usize) {
     config.memory_budget = config.memory_budget.max(most.saturating_add(64));
 }
 
-fn serve(settings: Settings) -> Result<Ending, Error> {
+/// The server that is asked for.
+pub(crate) fn server(settings: Settings) -> Server {
     let Settings { addresses, framing, max_frame, mut config, gate } = settings;
     make_room(&mut config, max_frame.unwrap_or(DEFAULT_MAX_FRAME));
     let mut server = gate.guard(Server::with_config(config));
@@ -246,7 +247,12 @@ fn serve(settings: Settings) -> Result<Ending, Error> {
     for address in &addresses.udp {
         server = server.udp(address, EchoDatagrams);
     }
-    let mut engine = server.build()?;
+    server
+}
+
+fn serve(settings: Settings) -> Result<Ending, Error> {
+    let addresses = settings.addresses.clone();
+    let mut engine = server(settings).build()?;
     let protocols = addresses.tcp.iter().map(|_| "tcp").chain(addresses.udp.iter().map(|_| "udp"));
     for (protocol, address) in protocols.zip(engine.local_addrs()) {
         common::print_listening(protocol, address);

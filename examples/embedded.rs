@@ -58,7 +58,7 @@ pub(crate) struct Settings {
 }
 
 /// What a player does.
-enum Action {
+pub(crate) enum Action {
     Come,
     Left,
     Right,
@@ -66,7 +66,7 @@ enum Action {
 }
 
 /// What the world is told.
-type News = (ConnectionId, Action);
+pub(crate) type News = (ConnectionId, Action);
 
 /// The engine's side: it knows nothing of the world, and tells it what has happened.
 struct Door(Sender<News>);
@@ -109,7 +109,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    fn move_on(&mut self, news: &Receiver<News>) {
+    pub(crate) fn move_on(&mut self, news: &Receiver<News>) {
         self.ticks += 1;
         for (player, action) in news.try_iter() {
             let field = self.fields.entry(player).or_insert(WIDTH / 2);
@@ -123,7 +123,7 @@ impl World {
     }
 
     /// A line with a digit where players stand: how many.
-    fn picture(&self) -> String {
+    pub(crate) fn picture(&self) -> String {
         let mut counts = [0_u32; WIDTH];
         self.fields.values().for_each(|field| counts[*field] += 1);
         let digit = |count: u32| char::from_digit(count, 10).unwrap_or('+');
@@ -248,11 +248,17 @@ pub(crate) fn read(options: &mut Options) -> Result<Settings, Stop> {
     Ok(Settings { tcp: common::or_port_7000(tcp), tick, by_descriptor, config })
 }
 
-fn serve(settings: Settings) -> Result<Ending, Error> {
-    let Settings { tcp, tick, by_descriptor, config } = settings;
+/// The server inside, and what it has to tell.
+pub(crate) fn server(tcp: &[SocketAddr], config: Config) -> (Server, Receiver<News>) {
     let (sender, news) = mpsc::channel();
     let add = |server: Server, address| server.tcp(address, Door(sender.clone()));
-    let engine = tcp.iter().fold(Server::with_config(config), add).build()?;
+    (tcp.iter().fold(Server::with_config(config), add), news)
+}
+
+fn serve(settings: Settings) -> Result<Ending, Error> {
+    let Settings { tcp, tick, by_descriptor, config } = settings;
+    let (server, news) = server(&tcp, config);
+    let engine = server.build()?;
     let signals = signals()?;
     engine.local_addrs().for_each(|address| common::print_listening("tcp", address));
     let (world, next_tick) = (World::default(), Instant::now() + tick);

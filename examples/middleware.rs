@@ -299,7 +299,8 @@ pub(crate) fn read(options: &mut Options) -> Result<Settings, Stop> {
     Ok(Settings { tcp: common::or_port_7000(tcp), metrics, config, log_rate, gate })
 }
 
-fn serve(settings: Settings) -> Result<Ending, Error> {
+/// The server that is asked for.
+pub(crate) fn server(settings: Settings) -> Result<Server, Error> {
     let Settings { tcp, metrics, config, log_rate, gate } = settings;
     let log = Logging::new().lines_per_second(log_rate);
     let mut server = Server::with_config(config).middleware(log);
@@ -308,7 +309,11 @@ fn serve(settings: Settings) -> Result<Ending, Error> {
         server = server.listen(gate.clone().guard(Listener::tcp(address, Echo))?);
     }
     let few = RateLimit::connections(10, Duration::from_secs(1));
-    let mut engine = server.listen(Listener::tcp(metrics, Numbers).middleware(few)).build()?;
+    Ok(server.listen(Listener::tcp(metrics, Numbers).middleware(few)))
+}
+
+fn serve(settings: Settings) -> Result<Ending, Error> {
+    let mut engine = server(settings)?.build()?;
     engine.local_addrs().for_each(|address| common::print_listening("tcp", address));
     Ok(common::ending(&engine.run()?))
 }

@@ -38,8 +38,8 @@ use std::time::Duration;
 
 use common::{Addresses, Ending, Options, Stop};
 use windlass::{
-    CloseReason, Config, ConnectionId, Error, Handle, Handler, Lines, MessageHandler, Scope,
-    Server, Session,
+    CloseReason, Config, ConnectionId, Error, Handle, Handler, Lines, MessageHandler, PostError,
+    Scope, Server, Session,
 };
 
 const HELP: &str = "
@@ -64,13 +64,13 @@ status: 0 if everything finished, 3 if something was cut, 1 on an error, 2 on ba
 const GREATEST: usize = 10_000_000;
 
 /// A question, and whose it is.
-struct Job {
+pub(crate) struct Job {
     id: ConnectionId,
     question: String,
 }
 
 /// An answer, unless nobody was left to be answered.
-struct Answer {
+pub(crate) struct Answer {
     id: ConnectionId,
     text: Option<String>,
 }
@@ -194,13 +194,19 @@ fn work(jobs: &Mutex<Receiver<Job>>, handle: &Handle) {
     loop {
         // Whoever panicked with the lock held has only received.
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Job { id, question }) = job else { return };
-        // The handler is told in any case: it counts the jobs.
-        let text = handle.is_open(id).then(|| reply(&question));
-        if handle.post_to::<Offload, _>(id, Answer { id, text }).is_err() {
+        let Ok(job) = job else { return };
+        if do_job(&job, handle).is_err() {
             return;
         }
     }
+}
+
+/// Answers a question, and fails if the loop has ended.
+pub(crate) fn do_job(job: &Job, handle: &Handle) -> Result<(), PostError<Answer>> {
+    let id = job.id;
+    // The handler is told in any case: it counts the jobs.
+    let text = handle.is_open(id).then(|| reply(&job.question));
+    handle.post_to::<Offload, _>(id, Answer { id, text })
 }
 
 fn reply(question: &str) -> String {
@@ -260,15 +266,21 @@ pub(crate) fn read(options: &mut Options) -> Result<Settings, Stop> {
     Ok(Settings { addresses, workers, queue_len, is_ordered, drain_timeout })
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it is given away by whoever calls")]
-fn serve(settings: Settings) -> Result<Ending, Error> {
+/// The server that is asked for, and the jobs that it has for others to do.
+pub(crate) fn server(settings: &Settings) -> (Server, Receiver<Job>) {
     let config = Config { drain_timeout: settings.drain_timeout, ..Config::default() };
     let listeners = &settings.addresses.tcp;
     // Each listener's handler sees to it that it has no more jobs than this has room for.
     let (sender, jobs) = sync_channel(settings.queue_len * listeners.len());
     let server = listeners.iter().fold(Server::with_config(config), |server, address| {
-        server.tcp(address, Offload::new(sender.clone(), &settings))
+        server.tcp(address, Offload::new(sender.clone(), settings))
     });
+    (server, jobs)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is given away by whoever calls")]
+fn serve(settings: Settings) -> Result<Ending, Error> {
+    let (server, jobs) = server(&settings);
     let mut engine = server.build()?;
     let (handle, jobs) = (engine.handle()?, Arc::new(Mutex::new(jobs)));
     for number in 0..settings.workers {

@@ -290,13 +290,15 @@ pub(crate) fn read(options: &mut Options) -> Result<Settings, Stop> {
     Ok(Settings { tcp: common::or_port_7000(tcp), upstreams, retry, config })
 }
 
-fn serve(settings: Settings) -> Result<Ending, Error> {
+/// The server that is asked for.
+pub(crate) fn server(settings: Settings) -> Server {
     let Settings { tcp, upstreams, retry, config } = settings;
-    let mut server = Server::with_config(config).outbound(Upstreams::new(&upstreams, retry));
-    for address in &tcp {
-        server = server.tcp(address, Clients);
-    }
-    let mut engine = server.build()?;
+    let server = Server::with_config(config).outbound(Upstreams::new(&upstreams, retry));
+    tcp.iter().fold(server, |server, address| server.tcp(address, Clients))
+}
+
+fn serve(settings: Settings) -> Result<Ending, Error> {
+    let mut engine = server(settings).build()?;
     for address in engine.local_addrs() {
         common::print_listening("tcp", address);
     }

@@ -96,8 +96,8 @@ pub struct Config {
     /// How many frames of one connection are run in one turn before others are served. Default:
     /// 1,024.
     pub frame_budget: usize,
-    /// How many bytes of output one connection may take in one turn before others are served.
-    /// Default: 1 MiB.
+    /// How many bytes of output one connection may take for one event, timer or command before
+    /// others are served. Default: 1 MiB.
     pub write_budget: usize,
     /// How many peers one listener accepts in one turn. Default: 64.
     pub accept_budget: usize,
@@ -371,6 +371,26 @@ mod tests {
     fn a_high_watermark_above_the_limit_is_refused() {
         let config = Config { write_limit: 64 * KIB - 1, ..Config::default() };
         assert!(refusal(&config).contains("must not be above write_limit (65535)"));
+    }
+
+    #[test]
+    fn the_greatest_of_each_setting_passes_and_one_more_does_not() {
+        let greatest = Config {
+            write_limit: i32::MAX as usize,
+            mailbox_len: MAX_MAILBOX_LEN,
+            max_datagram_len: 65_535,
+            busy_poll: MAX_BUSY_POLL,
+            ..Config::default()
+        };
+        greatest.check().unwrap();
+        for (name, more) in [
+            ("write_limit", Config { write_limit: 1 << 31, ..greatest.clone() }),
+            ("mailbox_len", Config { mailbox_len: MAX_MAILBOX_LEN + 1, ..greatest.clone() }),
+            ("max_datagram_len", Config { max_datagram_len: 65_536, ..greatest.clone() }),
+            ("busy_poll", Config { busy_poll: Duration::from_nanos(1_000_000_001), ..greatest }),
+        ] {
+            assert!(refusal(&more).starts_with(name), "{}", refusal(&more));
+        }
     }
 
     #[test]

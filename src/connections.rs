@@ -276,6 +276,18 @@ mod tests {
     }
 
     #[test]
+    fn the_longest_idle_is_found_however_many_there_are() {
+        for count in [1, IDLE_BATCH_LEN - 1, IDLE_BATCH_LEN, IDLE_BATCH_LEN + 1] {
+            let mut connections = Connections::new(0, count);
+            for nanos in (1..=count as u64).rev() {
+                open(&mut connections, nanos);
+            }
+            let (since, _) = connections.longest_idle().unwrap();
+            assert_eq!(since, Instant::from_nanos(1), "of {count}");
+        }
+    }
+
+    #[test]
     fn the_longest_idle_is_found_exactly_as_others_move_and_close() {
         let mut connections = Connections::new(0, 500);
         let mut expected: Vec<_> =

@@ -82,7 +82,8 @@ impl DatagramEndpoint {
     /// will tell of by itself as soon as it is so.
     pub(crate) fn broken_rule(&self, promised: Readiness) -> Option<&'static str> {
         let will_receive = match self.readiness.contains(Readiness::READABLE) {
-            true => self.is_listed_ready || self.backoff.is_pausing(),
+            // A socket that drains has received its last.
+            true => self.is_listed_ready || self.backoff.is_pausing() || self.is_draining,
             false => promised.contains(Readiness::READABLE),
         };
         let will_send = match self.readiness.contains(Readiness::WRITABLE) {

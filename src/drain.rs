@@ -190,6 +190,20 @@ mod tests {
     }
 
     #[test]
+    fn a_report_says_what_finished_and_whatever_else_there_was() {
+        let text = |counts, millis| {
+            let took = Duration::from_millis(millis);
+            DrainReport { took, ..report(counts, 0) }.to_string()
+        };
+        assert_eq!(text([0; 5], 0), "drained in 0.000 s: 0 finished");
+        assert_eq!(
+            text([1, 2, 3, 4, 5], 61_007),
+            "drained in 61.007 s: 1 finished, 4 broke off, 2 cut at the deadline, \
+             3 cut by the stop, 5 datagrams not sent"
+        );
+    }
+
+    #[test]
     fn two_reports_are_one_of_both_and_of_the_longer_time() {
         let (one, other) = (report([1, 2, 3, 4, 5], 9), report([10, 20, 30, 40, 50], 7));
         assert_eq!(one.merged(&other), report([11, 22, 33, 44, 55], 9));

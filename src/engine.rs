@@ -149,3 +149,79 @@ impl AsFd for Engine {
         self.network.as_fd()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::codec::Lines;
+    use crate::config::Config;
+    use crate::handler::{Handler, Session};
+    use crate::server::Server;
+
+    struct Mute;
+
+    impl Handler for Mute {
+        type Codec = Lines;
+        type State = ();
+
+        fn on_frame(&mut self, _: &mut Session<'_, Self>, _: &str) -> Result<(), Error> {
+            Ok(())
+        }
+    }
+
+    /// More than anything here takes.
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    /// An engine with two peers that came and one that was called; they last as long as what is
+    /// with it.
+    fn busy() -> (Engine, [TcpStream; 2], TcpListener) {
+        let config = Config { signals: Vec::new(), max_outbound: 1, ..Config::default() };
+        let server = Server::with_config(config).max_connections(7).tcp("127.0.0.1:0", Mute);
+        let mut engine = server.build().unwrap();
+        let address = engine.local_addrs().next().unwrap();
+        let peers = [(); 2].map(|()| TcpStream::connect(address).unwrap());
+        let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
+        engine.commands().connect::<Mute>(upstream.local_addr().unwrap(), ()).unwrap();
+        while engine.connections_len() < 3 {
+            assert_eq!(engine.turn(Some(PATIENCE)).unwrap(), None);
+        }
+        (engine, peers, upstream)
+    }
+
+    fn end(engine: &mut Engine) -> DrainReport {
+        loop {
+            if let Some(report) = engine.turn(Some(PATIENCE)).unwrap() {
+                return report;
+            }
+        }
+    }
+
+    #[test]
+    fn an_engine_tells_what_its_loop_has_and_may_have() {
+        let (mut engine, ..) = busy();
+        assert_eq!((engine.connections_len(), engine.outbound_len()), (3, 1));
+        assert_eq!(engine.max_connections(), 7);
+        assert!(engine.memory_bound() > Config::default().memory_budget);
+        let timeout = engine.next_timeout().unwrap();
+        assert!(!timeout.is_zero() && timeout <= Config::default().idle_timeout.unwrap());
+    }
+
+    #[test]
+    fn an_engine_that_drains_ends_when_everybody_has_gone() {
+        let (mut engine, peers, upstream) = busy();
+        engine.drain();
+        drop((peers, upstream));
+        let report = end(&mut engine);
+        assert!(report.is_clean(), "{report}");
+        assert_eq!(engine.connections_len(), 0);
+    }
+
+    #[test]
+    fn an_engine_that_is_stopped_cuts_whoever_is_left() {
+        let (mut engine, _peers, _upstream) = busy();
+        engine.stop();
+        assert_eq!(end(&mut engine).cut_by_stop, 3);
+    }
+}

@@ -342,4 +342,32 @@ mod tests {
         assert_eq!(CloseReason::Evicted.label(), "evicted");
         assert_eq!(CloseReason::Stopped.label(), "stopped");
     }
+
+    #[test]
+    fn a_reason_says_whatever_is_known_of_it() {
+        let broken = io::ErrorKind::ConnectionReset;
+        for (reason, text) in [
+            (CloseReason::Closed, "closed".to_owned()),
+            (CloseReason::Reset(broken), format!("reset: {broken}")),
+            (CloseReason::Failed(Error::new("a fault")), "handler failed: a fault".to_owned()),
+            (
+                CloseReason::Malformed(FrameError::new(FrameFault::Truncated, 7)),
+                "malformed frame: byte 7: the stream ended inside a frame".to_owned(),
+            ),
+            (
+                CloseReason::Refused { by: "a layer", why: Cow::Borrowed("a reason") },
+                "refused by a layer: a reason".to_owned(),
+            ),
+        ] {
+            assert_eq!(reason.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn an_error_is_shown_as_it_reads_with_what_it_came_of() {
+        let error = Error::with_source("cannot do it", Error::from(io::Error::other("no room")));
+        assert_eq!(format!("{error}"), "cannot do it: no room");
+        assert_eq!(format!("{error:?}"), format!("{error}"));
+        assert_eq!(Refusal::new("not you").why(), "not you");
+    }
 }

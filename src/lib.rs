@@ -62,9 +62,13 @@ mod reactor; // one turn of the loop
 mod engine; // a loop on the system's network
 mod listener; // where to listen, with which handler, behind which layers
 mod server; // configure, listen, run
-#[cfg(feature = "parts")]
+#[cfg(any(test, feature = "parts"))]
 #[doc(hidden)]
-pub mod parts; // what is private otherwise, for `benches/parts` to measure
+pub mod parts; // what is private otherwise, to be measured and to be fuzzed
+
+#[cfg(test)]
+#[path = "../tests/fuzz/mod.rs"]
+mod fuzz; // what the fuzzer runs, with the corpora and with chance
 
 #[cfg(test)]
 #[path = "../tests/proof/mod.rs"]

@@ -60,6 +60,9 @@ pub use logging::Logging;
 pub use per_address_limit::PerAddressLimit;
 pub use rate_limit::{Over, RateLimit};
 
+#[cfg(any(test, feature = "parts"))]
+pub(crate) use {address_rates::AddressRates, gcra::Gcra};
+
 pub use crate::batch::Datagram;
 pub use crate::context::{ConnectionContext, Identity};
 use crate::error::CloseReason;

@@ -69,6 +69,9 @@ pub use os::OsNetwork;
 pub use sim::{AcceptFailure, ConnectFailure, Faults, Forced};
 pub use sim::{Call, Calls, PeerState, Recorded, SimNetwork, SimPeer};
 
+/// How much of what a refused peer has sent is read and thrown away.
+const REFUSED_READ_LEN: usize = 64 * 1024;
+
 /// The outside world, as a loop sees it. The module says what each side may rely on.
 pub trait Network {
     /// The time. It never goes back.
@@ -117,7 +120,9 @@ pub trait Network {
     /// If it cannot be watched. The peer is then closed, and there is no such connection.
     fn adopt(&mut self, connection: Token) -> io::Result<()>;
 
-    /// Sends the peer in the hand as much of `farewell` as it takes at once, and closes it.
+    /// Sends the peer in the hand as much of `farewell` as it takes at once, and closes it. If
+    /// there is a farewell, what has arrived from the peer is read before, 64 KiB of it at most: to
+    /// close with bytes unread is to reset, which can destroy what the peer has not read.
     fn refuse(&mut self, farewell: &[u8]);
 
     /// Opens a connection under the name `connection`, begins to connect it to `address`, and

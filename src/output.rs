@@ -265,4 +265,15 @@ mod tests {
         output.clear();
         assert!(output.room.capacity() >= 100);
     }
+
+    #[test]
+    fn a_buffer_is_given_away_only_if_most_of_it_is_still_to_be_sent() {
+        let mut output = Output::new();
+        output.put(&[7; 1000]);
+        assert_eq!(output.take_whole(501, 500), None, "fewer than are worth it are left");
+        assert_eq!(output.take_whole(2000, 1), None, "nothing is left");
+        output.room.reserve_exact(10_000);
+        assert_eq!(output.take_whole(0, 500), None, "most of the room is empty");
+        assert_eq!(output.len(), 1000, "what is not given away is kept");
+    }
 }

@@ -117,6 +117,9 @@ pub struct Reactor {
     busy_poll: BusyPoll,
     /// The earliest deadline when the loop last went to sleep.
     expected: Instant,
+    /// When the clock was last looked at before the loop last asked for events: those tell of all
+    /// that had come by then.
+    asked: Instant,
     /// For how many turns deadlines were put off, since there were more events than fit.
     put_off: usize,
 }
@@ -159,6 +162,7 @@ impl Reactor {
             accepts_first: 0,
             busy_poll: BusyPoll::new(shared.config.busy_poll),
             expected: Instant::END,
+            asked: now,
             put_off: 0,
             tools: Tools::new(shared, layers),
         }
@@ -323,7 +327,7 @@ impl Reactor {
             self.run_commands(network);
         }
         if self.drain.is_under_way() {
-            self.advance_drain(network)?;
+            self.advance_drain(network);
         }
         if !self.tools.shared.closed.is_empty() {
             self.free_closed(network);
@@ -348,6 +352,7 @@ impl Reactor {
     #[inline(always)]
     fn wait(&mut self, timeout: Option<Duration>) -> Option<Duration> {
         self.expected = self.next_timer().unwrap_or(Instant::END);
+        self.asked = self.tools.shared.stopwatch.read();
         if self.has_work() {
             return Some(Duration::ZERO);
         }

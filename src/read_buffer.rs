@@ -238,4 +238,66 @@ mod tests {
         assert_eq!((again.len(), again.missing()), (0, 0));
         assert!(again.held_len() > 0, "the room is kept");
     }
+
+    #[test]
+    fn growing_is_seldom_and_takes_no_more_than_is_held() {
+        let mut buffer = ReadBuffer::default();
+        buffer.set_need(1 << 20, Instant::START);
+        let (mut growths, mut held_len) = (0, 0);
+        while buffer.missing() > 0 {
+            buffer.append(&[7; 100]);
+            growths += usize::from(buffer.held_len() > held_len);
+            held_len = buffer.held_len();
+            assert_eq!(buffer.room.capacity(), held_len);
+        }
+        assert!(growths < 20, "{growths} times a mebibyte that comes in small pieces was moved");
+    }
+
+    #[test]
+    fn what_finds_room_where_others_were_consumed_takes_no_more() {
+        let mut buffer = ReadBuffer::default();
+        buffer.append(&[7; GROWTH_LEN]);
+        buffer.consume(100);
+        buffer.set_need(1 << 20, Instant::START);
+        buffer.append(&[7; 100]);
+        assert_eq!((buffer.len(), buffer.held_len()), (GROWTH_LEN, GROWTH_LEN));
+    }
+
+    #[test]
+    fn a_large_buffer_is_left_for_a_small_one_where_a_quarter_of_it_is_enough() {
+        let held_len = 4 * SPARE_LEN;
+        let fitted = |len, need| {
+            let mut buffer = Box::new(ReadBuffer::default());
+            buffer.append(&vec![0; held_len - len]);
+            buffer.append(&(0..len).map(|at| at.to_le_bytes()[0]).collect::<Vec<_>>());
+            buffer.consume(held_len - len);
+            buffer.set_need(need, Instant::from_nanos(7));
+            assert_eq!(buffer.held_len(), held_len);
+            let mut fitted = buffer.fitted(&mut SpareBuffers::default());
+            assert!(fitted.filled().iter().enumerate().all(|(at, it)| *it == at.to_le_bytes()[0]));
+            assert_eq!((fitted.len(), fitted.begun()), (len, Instant::from_nanos(7)));
+            assert_eq!(fitted.missing(), need.saturating_sub(len));
+            fitted.held_len()
+        };
+        for (len, need) in [(0, 0), (10, 0), (1, SPARE_LEN), (SPARE_LEN, 0), (3000, SPARE_LEN)] {
+            assert!(fitted(len, need) <= SPARE_LEN, "{len} of {need}");
+        }
+        for (len, need) in [(1, SPARE_LEN + 1), (SPARE_LEN + 1, 0), (1, held_len), (held_len, 0)] {
+            assert_eq!(fitted(len, need), held_len, "{len} of {need}");
+        }
+    }
+
+    #[test]
+    fn spare_buffers_are_few_and_after_a_while_none_of_them_is_large() {
+        let mut spares = SpareBuffers::default();
+        for at in 0..=MAX_SPARES {
+            let mut buffer = Box::new(ReadBuffer::default());
+            buffer.append(&vec![0; if at % 2 == 0 { GROWTH_LEN } else { SPARE_LEN }]);
+            spares.give_back(buffer);
+        }
+        assert_eq!(spares.0.len(), MAX_SPARES);
+        spares.shrink();
+        assert_eq!(spares.0.len(), MAX_SPARES / 2);
+        assert!(spares.0.iter().all(|spare| spare.held_len() == GROWTH_LEN));
+    }
 }

@@ -156,7 +156,7 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// As for [`build`](Self::build).
+    /// As for [`build`](Self::build). Whatever was opened until then is closed again.
     pub fn build_on(self, network: &mut dyn Network) -> Result<Reactor, Error> {
         let Self { config, layers, listeners } = self;
         config.check()?;
@@ -168,14 +168,19 @@ impl Server {
         let mut services = Vec::with_capacity(listeners.len());
         let common = layers.len();
         let mut layers = Layers::with_common(layers);
-        for (index, mut listener) in listeners.into_iter().enumerate() {
+        let opened = listeners.into_iter().enumerate().try_for_each(|(index, mut listener)| {
             let index = u8::try_from(index).expect("their number was checked");
             layers.push_chain(common, std::mem::take(&mut listener.layers));
             services.push(open(network, &config, max_connections, index, listener)?);
-        }
+            Ok(())
+        });
         let now = network.now();
+        let network = &mut Outside::Other(network);
         let mut reactor = Reactor::new(config, services, layers, max_connections, now);
-        reactor.start(&mut Outside::Other(network))?;
+        if let Err(error) = opened.and_then(|()| reactor.start(network)) {
+            reactor.abandon(network);
+            return Err(error);
+        }
         log::info!(
             "{max_connections} connections at most, {} bytes of memory at most",
             reactor.memory_bound()
@@ -274,5 +279,107 @@ impl fmt::Debug for Server {
             .field("config", &self.config)
             .field("listeners", &self.listeners)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::Lines;
+    use crate::handler::Session;
+    use crate::network::SimNetwork;
+
+    struct Mute;
+
+    impl Handler for Mute {
+        type Codec = Lines;
+        type State = ();
+
+        fn on_frame(&mut self, _: &mut Session<'_, Self>, _: &str) -> Result<(), Error> {
+            Ok(())
+        }
+    }
+
+    struct Nod;
+
+    impl Middleware for Nod {}
+
+    fn built(server: Server) -> Result<Reactor, Error> {
+        server.build_on(&mut SimNetwork::new(1))
+    }
+
+    fn refusal(server: Server) -> String {
+        built(server).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_server_of_nothing_is_refused() {
+        assert!(refusal(Server::new()).contains("a server needs a listener"));
+    }
+
+    #[test]
+    fn there_are_as_many_listeners_as_can_be_named_and_no_more() {
+        let calling = |count| (0..count).fold(Server::new(), |server, _| server.outbound(Mute));
+        built(calling(255)).unwrap();
+        assert_eq!(refusal(calling(256)), "256 listeners: the most are 255");
+    }
+
+    #[test]
+    fn there_are_as_many_layers_before_a_handler_as_fit_and_no_more() {
+        let behind = |common, own, listener: Listener| {
+            let server = (0..common).fold(Server::new(), |server, _| server.middleware(Nod));
+            server.listen((0..own).fold(listener, |listener, _| listener.middleware(Nod)))
+        };
+        built(behind(10, 20, Listener::tcp("127.0.0.1:1", Mute))).unwrap();
+        let text = refusal(behind(11, 20, Listener::tcp("127.0.0.1:1", Mute)));
+        assert_eq!(text, "31 layers before the handler of 127.0.0.1:1: the most are 30");
+        let text = refusal(behind(31, 0, Listener::outbound(Lines::default(), Mute)));
+        assert!(text.contains("before the handler of connections to others"), "{text}");
+    }
+
+    #[test]
+    fn without_descriptors_for_connections_there_is_no_server() {
+        let mut network = SimNetwork::new(1);
+        network.set_socket_limit(Some(1));
+        let error = Server::new().tcp("127.0.0.1:1", Mute).build_on(&mut network).unwrap_err();
+        assert!(error.to_string().contains("leaves none for connections"), "{error}");
+    }
+
+    #[test]
+    fn there_are_as_many_connections_as_there_are_descriptors_for() {
+        // One is the listener's, and 32, or half of few, are for everything else.
+        for (limit, available) in [(1000, 967), (64, 31), (20, 9)] {
+            let most = |wanted: Option<usize>| {
+                let mut network = SimNetwork::new(1);
+                network.set_socket_limit(Some(limit));
+                let config = Config { max_connections: wanted, ..Config::default() };
+                let server = Server::with_config(config).tcp("127.0.0.1:1", Mute);
+                server.build_on(&mut network).map(|reactor| reactor.max_connections())
+            };
+            assert_eq!(most(None).unwrap(), available);
+            assert_eq!(most(Some(5)).unwrap(), 5);
+            assert_eq!(most(Some(available)).unwrap(), available);
+            let error = most(Some(available + 1)).unwrap_err().to_string();
+            let expected = format!("limit of {limit} descriptors leaves {available} after");
+            assert!(error.contains(&expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_named() {
+        for server in [Server::new().tcp("nowhere", Mute), Server::new().tcp("[::", Mute)] {
+            let text = refusal(server);
+            assert!(text.starts_with("cannot make an address of"), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_was_set_is_shown() {
+        let server = Server::new().at_limit(AtLimit::EvictIdle).max_outbound(3);
+        let server = server.listen(Listener::tcp("127.0.0.1:1", Mute).middleware(Nod));
+        let text = format!("{server:?}");
+        for part in ["at_limit: EvictIdle", "max_outbound: 3", "127.0.0.1:1", "Nod"] {
+            assert!(text.contains(part), "no {part} in {text}");
+        }
     }
 }

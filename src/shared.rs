@@ -194,6 +194,14 @@ impl Shared {
         self.commands.push_back(command);
         self.has_commands = true;
     }
+
+    /// Whether a tie of this connection was asked for and is not done yet.
+    pub(crate) fn is_to_be_tied(&self, token: Token) -> bool {
+        self.commands.iter().any(|command| match command {
+            Command::Tie(one, other) => token == *one || token == *other,
+            _ => false,
+        })
+    }
 }
 
 #[cfg(test)]
@@ -211,6 +219,9 @@ mod tests {
             shared.command(Command::Close(token));
         }
         shared.output.put(&[0; 1 << 20]);
+        let mut large = shared.spares.take();
+        large.append(&[0; 32 * 1024]);
+        shared.spares.give_back(large);
         shared.ready.clear();
         shared.closed.clear();
         shared.relays.clear();
@@ -220,7 +231,22 @@ mod tests {
         let lists = [shared.ready.capacity(), shared.relays.capacity(), shared.commands.capacity()];
         assert!(lists.iter().all(|room| *room <= 2 * KEPT_LEN), "{lists:?}");
         assert!(shared.closed.capacity() <= KEPT_LEN);
+        assert_eq!(shared.spares.take().held_len(), 0, "a large one was kept");
         shared.output.put(b"still there");
         assert_eq!(shared.output.to_vec(), b"still there");
+        shared.output.put(&[0; KEPT_OUTPUT_LEN / 2]);
+        // A buffer is not taken over whole when most of it would be empty.
+        assert!(shared.output.take_whole(0, 1).is_some(), "all the room was kept");
+    }
+
+    #[test]
+    fn all_of_the_memory_budget_may_be_used_and_no_more() {
+        let config = Config { memory_budget: 1000, ..Config::default() };
+        let mut shared = Shared::new(config, 0, Roster::new(Vec::new()), Instant::START);
+        for (held_len, is_too_much) in [(0, false), (1000, false), (1001, true)] {
+            shared.held_len = held_len;
+            assert_eq!(shared.is_above_budget(), is_too_much, "{held_len} of 1000");
+            assert_eq!(shared.needs_attention(), is_too_much);
+        }
     }
 }

@@ -530,6 +530,23 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_given_back_before_few_of_many_are_left() {
+        // As many as leave no remainder, and half as many again.
+        for many in [4096, 6145] {
+            let mut timers = Timers::with_capacity(0);
+            let ids: Vec<_> = (0..many).map(|key| timers.arm(at(key), key)).collect();
+            let mut left = ids.len();
+            // The last first, so that what can be given back is.
+            for id in ids.into_iter().rev() {
+                timers.cancel(id);
+                left -= 1;
+                let has_given_back = timers.slots.len() < many as usize;
+                assert_eq!(has_given_back, left <= many as usize / MANY_PER_FEW, "{left} are left");
+            }
+        }
+    }
+
+    #[test]
     fn few_timers_that_are_left_of_many_take_the_room_of_few() {
         let mut timers = Timers::with_capacity(0);
         // One from before the many, as a handler's own.

@@ -153,6 +153,8 @@ mod tests {
         let tokens = [Token::connection(1, 2, 3), Token::endpoint(1), Token::SIGNALS, Token::WAKE];
         let texts = tokens.map(|token| format!("{token:?}"));
         assert_eq!(texts, ["1:2#3", "1", "signals", "wake"]);
+        let id = ConnectionId(Token::connection(1, 2, 3));
+        assert_eq!([format!("{id}"), format!("{id:?}")], ["1:2#3"; 2]);
     }
 
     #[test]

@@ -256,4 +256,34 @@ mod tests {
         queue.append(&mut output, 0);
         assert_eq!(queue.parts[1].bytes.as_ptr(), shared.as_ptr());
     }
+
+    #[test]
+    fn short_pieces_are_joined_and_long_ones_have_parts_of_their_own() {
+        let joined = |len, put: fn(&mut WriteQueue, Vec<u8>)| {
+            let mut queue = WriteQueue::new(Instant::START);
+            (0..3).for_each(|_| put(&mut queue, vec![7; len]));
+            assert_eq!(drain(&mut queue, usize::MAX).len(), 3 * len);
+            (0..3).for_each(|_| put(&mut queue, vec![7; len]));
+            queue.freeze_tail();
+            queue.parts.len() == 1
+        };
+        let copies: fn(&mut WriteQueue, Vec<u8>) = |queue, bytes| queue.append_copy(&bytes);
+        let shared: fn(&mut WriteQueue, Vec<u8>) = |queue, bytes| queue.append_shared(bytes.into());
+        for (put, worth_it) in [(copies, WORTH_KEEPING_LEN), (shared, WORTH_SHARING_LEN)] {
+            assert!(joined(1, put) && joined(worth_it - 1, put));
+            assert!(!joined(worth_it, put) && !joined(2 * worth_it, put));
+        }
+    }
+
+    #[test]
+    fn a_queue_of_a_million_parts_is_dropped_like_any_other() {
+        let mut queue = WriteQueue::new(Instant::START);
+        let shared = Bytes::from(vec![0; 4096]);
+        for _ in 0..1_000_000 {
+            queue.append_shared(shared.clone());
+        }
+        assert!(queue.parts.len() >= 1_000_000, "they were copied together");
+        drop(queue);
+        assert!(shared.is_unique(), "a part is left");
+    }
 }

@@ -464,3 +464,41 @@ fn what_is_allocated_stays_within_the_memory_bound() {
     assert!(most <= bound, "{most} bytes were allocated, and the bound is {bound}");
     assert!(most > held, "{most} bytes are less than were held");
 }
+
+#[test]
+fn what_many_send_at_once_stays_within_the_memory_bound() {
+    const MANY: usize = 1000;
+    let mut net = Uncounted(SimNetwork::new(1));
+    net.0.set_pipe_len(75 * 1024);
+    let config = Config { max_connections: Some(MANY), ..scarce() };
+    let mut bound = 0;
+    let mut closed = 0;
+    let allocated = measure(|| {
+        let server = Server::with_config(config).tcp_with(
+            address(),
+            LengthPrefixed::default().max_len(60 * 1024),
+            EchoFrames,
+        );
+        let mut reactor = server.build_on(&mut net).expect("the configuration is valid");
+        bound = reactor.memory_bound();
+        let mut turn = |net: &mut Uncounted| {
+            reactor.turn(net, Some(Duration::ZERO)).expect("the loop goes on");
+            reactor.metrics().closed.total()
+        };
+        let mut peers = Vec::new();
+        let connect = |_| peers.push(net.0.connect_to(address()));
+        allocation_counter::opt_out(|| (0..MANY).for_each(connect));
+        (0..50).for_each(|_| assert_eq!(turn(&mut net), 0));
+        // All of it is in the events of one turn.
+        let frame = message(LengthPrefixed::default(), &[7; 50 * 1024]);
+        let unfinished = &frame[..frame.len() - 1];
+        allocation_counter::opt_out(|| {
+            peers.iter().for_each(|peer| net.0.send_from(*peer, unfinished));
+        });
+        closed = turn(&mut net);
+    });
+    assert!(closed > 900, "only {closed} were closed for want of memory");
+    let most = usize::try_from(allocated.bytes_max).expect("it fits");
+    assert!(most <= bound, "{most} bytes were allocated, and the bound is {bound}");
+    assert!(bound < MANY * 50 * 1024 / 2, "the bound is {bound}, and would not be passed");
+}

@@ -7,14 +7,20 @@
 mod accept_errors;
 #[path = "engine/acceptor.rs"]
 mod acceptor;
+#[path = "engine/building.rs"]
+mod building;
 #[path = "engine/busy_poll.rs"]
 mod busy_poll;
 #[path = "engine/callbacks.rs"]
 mod callbacks;
 #[path = "engine/calls.rs"]
 mod calls;
+#[path = "engine/careless_codecs.rs"]
+mod careless_codecs;
 #[path = "engine/closing.rs"]
 mod closing;
+#[path = "engine/crowds.rs"]
+mod crowds;
 #[path = "engine/deferred.rs"]
 mod deferred;
 #[path = "engine/detours.rs"]
@@ -29,6 +35,8 @@ mod drain_signals;
 mod endless_queue;
 #[path = "engine/eviction.rs"]
 mod eviction;
+#[path = "engine/false_codecs.rs"]
+mod false_codecs;
 mod fixture;
 #[path = "engine/histories.rs"]
 mod histories;

@@ -12,10 +12,6 @@ mod connecting;
 mod datagrams;
 #[path = "network_contract/listeners.rs"]
 mod listeners;
-#[path = "network_contract/os_world.rs"]
-mod os_world;
-#[path = "network_contract/sim_world.rs"]
-mod sim_world;
 #[path = "network_contract/streams.rs"]
 mod streams;
 #[path = "network_contract/time_and_signals.rs"]
@@ -24,3 +20,4 @@ mod time_and_signals;
 mod trial;
 #[path = "network_contract/waking.rs"]
 mod waking;
+mod worlds;

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::io::{ErrorKind, IoSlice, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitStatus, Stdio};
@@ -15,7 +15,7 @@ use signal_hook::consts::{SIGINT, SIGPIPE, SIGTERM};
 use signal_hook::low_level::raise;
 use socket2::{Domain, SockRef, Socket, Type};
 use windlass::SocketOptions;
-use windlass::network::{ConnectError, Network, OsNetwork, Progress, Readiness, Token};
+use windlass::network::{ConnectError, Network, OsNetwork, Outgoing, Progress, Readiness, Token};
 
 const LISTENER: Token = Token::endpoint(0);
 const CONNECTION: Token = Token::connection(0, 0, 0);
@@ -375,4 +375,34 @@ fn what_is_behind_urgent_data_is_read_though_nothing_more_comes() {
             Progress::Blocked => (is_readable, is_ending) = (false, false),
         }
     }
+}
+
+#[test]
+fn signals_that_other_threads_are_given_are_all_counted() {
+    let status = in_child("signals_that_other_threads_are_given_are_all_counted", || {
+        let mut network = watching(&[SIGTERM]);
+        let raising = || raise(SIGTERM).unwrap();
+        let threads: Vec<_> = (0..8).map(|_| thread::spawn(raising)).collect();
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        let mut events = Vec::new();
+        network.poll(&mut events, Some(Duration::from_secs(60))).unwrap();
+        assert_eq!(events[0].token, Token::SIGNALS);
+        assert_eq!(network.take_signals(), 8);
+    });
+    assert!(status.success(), "{status}");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn an_answer_leaves_from_the_address_its_socket_is_bound_to() {
+    let socket = Token::endpoint(1);
+    let mut network = OsNetwork::new().unwrap();
+    let second = SocketAddr::from(([127, 0, 0, 2], 0));
+    let address = network.bind(socket, second, &SocketOptions::default()).unwrap();
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let mut answers = Outgoing::new();
+    answers.push(client.local_addr().unwrap(), b"answer");
+    assert_eq!(network.send(socket, &mut answers).unwrap(), Progress::Done(()));
+    let mut buffer = [0; 16];
+    assert_eq!(client.recv_from(&mut buffer).unwrap(), (6, address));
 }

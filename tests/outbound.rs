@@ -9,7 +9,7 @@ use std::rc::Rc;
 use fixture::{World, address, at_most, for_each_seed, millis, panic_quietly, secs, timeless};
 use windlass::network::{ConnectError, ConnectFailure, Faults, PeerState, SimNetwork, SimPeer};
 use windlass::{
-    CloseReason, Codec, Config, ConnectionId, Decoded, Error, FrameError, Handler, Lines,
+    AtLimit, CloseReason, Codec, Config, ConnectionId, Decoded, Error, FrameError, Handler, Lines,
     NotConnected, Output, Scope, Session,
 };
 
@@ -208,6 +208,20 @@ fn who_does_not_answer_is_given_up_at_the_deadline() {
     world.run_for(millis(2));
     assert_eq!(told(&notes), ["0 failed: TimedOut"]);
     assert_eq!(world.reactor.connections_len(), 0);
+}
+
+#[test]
+fn who_accepts_and_says_nothing_is_closed_when_it_has_been_idle() {
+    let config = Config { idle_timeout: Some(secs(5)), ..calling(1) };
+    let (mut world, notes) = world(config, Caller { greeting: "hi", ..Caller::to(&[upstream()]) });
+    let peer = reached(&mut world);
+    world.run_for(millis(4999));
+    assert_eq!(world.received(peer), "hi\n");
+    assert_eq!(told(&notes), ["0 open"]);
+    world.run_for(millis(2));
+    assert_eq!(world.network.state(peer), PeerState::Finished);
+    world.run_for(secs(2));
+    assert_eq!(told(&notes), ["0 open", "0 closed: idle timeout"]);
 }
 
 #[test]
@@ -590,4 +604,15 @@ fn a_codec_that_panics_when_its_connection_was_not_made_leaves_no_socket() {
     world.run_for(secs(1));
     assert_eq!(world.reactor.metrics().panics, 1);
     assert_eq!((world.reactor.outbound_len(), world.reactor.connections_len()), (0, 0));
+}
+
+#[test]
+fn one_that_was_made_is_not_closed_for_a_newcomer_however_long_it_is_idle() {
+    let config = Config { at_limit: AtLimit::EvictIdle, max_connections: Some(1), ..calling(1) };
+    let (mut world, _notes) = world(config, Caller::to(&[upstream()]));
+    let made = reached(&mut world);
+    world.run_for(secs(10));
+    let (old, newcomer) = (world.join(), world.join());
+    let states = [made, old, newcomer].map(|peer| world.network.state(peer));
+    assert_eq!(states, [PeerState::Open, PeerState::Finished, PeerState::Open]);
 }

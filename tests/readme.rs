@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use windlass::Config;
@@ -159,7 +159,11 @@ fn every_test_is_in_the_table() {
     let mut named: Vec<&str> = rows.iter().flat_map(|row| row.0.split("`, `")).collect();
     named.iter_mut().for_each(|name| *name = name.trim_end_matches('`'));
     let entries = fs::read_dir(top().join("tests")).unwrap().map(|entry| entry.unwrap().path());
-    let tests = entries.filter(|path| !path.is_dir() || path.join("main.rs").exists());
+    let is_test = |path: &PathBuf| match path.is_dir() {
+        true => path.join("main.rs").exists(),
+        false => path.extension().is_some_and(|kind| kind == "rs"),
+    };
+    let tests = entries.filter(is_test);
     let mut tests: Vec<String> =
         tests.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
     named.sort_unstable();

@@ -115,7 +115,7 @@ fn engine() -> Vec<Source> {
 }
 
 fn everything() -> Vec<Source> {
-    let others = ["tests", "examples", "benches"].into_iter().flat_map(Source::all_in);
+    let others = ["tests", "examples", "benches", "fuzz"].into_iter().flat_map(Source::all_in);
     engine().into_iter().chain(others).collect()
 }
 
@@ -761,5 +761,107 @@ mod words {
              [[package]]\nname = \"b\"\nsource = \"registry+https://mirror.example/index\"\n"
         );
         assert_one(&foreign_packages(&lock), "a package from \"registry+https://mirror.example");
+    }
+}
+
+/// What is delivered, and how it is tried before.
+mod delivery {
+    use super::*;
+
+    /// The versions that mend a known hole. Whoever builds the crate must get none before them.
+    const MENDED: &[(&str, [u32; 3])] = &[("bytes", [1, 11, 1])];
+
+    /// What the script for every change does: in release, with all features, with the oldest
+    /// versions.
+    const STEPS: &[&str] =
+        &["cargo test --release", "cargo test --all-features --lib", "least_versions"];
+
+    fn holes(manifest: &str) -> Vec<String> {
+        let mut complaints = Vec::new();
+        for (name, mended) in MENDED {
+            let start = format!("{name} = \"");
+            let version = manifest.lines().find_map(|line| line.strip_prefix(start.as_str()));
+            let oldest: Vec<u32> = version
+                .unwrap_or_default()
+                .trim_end_matches('"')
+                .split('.')
+                .filter_map(|number| number.parse().ok())
+                .collect();
+            if oldest.as_slice() < mended {
+                complaints.push(format!("Cargo.toml: {name} has a hole before {mended:?}"));
+            }
+        }
+        complaints
+    }
+
+    /// Whether the crate itself is built without a look at overflow.
+    fn unchecked(manifest: &str) -> Vec<String> {
+        let profile = manifest.split("\n[").find(|section| section.starts_with("profile.release]"));
+        match profile.is_some_and(|section| section.contains("\noverflow-checks = true\n")) {
+            true => Vec::new(),
+            false => vec!["Cargo.toml: overflow is not noticed in release".to_owned()],
+        }
+    }
+
+    fn untried(manifest: &str, script: &str) -> Vec<String> {
+        let is_done = |step: &str| script.lines().any(|line| line == format!("step {step}"));
+        let features = manifest.split("\n[").find_map(|part| part.strip_prefix("features]\n"));
+        let names = features.unwrap_or_default().lines().filter_map(|line| line.split_once(" = "));
+        let alone = names
+            .filter(|(name, _)| *name != "default")
+            .map(|(name, _)| format!("cargo check --lib --features {name}"));
+        let steps = STEPS.iter().map(|step| (*step).to_owned()).chain(alone);
+        steps.filter(|step| !is_done(step)).map(|step| format!(".ci/run does not {step}")).collect()
+    }
+
+    fn read(path: &str) -> String {
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+    }
+
+    #[test]
+    fn known_holes_are_kept_out() {
+        assert_none(&holes(&read("Cargo.toml")));
+    }
+
+    #[test]
+    fn a_known_hole_is_noticed() {
+        for version in ["1.11.2", "1.12", "2"] {
+            assert_none(&holes(&format!("[dependencies]\nbytes = \"{version}\"\n")));
+        }
+        for version in ["1.11.0", "1.11", "1", "0.12.3"] {
+            let manifest = format!("[dependencies]\nbytes = \"{version}\"\n");
+            assert_one(&holes(&manifest), "bytes has a hole before [1, 11, 1]");
+        }
+    }
+
+    #[test]
+    fn overflow_is_a_panic_in_what_is_delivered() {
+        assert_none(&unchecked(&read("Cargo.toml")));
+    }
+
+    #[test]
+    fn overflow_that_is_passed_over_is_noticed() {
+        let good = "[package]\n[profile.release]\nlto = true\noverflow-checks = true\n\n[a]\n";
+        assert_none(&unchecked(good));
+        let elsewhere = "[profile.release]\nlto = true\n[profile.dev]\noverflow-checks = true\n";
+        assert_one(&unchecked(elsewhere), "overflow is not noticed in release");
+    }
+
+    #[test]
+    fn whatever_is_delivered_is_tried() {
+        assert_none(&untried(&read("Cargo.toml"), &read(".ci/run")));
+    }
+
+    #[test]
+    fn what_is_not_tried_is_noticed() {
+        let manifest =
+            "[package]\n[features]\ndefault = []\n# Faster.\nfast = []\n\n[dependencies]\n";
+        let all = "step cargo test --release\nstep cargo test --all-features --lib\n\
+                   step least_versions\nstep cargo check --lib --features fast\n";
+        assert_none(&untried(manifest, all));
+        for step in all.lines() {
+            let complaint = format!("does not {}", step.trim_start_matches("step "));
+            assert_one(&untried(manifest, &all.replace(step, "")), &complaint);
+        }
     }
 }

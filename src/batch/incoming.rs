@@ -380,7 +380,7 @@ mod tests {
         batch.push(address(1), 1);
         batch.joined_room().unwrap()[..8].copy_from_slice(b"aaabbbcc");
         batch.push_joined(address(2), 8, 3);
-        assert_eq!(batch.len(), 4);
+        assert_eq!((batch.len(), batch.payload_len()), (4, 7));
         assert!(batch.is_full() && batch.joined_room().is_none() && batch.room().is_none());
         let expected: [(u16, &[u8], bool); 4] =
             [(1, b"x", false), (2, b"aa", true), (2, b"bb", true), (2, b"cc", false)];
@@ -477,5 +477,44 @@ mod tests {
             place.pass_one(&stretch);
         }
         assert!(batch.rest(&mut place).is_none());
+    }
+
+    #[test]
+    fn what_was_not_joined_is_one_datagram_whatever_is_said_of_its_segments() {
+        for segment_len in [0, 4, 5] {
+            let mut batch = Incoming::new(2, 8);
+            batch.joined_room().unwrap()[..4].copy_from_slice(b"abcd");
+            batch.push_joined(address(1), 4, segment_len);
+            assert_eq!((payloads(&batch), batch.payload_len()), (vec![&b"abcd"[..]], 4));
+        }
+    }
+
+    #[test]
+    fn a_batch_says_how_much_memory_it_comes_to_hold() {
+        for (capacity, max_len) in [(3, 4), (64, 65_507)] {
+            let mut batch = Incoming::new(capacity, max_len);
+            let most = batch.max_held_len();
+            while batch.joined_room().is_some() {
+                batch.push_joined(address(1), 400, 200);
+            }
+            let each = size_of::<Piece>() + size_of::<SocketAddr>();
+            assert_eq!(most, batch.buffer.len() + capacity * each);
+            assert!(batch.buffer.len() >= capacity * (max_len + 1), "it never shrinks");
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "datagrams that had no room")]
+    fn a_full_batch_takes_no_more() {
+        let mut batch = Incoming::new(1, 4);
+        batch.push(address(1), 4);
+        batch.push_joined(address(1), 4, 4);
+    }
+
+    #[test]
+    #[should_panic(expected = "datagrams that had no room")]
+    fn more_than_there_is_room_for_is_not_taken() {
+        let mut batch = Incoming::new(1, 4);
+        batch.push_joined(address(1), 6, 6);
     }
 }

@@ -317,7 +317,7 @@ mod tests {
             messages(&queue, false),
             [(1, 5, 5), (1, 5, 5), (1, 3, 5), (1, 3, 3), (2, 3, 3), (1, 3, 3)]
         );
-        assert_eq!((queue.len(), queue.payload_len()), (6, 22));
+        assert_eq!((queue.len(), queue.runs_len(), queue.payload_len()), (6, 4, 22));
     }
 
     #[test]

@@ -196,6 +196,7 @@ mod tests {
     fn a_refused_message_is_told_where_the_false_delimiter_begins() {
         for (delimiter, message, expected) in [
             (&b"--"[..], &b"ab--c"[..], "byte 2: the message contains the delimiter"),
+            (b"--", b"abcd--e", "byte 4: the message contains the delimiter"),
             (b"--", b"ab-", "byte 2: the message ends in a part of the delimiter"),
             (b"abab", b"xab", "byte 1: the message ends in a part of the delimiter"),
         ] {

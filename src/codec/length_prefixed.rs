@@ -546,4 +546,22 @@ mod tests {
     fn an_adjustment_that_could_wrap_is_refused() {
         let _ = LengthPrefixed::default().adjustment(i32::MIN);
     }
+
+    #[test]
+    fn what_goes_before_the_length_is_no_part_of_it() {
+        let codec = LengthPrefixed::default().offset(3).width(1);
+        let sent = [&[0, 0, 1, 2][..], &[b'x'; 300]].concat();
+        assert_eq!(decode(codec, &sent), frame(b"xx", 6));
+        assert_eq!(encode(codec, &[b'x'; 256]), Err(too_long(255)));
+    }
+
+    #[test]
+    fn a_message_shorter_than_the_least_length_is_not_called_too_long() {
+        // Each frame is ten bytes longer than its length says, and none may have more than five.
+        let codec = LengthPrefixed::default().adjustment(10).max_len(5);
+        for len in [0, 5] {
+            let fault = FrameFault::Malformed("no length can be written for a message so short");
+            assert_eq!(encode(codec, &vec![0; len]), Err(FrameError::new(fault, len)));
+        }
+    }
 }

@@ -79,9 +79,7 @@ const fn zeros(word: u64) -> u64 {
 pub(super) const fn looked_at(_count: usize) {}
 
 #[cfg(test)]
-pub(super) use tests::looked_at;
-#[cfg(test)]
-pub(crate) use tests::looked_at_len;
+pub(crate) use tests::{looked_at, looks};
 
 #[cfg(test)]
 mod tests {
@@ -96,12 +94,12 @@ mod tests {
         static LOOKED_AT: Cell<usize> = const { Cell::new(0) };
     }
 
-    pub(in crate::codec) fn looked_at(count: usize) {
+    pub(crate) fn looked_at(count: usize) {
         LOOKED_AT.with(|total| total.set(total.get() + count));
     }
 
-    /// How many bytes codecs have looked at in this thread.
-    pub(crate) fn looked_at_len() -> usize {
+    /// At how many bytes the codecs have looked on this thread.
+    pub(crate) fn looks() -> usize {
         LOOKED_AT.with(Cell::get)
     }
 
@@ -119,11 +117,11 @@ mod tests {
                         (start, need, frames) = (start + consumed, 1, frames + 1);
                     }
                     Ok(Decoded::Incomplete { need: more }) => need = more,
-                    Err(_) => return (frames, LOOKED_AT.with(Cell::get)),
+                    Err(_) => return (frames, looks()),
                 }
             }
         }
-        (frames, LOOKED_AT.with(Cell::get))
+        (frames, looks())
     }
 
     /// Asserts that `codec` finds `expected` frames in `stream` and keeps the promise, however the
@@ -247,6 +245,6 @@ mod tests {
         for len in 1..=100 {
             assert!(Lines::default().decode(&mut line[..len]).is_ok());
         }
-        assert_eq!(LOOKED_AT.with(Cell::get), 5_050);
+        assert_eq!(looks(), 5_050);
     }
 }

@@ -24,6 +24,8 @@ impl Connection {
             Ok(Progress::Done(())) => {
                 self.phase = Phase::Open;
                 self.flags.remove(Flags::CONNECTING);
+                // Nobody could have paused it: what comes already is not for the handler.
+                self.flags.set(Flags::TO_BE_TIED, shared.is_to_be_tied(self.token));
                 (self.opened, self.last_active) = (shared.now, shared.now);
                 // Whether it really takes anything, writing will tell.
                 self.note(Readiness::WRITABLE);

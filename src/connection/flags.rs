@@ -39,8 +39,10 @@ impl Flags {
     pub(super) const FINISHED: Self = Self(1 << 15);
     /// What it has sent in this event fills its room: that must be flushed first.
     pub(super) const FULL: Self = Self(1 << 16);
+    /// It was made, and a tie that was asked for before is not done yet.
+    pub(super) const TO_BE_TIED: Self = Self(1 << 23);
     /// All of these reasons.
-    pub(super) const HOLDS: Self = Self(0x1ff << 8);
+    pub(super) const HOLDS: Self = Self(0x1ff << 8).with(Self::TO_BE_TIED);
 }
 
 /// What has to be seen to after an event, though frames are run.

@@ -62,12 +62,13 @@ impl Connection {
         let mut budget = shared.config.read_budget;
         while self.has_unread() && budget > 0 {
             let since = self.last_active;
-            let Some(len) = self.read(network, buffer, shared.now) else { break };
+            let room = buffer.len().min(budget);
+            let Some(len) = self.read(network, &mut buffer[..room], shared.now) else { break };
             self.last_active = since;
             self.count_received(len);
             let discarded_len = &mut self.notes_or_new().discarded_len;
             *discarded_len = discarded_len.saturating_add(len);
-            budget = budget.saturating_sub(len);
+            budget -= len;
             if *discarded_len > shared.config.linger_limit {
                 self.finish();
                 return;

@@ -45,6 +45,11 @@ impl Connection {
         self.flags.contains(Flags::TIED)
     }
 
+    /// A tie of it is about to be done, or cannot be.
+    pub(crate) const fn stop_waiting_for_tie(&mut self) {
+        self.flags.remove(Flags::TO_BE_TIED);
+    }
+
     /// From now on it is `partner` that gets what comes.
     pub(crate) fn tie(&mut self, partner: Token, config: &Config) {
         self.flags.insert(Flags::TIED);

@@ -25,7 +25,7 @@ pub(super) fn read<H: Handler>(session: &mut Session<'_, H>, buffer: &mut [u8]) 
     len
 }
 
-/// Makes input that was kept worth decoding, if possible.
+/// Makes input that was kept worth decoding, if possible. Whoever is served has a frame left to run.
 pub(super) fn read_on<H: Handler>(
     session: &mut Session<'_, H>,
     buffer: &mut [u8],
@@ -51,7 +51,7 @@ pub(super) fn read_on<H: Handler>(
             return (Some(kept), before + read);
         }
     }
-    if kept.missing() == 0 && session.shared.frames_left > 0 && session.connection.may_run() {
+    if kept.missing() == 0 && session.connection.may_run() {
         return (Some(kept), 0);
     }
     session.connection.keep_input(kept);

@@ -141,10 +141,10 @@ impl<'a> Commands<'a> {
     ///
     /// If one of the two is closed, the other is closed as well, after what it is owed; if one is
     /// cut, the other is reset. The reason is [`PartnerGone`](crate::CloseReason::PartnerGone). One
-    /// that is still being made can be tied: what comes for it waits, and if it cannot be made, the
-    /// other is closed. So is one whose partner has closed before the two come to be tied, or was
-    /// not let in by layers yet. One that was tied before stays as it is, and so does whom it was
-    /// to be tied to, which is logged.
+    /// that is still being made can be tied: what comes for it waits, nothing that comes from it is
+    /// run as frames, and if it cannot be made, the other is closed. So is one whose partner has
+    /// closed before the two come to be tied, or was not let in by layers yet. One that was tied
+    /// before stays as it is, and so does whom it was to be tied to, which is logged.
     ///
     /// # Errors
     ///

@@ -79,7 +79,8 @@ impl<H: Handler> Session<'_, H> {
     }
 
     /// Has `task` run after this callback, and after what was asked for before, with this handler:
-    /// where it may look at and use all of its connections.
+    /// where it may look at and use all of its connections. Frames that were read together with
+    /// this one may be run before it; where the order matters, [pause](Self::pause) until then.
     ///
     /// # Errors
     ///

@@ -9,31 +9,31 @@ use super::gcra::{Gcra, Paid};
 use crate::instant::Instant;
 
 /// What each address has taken of a rate that all have alike.
-pub(super) struct AddressRates {
+pub(crate) struct AddressRates {
     pub(super) rate: Gcra,
     pub(super) table: AddressTable<Paid>,
 }
 
 impl AddressRates {
     /// None of so many addresses has taken anything.
-    pub(super) fn new(rate: Gcra, places: usize) -> Self {
+    pub(crate) fn new(rate: Gcra, places: usize) -> Self {
         Self { rate, table: AddressTable::new(places, None) }
     }
 
     /// Takes `cost` units for the address, or nothing, and says when they may be had.
-    pub(super) fn check(&mut self, ip: IpAddr, now: Instant, cost: u64) -> Result<(), Duration> {
+    pub(crate) fn check(&mut self, ip: IpAddr, now: Instant, cost: u64) -> Result<(), Duration> {
         let rate = self.rate;
         rate.check(self.paid(ip, now), now, cost)
     }
 
     /// Takes `cost` units for the address, and says how long it is to rest for it.
-    pub(super) fn charge(&mut self, ip: IpAddr, now: Instant, cost: u64) -> Duration {
+    pub(crate) fn charge(&mut self, ip: IpAddr, now: Instant, cost: u64) -> Duration {
         let rate = self.rate;
         rate.charge(self.paid(ip, now), now, cost)
     }
 
     /// Whether the address may have a unit now.
-    pub(super) fn has_left(&mut self, ip: IpAddr, now: Instant) -> bool {
+    pub(crate) fn has_left(&mut self, ip: IpAddr, now: Instant) -> bool {
         let mut copy = *self.paid(ip, now);
         self.rate.check(&mut copy, now, 1).is_ok()
     }

@@ -16,7 +16,7 @@ use crate::instant::Instant;
 /// for in full after that: were it refused always, a frame longer than the burst would wait for
 /// ever.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Gcra {
+pub(crate) struct Gcra {
     /// A unit is paid for in `period / count` nanoseconds.
     period: u64,
     count: u32,
@@ -49,7 +49,7 @@ impl Gcra {
     /// # Panics
     ///
     /// If either is zero, or the period longer than the clock's 584 years.
-    pub(super) fn new(count: u32, period: Duration) -> Self {
+    pub(crate) fn new(count: u32, period: Duration) -> Self {
         let period = u64::try_from(period.as_nanos()).expect("a period within the clock");
         assert!(count > 0 && period > 0, "a rate is of one unit or more, in some time");
         Self { period, count, burst: count }
@@ -60,7 +60,7 @@ impl Gcra {
     /// # Panics
     ///
     /// If there are none.
-    pub(super) fn with_burst(self, burst: u32) -> Self {
+    pub(crate) fn with_burst(self, burst: u32) -> Self {
         assert!(burst > 0, "nothing passes a burst of nothing");
         Self { burst, ..self }
     }

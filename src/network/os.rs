@@ -29,7 +29,8 @@ use self::errors::{accept_error, connect_error, not_found, progress, transfer};
 use self::events::{interest, readiness, to_mio};
 use self::signals::Signals;
 use self::slots::Slots;
-use super::{AcceptError, ConnectError, Event, Network, Progress, SocketOptions, Transfer};
+use super::{AcceptError, ConnectError, Event, Network, Progress, REFUSED_READ_LEN};
+use super::{SocketOptions, Transfer};
 use crate::batch::{Incoming, Outgoing};
 use crate::instant::Instant;
 use crate::token::Token;
@@ -39,9 +40,6 @@ compile_error!("only Unix: signals need a pipe; only 64 bits: a token goes throu
 
 /// How many events are asked for at a time if the caller's vector has no capacity.
 const DEFAULT_EVENTS: usize = 1024;
-
-/// How much of what a refused peer has sent is read and thrown away.
-const REFUSED_READ_LEN: usize = 64 * 1024;
 
 /// `MSG_NOSIGNAL`: a write to a broken connection is an error, not a signal that kills a program
 /// which has not asked to ignore it. Other systems' numbers are not known here.

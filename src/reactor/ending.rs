@@ -1,13 +1,20 @@
 //! The loop's own end: the steps of a drain and of a stop.
 
 use super::{Reactor, Service};
-use crate::error::{CloseReason, Error};
+use crate::error::CloseReason;
 use crate::mailbox::Request;
 use crate::metrics::Work;
 use crate::outside::Outside;
 
 impl Reactor {
-    pub(super) fn advance_drain(&mut self, network: &mut Outside<'_>) -> Result<(), Error> {
+    /// It will never turn: closes whatever was opened for it.
+    pub(crate) fn abandon(&mut self, network: &mut Outside<'_>) {
+        let connections: Vec<_> = self.endpoints().flat_map(|endpoint| endpoint.tokens()).collect();
+        let own = self.services.iter().map(Service::token);
+        own.chain(connections).for_each(|token| network.close(token));
+    }
+
+    pub(super) fn advance_drain(&mut self, network: &mut Outside<'_>) {
         // No more than can be in the mailbox, whatever is posted meanwhile.
         let mailbox_len = self.tools.shared.config.mailbox_len;
         match self.drain.take_request() {
@@ -16,10 +23,10 @@ impl Reactor {
                 if !self.drain.is_draining() {
                     self.run_all_commands(network, mailbox_len);
                 }
-                self.begin_drain(network)?;
+                self.begin_drain(network);
             }
             Some(Request::Stop) => {
-                self.begin_drain(network)?;
+                self.begin_drain(network);
                 self.stop_all(network, || CloseReason::Stopped);
             }
         }
@@ -42,7 +49,6 @@ impl Reactor {
         if self.is_empty() {
             self.drain.finish(self.tools.shared.now);
         }
-        Ok(())
     }
 
     /// Whether nobody is left to be served.
@@ -54,9 +60,9 @@ impl Reactor {
     }
 
     /// Accepts who has already arrived, then nobody; tells everyone.
-    fn begin_drain(&mut self, network: &mut Outside<'_>) -> Result<(), Error> {
+    fn begin_drain(&mut self, network: &mut Outside<'_>) {
         if !self.drain.begin(self.tools.shared.now, &self.tools.shared.config) {
-            return Ok(());
+            return;
         }
         log::info!("draining {} connections", self.connections_len());
         for index in 0..self.services.len() {
@@ -69,7 +75,7 @@ impl Reactor {
             }
             // No more than can have been in the queue, whoever comes meanwhile.
             let mut queue_len = u64::from(self.tools.shared.config.socket.backlog) + 1;
-            while queue_len > 0 && self.accept_one(network, index)? {
+            while queue_len > 0 && self.accept_last(network, index) {
                 planted!(DrainResetsTheQueue, break);
                 queue_len -= 1;
             }
@@ -78,7 +84,16 @@ impl Reactor {
                 acceptor.close(&mut turn);
             }
         }
-        Ok(())
+    }
+
+    /// As [`accept_one`](Self::accept_one), of a listener that is closed next: that it has broken
+    /// is no reason to break off with everybody else.
+    fn accept_last(&mut self, network: &mut Outside<'_>, index: usize) -> bool {
+        let accepted = self.accept_one(network, index);
+        accepted.unwrap_or_else(|error| {
+            log::warn!("{error}");
+            false
+        })
     }
 
     /// Tells an endpoint, or all its connections, that the loop drains.

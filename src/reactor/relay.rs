@@ -14,12 +14,14 @@ impl Reactor {
     pub(super) fn tie(&mut self, network: &mut Outside<'_>, one: Token, other: Token) {
         let [one_is_tied, other_is_tied] = [one, other].map(|token| {
             let connection = find(&mut self.services, token)?;
+            connection.stop_waiting_for_tie();
             let may_be_tied = connection.is_open() && connection.is_let_in();
             may_be_tied.then_some(connection.is_tied())
         });
         match (one_is_tied, other_is_tied) {
             (Some(true), _) | (_, Some(true)) => {
                 log::error!("{one:?} and {other:?} are not tied: one of them was tied before");
+                [one, other].into_iter().for_each(|token| self.change(network, token, |_, _| ()));
             }
             (Some(false), Some(false)) => {
                 for (token, partner) in [(one, other), (other, one)] {

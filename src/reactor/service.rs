@@ -4,6 +4,7 @@ use crate::acceptor::Acceptor;
 use crate::datagram::DatagramEndpoint;
 use crate::endpoint::Endpoint;
 use crate::roster::Serving;
+use crate::token::Token;
 
 /// A socket of the loop's own, with all that is behind it.
 pub(crate) enum Service {
@@ -12,6 +13,13 @@ pub(crate) enum Service {
 }
 
 impl Service {
+    pub(super) const fn token(&self) -> Token {
+        match self {
+            Self::Stream(acceptor, _) => acceptor.token(),
+            Self::Datagram(endpoint) => endpoint.token(),
+        }
+    }
+
     /// Its connections, if it has any.
     pub(super) fn endpoint(&self) -> Option<&dyn Endpoint> {
         match self {

@@ -1,5 +1,7 @@
 //! The steps of a turn that serve connections and sockets: events, work left over, timers, closes.
 
+use std::time::Duration;
+
 use super::{EVENTS_LEN, Reactor, Service};
 use crate::endpoint::{Call, Endpoint};
 use crate::error::CloseReason;
@@ -8,6 +10,10 @@ use crate::network::{Event, Readiness};
 use crate::outside::Outside;
 use crate::shared::Purpose;
 use crate::token::Token;
+
+/// A loop that is later than this for a deadline did not only wake late. More than any clock's grain,
+/// so that the usual deadline costs no second look for events.
+const USUALLY_LATE: Duration = Duration::from_millis(10);
 
 impl Reactor {
     pub(super) fn serve_events(&mut self, network: &mut Outside<'_>) {
@@ -94,8 +100,13 @@ impl Reactor {
     }
 
     /// Not before all were looked at for whom something waited in the network, if the loop comes
-    /// late: after a slow callback, or because its process was stopped.
+    /// late: after a slow callback, or because its process was stopped. That can have been between
+    /// the events and the look at the clock: then events are asked for once more.
     pub(super) fn fire_timers(&mut self, network: &mut Outside<'_>) {
+        let late = self.tools.shared.now.since(self.expected);
+        if self.asked < self.expected && late > USUALLY_LATE {
+            return;
+        }
         let may_have_more = self.events.len() == self.events.capacity();
         if may_have_more && self.put_off <= self.connections_len() / EVENTS_LEN {
             self.put_off += 1;

@@ -5,7 +5,9 @@ use windlass::{
     Varint,
 };
 
+use crate::engine;
 use crate::feed::{Asking, Bytewise, Outcome, assert_same_for_every_cut, feed};
+use crate::fixture::Framing;
 
 type End = Result<(), FrameError>;
 
@@ -26,10 +28,12 @@ const fn truncated(at: usize) -> End {
     Err(FrameError::new(FrameFault::Truncated, at))
 }
 
-fn assert_cases<C: Bytewise>(codec: &C, cases: &[Case<'_>]) {
+fn assert_cases<C: Bytewise + Framing>(codec: &C, cases: &[Case<'_>]) {
     for (stream, frames, end) in cases {
         let frames = frames.iter().map(|frame| frame.to_vec()).collect();
-        assert_same_for_every_cut(codec, stream, &Outcome { frames, end: *end });
+        let outcome = Outcome { frames, end: *end };
+        assert_same_for_every_cut(codec, stream, &outcome);
+        engine::assert_same_for_every_cut(codec, stream, &outcome);
     }
 }
 
@@ -212,5 +216,8 @@ fn raw_bytes_come_through_whatever_the_cut() {
         let pieces = vec![stream[..cut].to_vec(), stream[cut..].to_vec()];
         assert_eq!(outcome, Outcome { frames: pieces, end: WELL });
     }
+    // What is sent back does not show how it was read.
+    let outcome = Outcome { frames: vec![stream.to_vec()], end: WELL };
+    engine::assert_same_for_every_cut(&Raw, stream, &outcome);
     assert_eq!(Raw.max_frame_len(), 0);
 }

@@ -2,6 +2,8 @@
 
 use windlass::{Codec, Decoded, FrameError};
 
+use super::fixture::{all_cuts, pieces};
+
 /// What a stream came to: its frames, and whether it ended well after them.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Outcome {
@@ -46,10 +48,9 @@ pub(crate) fn feed<C: Bytewise>(
     asking: Asking,
 ) -> Outcome {
     let mut codec = codec.clone();
-    let (mut frames, mut rest, mut need, mut from) = (Vec::new(), Vec::new(), 1, 0);
-    for to in cuts.iter().copied().chain([stream.len()]) {
-        rest.extend_from_slice(&stream[from..to]);
-        from = to;
+    let (mut frames, mut rest, mut need) = (Vec::new(), Vec::new(), 1);
+    for piece in pieces(stream, cuts) {
+        rest.extend_from_slice(piece);
         while !rest.is_empty() && (asking == Asking::Always || rest.len() >= need) {
             let rest_len = rest.len();
             match decode(&mut codec, &mut rest) {
@@ -83,18 +84,10 @@ fn decode<C: Bytewise>(codec: &mut C, input: &mut [u8]) -> Result<Decoded<Vec<u8
     })
 }
 
-/// Asserts that `stream` comes to `expected` in one piece, with each single cut, with each pair of
-/// cuts if it is short, and byte by byte.
+/// Asserts that `stream` comes to `expected` however it is cut.
 pub(crate) fn assert_same_for_every_cut<C: Bytewise>(codec: &C, stream: &[u8], expected: &Outcome) {
-    let len = stream.len();
-    assert_outcome(codec, stream, &[], expected);
-    assert_outcome(codec, stream, &(1..len).collect::<Vec<_>>(), expected);
-    for first in 1..len {
-        assert_outcome(codec, stream, &[first], expected);
-        let seconds = if len <= 128 { first + 1..len } else { 0..0 };
-        for second in seconds {
-            assert_outcome(codec, stream, &[first, second], expected);
-        }
+    for cuts in all_cuts(stream.len()) {
+        assert_outcome(codec, stream, &cuts, expected);
     }
 }
 

@@ -1,24 +1,13 @@
-//! `LengthPrefixed` with any settings, against a plain reading of the whole stream in numbers too
-//! wide to wrap.
+//! `LengthPrefixed` with any settings, against a plain reading of the whole stream.
 
-use windlass::{Codec, Endian, FrameError, FrameFault, LengthPrefixed, Output};
+use windlass::{Codec, Endian, Output};
 
 use crate::feed::{Outcome, assert_outcome};
 use crate::fixture::Random;
 use crate::round_trips::cuts;
+use crate::settings::Settings;
 
 const CASES: u64 = 20_000;
-
-#[derive(Debug)]
-struct Settings {
-    width: usize,
-    offset: usize,
-    endian: Endian,
-    adjustment: i32,
-    includes_header: bool,
-    keeps_header: bool,
-    max_len: usize,
-}
 
 impl Settings {
     fn any(random: &mut Random) -> Self {
@@ -32,97 +21,6 @@ impl Settings {
             keeps_header: random.pick(&[false, false, true]),
             max_len: random.pick(&[1, 7, 20, 300, 70_000, i32::MAX as usize]),
         }
-    }
-
-    fn codec(&self) -> LengthPrefixed {
-        let mut codec = LengthPrefixed::default()
-            .width(self.width)
-            .offset(self.offset)
-            .endian(self.endian)
-            .adjustment(self.adjustment)
-            .max_len(self.max_len);
-        if self.includes_header {
-            codec = codec.includes_header();
-        }
-        if self.keeps_header {
-            codec = codec.keep_header();
-        }
-        codec
-    }
-
-    fn header_len(&self) -> usize {
-        self.offset + self.width
-    }
-
-    /// What a length says more than the payload has, in bytes.
-    fn surplus(&self) -> i128 {
-        let header_len = if self.includes_header { self.header_len() } else { 0 };
-        header_len as i128 - i128::from(self.adjustment)
-    }
-
-    fn write_length(&self, mut length: i128) -> Vec<u8> {
-        let mut bytes = vec![0; self.width];
-        for byte in &mut bytes {
-            *byte = (length % 256) as u8;
-            length /= 256;
-        }
-        if self.endian == Endian::Big {
-            bytes.reverse();
-        }
-        bytes
-    }
-
-    fn read_length(&self, bytes: &[u8]) -> i128 {
-        let add = |length: i128, byte: &u8| length * 256 + i128::from(*byte);
-        match self.endian {
-            Endian::Big => bytes.iter().fold(0, add),
-            Endian::Little => bytes.iter().rev().fold(0, add),
-        }
-    }
-
-    fn decode(&self, mut stream: &[u8]) -> Outcome {
-        let mut frames = Vec::new();
-        while !stream.is_empty() {
-            match self.next(stream) {
-                Ok(len) => {
-                    let stripped = if self.keeps_header { 0 } else { self.header_len() };
-                    frames.push(stream[stripped..len].to_vec());
-                    stream = &stream[len..];
-                }
-                Err(error) => return Outcome { frames, end: Err(error) },
-            }
-        }
-        Outcome { frames, end: Ok(()) }
-    }
-
-    /// The length of the frame, with its header, at the beginning of `stream`.
-    fn next(&self, stream: &[u8]) -> Result<usize, FrameError> {
-        let truncated = FrameError::new(FrameFault::Truncated, stream.len());
-        let header = stream.get(..self.header_len()).ok_or(truncated)?;
-        let payload_len = self.read_length(&header[self.offset..]) - self.surplus();
-        if payload_len < 0 {
-            let what = "the length is less than it counts at least";
-            return Err(FrameError::new(FrameFault::Malformed(what), self.offset));
-        }
-        if payload_len > self.max_len as i128 {
-            let fault = FrameFault::TooLong { limit: self.max_len };
-            return Err(FrameError::new(fault, self.offset));
-        }
-        let frame_len = self.header_len() + payload_len as usize;
-        if stream.len() < frame_len { Err(truncated) } else { Ok(frame_len) }
-    }
-
-    /// The bytes that `message` is sent as, if it may be sent.
-    fn encode(&self, message: &[u8]) -> Option<Vec<u8>> {
-        if self.keeps_header {
-            return (self.next(message).ok()? == message.len()).then(|| message.to_vec());
-        }
-        let length = message.len() as i128 + self.surplus();
-        let can_be_written = (0..1_i128 << (8 * self.width)).contains(&length);
-        if !can_be_written || message.len() > self.max_len {
-            return None;
-        }
-        Some([&vec![0; self.offset][..], &self.write_length(length), message].concat())
     }
 
     /// Something like a message: with a header of its own, which may be wrong, if it is kept.

@@ -1,8 +1,8 @@
 //! Letting peers in: the limit, the budget, the queue.
 
 use bytes::Bytes;
-use windlass::network::{PeerState, SimPeer};
-use windlass::{AtLimit, Config, SocketOptions};
+use windlass::network::{AcceptFailure, PeerState, SimPeer};
+use windlass::{AtLimit, Config, Instant, SocketOptions};
 
 use crate::fixture::{Call, What, World, address, at_most, echo, millis, secs};
 
@@ -88,6 +88,22 @@ fn no_more_peers_are_let_in_in_a_turn_than_the_budget_and_others_go_on_meanwhile
         assert_eq!(world.network.take_received(paced), line.as_bytes());
         assert_eq!(world.open_len(), 1 + (3 * (turn + 1)).min(20));
     }
+}
+
+#[test]
+fn the_last_slot_is_given_though_the_budget_of_the_turn_ended_before_it() {
+    let config = Config { accept_budget: 3, ..at_most(1) };
+    let mut world = World::new(config, echo);
+    let start = world.network.clock();
+    // The first have gone, which leaves no connection whose event would end a sleep.
+    world.network.fail_accept(AcceptFailure::ConnAborted, 3);
+    for _ in 0..4 {
+        world.connect();
+    }
+    world.turn(secs(10));
+    assert_eq!(world.open_len(), 0);
+    world.turn(secs(10));
+    assert_eq!((world.open_len(), world.network.clock()), (1, start), "the loop did not sleep");
 }
 
 #[test]
@@ -199,4 +215,18 @@ fn a_queue_before_one_listener_does_not_keep_the_peers_of_another_waiting() {
         world.settle();
     }
     assert!(few.iter().all(|peer| world.seen(*peer).contains(&What::Opened)));
+}
+
+#[test]
+fn the_loop_does_not_sleep_while_there_is_room_for_those_who_wait() {
+    for at_limit in [AtLimit::Wait, AtLimit::EvictIdle] {
+        let mut world = World::new(Config { at_limit, accept_budget: 1, ..at_most(100) }, echo);
+        let _peers = [(); 10].map(|()| world.connect());
+        for turn in 1..=10 {
+            // Of all of them together there is one event.
+            world.turn(secs(60));
+            assert_eq!(world.open_len(), turn);
+        }
+        assert!(world.network.clock().since(Instant::START) < secs(60));
+    }
 }

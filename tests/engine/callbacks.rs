@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use windlass::network::PeerState;
+use windlass::network::{Faults, PeerState, Token};
 use windlass::{CloseReason, Config, Error, Session};
 
 use crate::fixture::{Call, Scripted, What, World, at_most, echo, millis, secs};
@@ -208,6 +208,28 @@ fn a_handler_that_does_not_close_at_the_end_can_answer_later() {
 }
 
 #[test]
+fn the_end_is_told_once_whatever_later_events_say_of_it() {
+    let mut world = World::new(at_most(10), |session, call| match call {
+        Call::Frame(_) => session.send(&"x".repeat(50_000)),
+        _ => Ok(()),
+    });
+    world.network.set_pipe_len(1000);
+    // As a system does it: whatever happens, an event says of an ended stream that it can be read.
+    world.network.set_faults(Faults { merged_event: 1000, ..Faults::none() });
+    let peer = world.connect_with(b"a\n");
+    world.network.read_slowly(peer, 500, millis(1));
+    world.network.finish(peer);
+    world.run_for(millis(60));
+    let before = world.network.calls();
+    assert!(world.network.received(peer).len() > 10_000, "it is answered by and by");
+    world.run_for(millis(60));
+    let calls = world.network.calls().since(before);
+    assert!(calls.writes > 10 && calls.reads == 0, "{calls:?}");
+    let ends = world.seen(peer).iter().filter(|what| **what == What::Ended).count();
+    assert_eq!(ends, 1);
+}
+
+#[test]
 fn a_greeting_comes_before_anything_was_asked() {
     let mut world = World::new(at_most(10), |session, call| {
         if let Call::Open = call {
@@ -256,6 +278,32 @@ fn a_kept_id_names_nobody_later() {
     assert_eq!(ids.len(), 40, "no id was given twice, which each turn checked too");
     let slots: BTreeSet<_> = ids.iter().map(ToString::to_string).collect();
     assert!(slots.iter().all(|name| name.starts_with("0:0#")), "the slot was the same: {slots:?}");
+}
+
+#[test]
+fn an_event_for_a_connection_that_is_gone_is_passed_over() {
+    let mut world = World::new(at_most(1), echo);
+    let gone = world.join();
+    let name = world.network.token(gone);
+    let faults = Faults { delayed_event: 1000, longest_delay: millis(900), ..Faults::none() };
+    world.network.set_faults(faults);
+    // Its event is on the way, and comes when another has its slot.
+    world.network.send_from(gone, b"late\n");
+    world.turn_at_once();
+    world.network.set_faults(Faults::none());
+    let id = world.entries()[0].id;
+    world.reactor.commands().abort(id).expect("it is open");
+    let newcomer = world.connect();
+    world.settle();
+    let slot = |token: Option<Token>| token.map(|token| token.to_bits() & u64::from(u32::MAX));
+    assert_eq!(slot(world.network.token(newcomer)), slot(name), "it is in the same slot");
+    let before = world.network.calls();
+    world.run_for(secs(1));
+    let calls = world.network.calls().since(before);
+    assert_eq!((calls.events, calls.reads), (1, 0), "it is nobody's");
+    world.network.send_from(newcomer, b"mine\n");
+    world.settle();
+    assert_eq!(world.received(newcomer), "mine\n");
 }
 
 #[test]

@@ -15,18 +15,20 @@ use super::fixture::{
 
 #[test]
 fn a_read_budget_that_is_no_multiple_of_the_buffer_is_kept_to() {
-    let config = Config { read_buffer_len: 4 * KIB, read_budget: 6 * KIB, ..timeless() };
-    let mut net = SimNetwork::new(1);
-    net.set_pipe_len(MIB);
-    let mut world = World::on(net, config, Raw, Scripted::new(ignore).without_frames());
-    let peer = world.join();
-    world.network.send_from(peer, &pattern(60 * KIB));
-    for turn in 1..=5 {
-        let before = world.network.unread_len(peer) + world.network.unsent_len(peer);
-        world.turn_at_once();
-        let now = world.network.unread_len(peer) + world.network.unsent_len(peer);
-        let read = before - now;
-        assert!(read <= 6 * KIB, "{read} bytes in turn {turn}, with a budget of 6 KiB");
+    // The buffer is shorter than the budget, and longer.
+    for read_buffer_len in [4 * KIB, 60 * KIB] {
+        let config = Config { read_buffer_len, read_budget: 6 * KIB, ..timeless() };
+        let mut net = SimNetwork::new(1);
+        net.set_pipe_len(MIB);
+        let mut world = World::on(net, config, Raw, Scripted::new(ignore).without_frames());
+        let peer = world.join();
+        world.network.send_from(peer, &pattern(60 * KIB));
+        for turn in 1..=5 {
+            let before = world.network.unread_len(peer) + world.network.unsent_len(peer);
+            world.turn_at_once();
+            let now = world.network.unread_len(peer) + world.network.unsent_len(peer);
+            assert_eq!(before - now, 6 * KIB, "turn {turn} with {read_buffer_len} bytes of room");
+        }
     }
 }
 

@@ -299,6 +299,21 @@ fn a_newcomer_from_the_queue_has_a_moment_to_ask_for_something() {
 }
 
 #[test]
+fn a_newcomer_who_asks_with_the_end_of_his_stream_has_no_moment_left() {
+    // It could be answered later still, since the end does not close it.
+    let mut world = World::new(config(), |session, call| match call {
+        Call::End => Ok(()),
+        call => working(session, call),
+    });
+    let peer = world.connect_with(b"a question");
+    world.network.finish(peer);
+    world.reactor.drain();
+    let report = world.run_to_the_end(secs(5));
+    assert_eq!(world.received(peer), "a question\n");
+    assert_eq!((numbers(&report), report.took), ([1, 0, 0, 0, 0], Duration::ZERO));
+}
+
+#[test]
 fn a_drain_while_nobody_can_be_accepted_ends_like_any_other() {
     let mut world = World::new(config(), working);
     let peer = world.join();
@@ -401,4 +416,18 @@ fn goodbyes_keep_to_the_memory_budget() {
     assert_eq!(closed, 7);
     let report = world.run_to_the_end(secs(21));
     assert_eq!(numbers(&report), [0, 3, 0, 7, 0]);
+}
+
+#[test]
+fn a_listener_that_breaks_when_the_loop_drains_keeps_nobody_from_finishing() {
+    let mut world = World::new(config(), working);
+    let peer = world.connect_with(b"half a ");
+    world.settle();
+    world.network.fail_accept(AcceptFailure::Broken, 1);
+    world.reactor.drain();
+    world.run_for(secs(1));
+    assert!(!world.network.is_listening(address(0)), "it is closed all the same");
+    world.network.send_from(peer, b"line\n");
+    let report = world.run_to_the_end(secs(2));
+    assert_eq!((numbers(&report), world.received(peer)), ([1, 0, 0, 0, 0], "half a line\n".into()));
 }

@@ -71,6 +71,21 @@ fn what_cannot_be_sent_yet_is_waited_for() {
 }
 
 #[test]
+fn what_comes_while_the_last_answers_wait_is_left() {
+    let mut world = world();
+    world.network.block_datagrams(address(0), secs(3));
+    world.network.send_datagram(sender(), address(0), b"hello");
+    for _ in 0..3 {
+        world.turn(millis(1));
+    }
+    world.reactor.drain();
+    world.turn(millis(1));
+    world.network.send_datagram(sender(), address(0), b"too late");
+    assert!(world.run_to_the_end(secs(3)).is_clean());
+    assert_eq!(world.network.take_datagrams(sender()), [(address(0), b"hello".to_vec())]);
+}
+
+#[test]
 fn what_cannot_be_sent_until_the_deadline_or_the_stop_is_counted() {
     for is_stopped in [false, true] {
         let mut world = world();

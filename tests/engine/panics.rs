@@ -239,5 +239,6 @@ fn a_state_that_panics_when_it_is_made_costs_its_peer_only() {
     world.settle();
     assert_eq!(peers.map(|peer| world.received(peer)), ["a\n", "", "a\n"]);
     assert_ne!(world.network.state(peers[1]), PeerState::Open);
-    assert_eq!((world.open_len(), world.reactor.metrics().panics), (2, 1));
+    let metrics = world.reactor.metrics();
+    assert_eq!((world.open_len(), metrics.panics, metrics.accept_errors), (2, 1, 1));
 }

@@ -40,6 +40,18 @@ fn what_one_thread_asks_for_is_done_in_that_order() {
 }
 
 #[test]
+fn what_follows_a_broadcast_is_done_when_all_have_it() {
+    let mut bench = Bench::new(Config { command_budget: 3, ..timeless() });
+    let peers = [(); 10].map(|()| bench.join());
+    let (last, id) = peers[9];
+    bench.handle.broadcast(Broadcast::to_all_of::<Board>("to all\n")).unwrap();
+    bench.handle.send(id, "and to you\n").unwrap();
+    bench.world.settle();
+    assert_eq!(bench.world.received(last), "to all\nand to you\n");
+    assert!(peers.iter().all(|(peer, _)| bench.world.received(*peer).starts_with("to all\n")));
+}
+
+#[test]
 fn an_abort_breaks_the_connection_off() {
     let mut bench = Bench::new(at_most(1));
     let (peer, id) = bench.join();

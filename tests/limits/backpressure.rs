@@ -224,3 +224,18 @@ fn a_peer_that_the_handler_paused_is_not_read_until_it_is_resumed() {
     assert_eq!(world.frames_len(), 3);
     assert_eq!(world.network.received(peer), b"done\n".repeat(3));
 }
+
+#[test]
+fn as_much_may_wait_as_the_write_limit_says_and_no_more() {
+    for (len, reason) in [(20_000, None), (20_001, Some("write limit"))] {
+        let config = Config { high_watermark: KIB, low_watermark: 1, ..timeless() };
+        let handler = Scripted::<Raw>::on_frames(move |session, _| session.send(&pattern(len)));
+        let net = SimNetwork::new(1);
+        let config = Config { write_limit: 20_000, ..config };
+        let mut world = World::on(net, config, Raw, handler);
+        let peer = world.join();
+        world.network.send_from(peer, b"ask");
+        world.settle();
+        assert_eq!(world.reason(peer), reason, "with {len} bytes");
+    }
+}

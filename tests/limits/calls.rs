@@ -57,6 +57,19 @@ fn a_pipelined_batch_is_one_read_and_one_write() {
 }
 
 #[test]
+fn short_answers_to_several_reads_are_one_write() {
+    let config = Config { read_buffer_len: KIB, ..Config::default() };
+    let mut world = World::with_codec(config, Raw, echo);
+    let peer = world.join();
+    // What comes of the last read goes out together with all before it.
+    let calls = calls_of_a_turn(&mut world, &[peer], &pattern(8 * KIB - 1));
+    assert_calls(calls, 1, 8, 1);
+    // From 16 KiB on the peer is given what there is before more is read.
+    let calls = calls_of_a_turn(&mut world, &[peer], &pattern(20 * KIB - 1));
+    assert_calls(calls, 1, 20, 2);
+}
+
+#[test]
 fn a_frame_that_is_not_whole_costs_a_read_and_nothing_else() {
     let mut world = World::with_codec(Config::default(), LengthPrefixed::default(), echo);
     let peer = world.join();

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use windlass::network::{Faults, SimNetwork};
+use windlass::network::{Call, Faults, Forced, SimNetwork};
 use windlass::{Config, DatagramHandler, DatagramSession, Error, Lines, Metrics, Server};
 
 use crate::fixture::{
@@ -184,6 +184,35 @@ fn an_answer_is_not_lost_because_another_was_refused() {
 }
 
 #[test]
+fn a_datagram_is_tried_once_more_only_if_another_may_have_been_refused() {
+    use io::ErrorKind::{ConnectionRefused, HostUnreachable};
+    for (kind, tries) in [(HostUnreachable, 1), (ConnectionRefused, 2)] {
+        let (mut world, _) = world(timeless(), echo);
+        let now = world.network.calls_made();
+        world.network.force_from(now, Call::Send, Forced::Fails(kind));
+        let before = world.network.calls();
+        assert!(ask(&mut world, &[b"a", b"b", b"c"]).is_empty());
+        assert_eq!(world.network.calls().since(before).sends, 3 * tries, "{kind:?}");
+        let Metrics { datagrams_sent, datagrams_dropped, .. } = world.reactor.metrics();
+        assert_eq!((datagrams_sent, datagrams_dropped), (0, 3));
+        world.network.force_nothing();
+        assert_eq!(ask(&mut world, &[b"again"]), [b"again"]);
+    }
+}
+
+#[test]
+fn answers_to_a_batch_are_sent_together_and_in_portions_of_half_the_queue() {
+    let (mut world, _) = world(Config { datagram_queue_limit: 10 * KIB, ..timeless() }, echo);
+    for (count, sends) in [(4, 1), (20, 4)] {
+        let payloads = vec![pattern(KIB); count];
+        let sent: Vec<_> = payloads.iter().map(Vec::as_slice).collect();
+        let before = world.network.calls();
+        assert!(ask(&mut world, &sent) == payloads, "not what was sent");
+        assert_eq!(world.network.calls().since(before).sends, sends, "for {count} KiB");
+    }
+}
+
+#[test]
 fn errors_now_and_then_do_not_stop_the_socket() {
     let (mut world, _) = world(timeless(), echo);
     for kind in [io::ErrorKind::OutOfMemory, io::ErrorKind::HostUnreachable, io::ErrorKind::Other] {
@@ -229,12 +258,18 @@ fn what_the_network_does_not_take_waits_and_leaves_on_the_event() {
     world.network.block_datagrams(address(0), secs(1));
     let none: [&[u8]; 0] = [];
     assert_eq!(ask(&mut world, &[b"a", b"", b"c"]), none);
+    let sent = |world: &World| {
+        let metrics = world.reactor.metrics();
+        (metrics.datagrams_sent, metrics.datagram_bytes_sent)
+    };
+    assert_eq!(sent(&world), (0, 0), "what waits was not sent");
     let before = world.network.calls();
     world.run_for(secs(1) - millis(1));
     let calls = world.network.calls().since(before);
     assert_eq!((calls.sends, calls.receives), (0, 0), "it does not spin");
     world.run_for(millis(1));
     assert_eq!(answers(&mut world), [&b"a"[..], b"", b"c"]);
+    assert_eq!(sent(&world), (3, 2));
     assert_eq!(world.reactor.metrics().datagrams_dropped, 0);
 }
 
@@ -251,6 +286,15 @@ fn what_does_not_fit_the_queue_is_dropped_and_counted() {
     world.run_for(secs(2));
     assert_eq!(answers(&mut world).len() as u64, waiting);
     assert_eq!(ask(&mut world, &[b"again"]), [b"again"]);
+}
+
+#[test]
+fn one_datagram_may_fill_the_queue() {
+    let config = Config { datagram_queue_limit: 1000, ..timeless() };
+    let (mut world, _) = world(config, echo);
+    let (fits, does_not) = (pattern(1000), pattern(1001));
+    assert!(ask(&mut world, &[&fits, &does_not]) == [fits], "not what was sent");
+    assert_eq!(world.reactor.metrics().datagrams_dropped, 1);
 }
 
 #[test]

@@ -341,6 +341,44 @@ fn a_peer_that_does_not_close_too_is_waited_for_as_long_as_it_lingers() {
 }
 
 #[test]
+fn what_could_not_be_sent_does_not_put_the_idle_deadline_off() {
+    let mut net = SimNetwork::new(1);
+    net.set_pipe_len(4);
+    let handler = Scripted::<Lines>::on_frames(|session, _| {
+        session.set_timer(1, secs(10));
+        session.send("now")
+    })
+    .on_timer(|session, _| session.send("later"));
+    let config = Config { linger_timeout: Duration::ZERO, ..idle_after(secs(60)) };
+    let mut world = World::on(net, config, Lines::default(), handler);
+    let peer = world.join();
+    world.network.stall(peer);
+    world.network.send_from(peer, b"ask\n");
+    world.settle();
+    // What it was sent first fills the pipe, and what the timer sends waits.
+    let end = world.end_of(peer);
+    assert_on_time(end, secs(60));
+}
+
+#[test]
+fn false_news_of_room_does_not_put_the_write_deadline_off() {
+    let mut net = SimNetwork::new(1);
+    net.set_pipe_len(KIB);
+    let config = Config { write_timeout: Some(secs(30)), ..timeless() };
+    let mut world = World::on(net, config, Raw, Scripted::new(echo));
+    let (peer, other) = (world.join(), world.join());
+    world.network.set_faults(Faults { spurious_event: 300, ..Faults::none() });
+    world.network.stall(peer);
+    world.network.send_from(peer, &pattern(4 * KIB));
+    for at in 1..60 {
+        world.send_at(other, at * secs(1), b"hi");
+    }
+    let end = world.end_of(peer);
+    assert_on_time(end, secs(30));
+    assert_eq!(world.reason(peer), Some("write timeout"));
+}
+
+#[test]
 fn a_peer_that_sends_too_much_after_the_close_is_not_waited_for() {
     let config = Config { linger_timeout: secs(60), linger_limit: 10_000, ..timeless() };
     let (mut world, peer) = lingering(SimNetwork::new(1), config);

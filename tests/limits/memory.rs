@@ -241,6 +241,20 @@ fn the_memory_bound_grows_with_what_may_be_held() {
 }
 
 #[test]
+fn the_memory_bound_is_no_greater_than_it_need_be() {
+    let bound = |config| World::with_codec(config, Raw, ignore).reactor.memory_bound();
+    let config = Config { max_connections: Some(1), mailbox_len: 1, ..scarce() };
+    let config = Config { command_queue_limit: 1, ..config };
+    let configured = 300 * KIB + KIB + 2 * 64 * KIB;
+    let least = bound(config.clone());
+    // The loop's own are spare buffers, of 4 MiB, room for datagrams, and little else.
+    assert!(least < configured + 4 * MIB + 192 * KIB, "{least}");
+    let each = (bound(Config { max_connections: Some(1001), ..config }) - least) / 1000;
+    // Room for twice as many as there may be.
+    assert!((2 * 150..2 * 400).contains(&each), "{each} bytes for each connection");
+}
+
+#[test]
 fn a_limit_beyond_all_counting_is_as_good_as_none() {
     let build = |limit, outbound, sockets| {
         let mut net = SimNetwork::new(1);

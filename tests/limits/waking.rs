@@ -232,6 +232,27 @@ fn whoever_has_sent_while_the_loop_stood_still_is_served_before_anyone_is_expire
 }
 
 #[test]
+fn whoever_has_sent_while_the_loop_stood_still_amid_a_turn_is_served_before_anyone_is_expired() {
+    for calls in 0..12 {
+        let config = Config { idle_timeout: Some(secs(30)), ..timeless() };
+        let mut world = World::new(config, echo);
+        let [other, peer] = [world.join(), world.join()];
+        world.settle();
+        // Before so many calls of the turn that begins with what the other one sends.
+        let call = world.network.calls_made() + calls;
+        world.network.at_call(call, move |network| {
+            network.send_from(peer, b"late\n");
+            network.jump(secs(31));
+        });
+        world.network.send_from(other, b"now\n");
+        world.settle();
+        world.network.send_from(other, b"and again\n");
+        world.settle();
+        assert_eq!(world.network.received(peer), b"late\n", "it stood still before call {calls}");
+    }
+}
+
+#[test]
 fn whoever_has_sent_nothing_while_the_loop_stood_still_is_expired() {
     assert_eq!(after_a_jump(HOUR, 0), (0, 0));
     assert_eq!(after_a_jump(HOUR, 1500), (1500, 1500));

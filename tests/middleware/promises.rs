@@ -1,5 +1,8 @@
 //! What layers were promised, whichever they are.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use bytes::Bytes;
 use windlass::middleware::{
     Authenticate, ConnectionContext, Frame, Interest, Login, Middleware, Verdict,
@@ -96,4 +99,46 @@ fn what_was_said_before_a_frame_arrives_though_its_handler_panics() {
     let peer = gated.join("198.51.100.1:4000");
     gated.send(peer, "panic\n");
     assert_eq!(gated.answer(peer), "passed\nhello\n");
+}
+
+/// Wants to see so much of frames, and notes what it was shown.
+struct Curious {
+    wants: Interest,
+    shown: Rc<RefCell<Vec<String>>>,
+}
+
+impl Middleware for Curious {
+    fn interest(&self) -> Interest {
+        self.wants
+    }
+
+    fn on_frame(&mut self, _: &mut ConnectionContext<'_>, frame: Frame<'_>) -> Verdict {
+        let body = String::from_utf8_lossy(frame.body);
+        self.shown.borrow_mut().push(format!("{}:{body}", frame.wire_len));
+        Verdict::Continue
+    }
+}
+
+#[test]
+fn each_layer_is_shown_as_much_of_frames_as_it_wants() {
+    let wants = [Interest::Lengths, Interest::Bytes, Interest::Nothing, Interest::Lengths];
+    let wants = [&wants[..], &[Interest::Bytes]].concat();
+    let shown: Vec<Rc<RefCell<Vec<String>>>> = wants.iter().map(|_| Rc::default()).collect();
+    let mut gated = Gated::behind(|server| {
+        wants.iter().zip(&shown).fold(server, |server, (wants, shown)| {
+            server.middleware(Curious { wants: *wants, shown: Rc::clone(shown) })
+        })
+    });
+    let peer = gated.join("198.51.100.1:4000");
+    gated.send(peer, "one\nand ");
+    gated.send(peer, "two\n");
+    assert_eq!(gated.answer(peer), "one\nand two\n");
+    for (wants, shown) in wants.iter().zip(&shown) {
+        let expected: &[&str] = match wants {
+            Interest::Nothing => &[],
+            Interest::Lengths => &["4:", "8:"],
+            _ => &["4:one", "8:and two"],
+        };
+        assert_eq!(*shown.borrow(), expected, "{wants:?}");
+    }
 }

@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 
 use windlass::network::{ConnectError, Progress, Readiness, Token};
 
-use crate::trial::{End, FIRST, LISTENER, Peer, SECOND, Trial, promises, short_pipes};
+use crate::trial::{FIRST, LISTENER, SECOND, Trial, promises, short_pipes};
+use crate::worlds::{End, Peer};
 
 promises! {
     the_outcome_of_connecting_is_an_event

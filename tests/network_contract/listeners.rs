@@ -4,9 +4,10 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 
 use windlass::SocketOptions;
-use windlass::network::{Progress, Readiness, Token};
+use windlass::network::{AcceptError, Progress, Readiness, Token};
 
-use crate::trial::{End, FIRST, LISTENER, SECOND, Trial, broken_kind, promises, short_pipes};
+use crate::trial::{FIRST, LISTENER, SECOND, Trial, broken_kind, promises, short_pipes};
+use crate::worlds::End;
 
 promises! {
     port_zero_becomes_a_port
@@ -16,11 +17,14 @@ promises! {
     a_peer_has_the_address_it_connected_from
     a_connection_has_the_address_it_was_made_to
     a_new_connection_can_be_used_at_once
+    whoever_was_reset_in_the_queue_has_gone_or_is_found_broken
     what_came_before_the_adoption_is_announced
     a_peer_still_in_the_hand_is_closed_by_the_next_accept
     nobody_in_the_hand_cannot_be_adopted
     a_refused_peer_gets_the_farewell
+    a_refused_peer_that_has_sent_something_gets_the_farewell
     a_peer_can_be_refused_without_a_word
+    a_peer_refused_without_a_word_that_has_sent_something_is_reset
     whoever_comes_after_a_listener_has_closed_is_refused
     a_closed_listener_accepts_nobody
     an_address_is_free_again_after_closing
@@ -90,6 +94,30 @@ fn a_new_connection_can_be_used_at_once(trial: &mut Trial) {
     trial.until("an answer", |trial| trial.world.received(peer) == b"also");
 }
 
+fn whoever_was_reset_in_the_queue_has_gone_or_is_found_broken(trial: &mut Trial) {
+    let address = trial.listen();
+    let (gone, whole) = (trial.world.connect(address), trial.world.connect(address));
+    trial.world.reset(gone);
+    trial.until("somebody to accept", |trial| {
+        match trial.network().accept(LISTENER) {
+            Err(AcceptError::PeerGone(_)) => {}
+            Ok(Progress::Blocked) => return false,
+            Ok(Progress::Done(peer)) => {
+                assert_eq!(peer, trial.world.address(gone), "it cannot be asked for later");
+                trial.network().adopt(FIRST).unwrap();
+                // Nothing of this may panic, whatever is left of it.
+                let _ = trial.network().local_addr(FIRST);
+                trial.wait(FIRST, Readiness::HANGUP);
+                trial.network().read(FIRST, &mut [0; 16]).progress().unwrap_err();
+                trial.network().close(FIRST);
+            }
+            Err(error) => panic!("{error:?}"),
+        }
+        true
+    });
+    assert_eq!(trial.accepted(), trial.world.address(whole));
+}
+
 fn what_came_before_the_adoption_is_announced(trial: &mut Trial) {
     let address = trial.listen();
     let peer = trial.world.connect(address);
@@ -131,6 +159,25 @@ fn a_refused_peer_gets_the_farewell(trial: &mut Trial) {
     assert_eq!(trial.end(peer), End::Finished);
     assert_eq!(trial.world.received(peer), b"full");
     assert_eq!(trial.network().adopt(FIRST).unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+fn a_refused_peer_that_has_sent_something_gets_the_farewell(trial: &mut Trial) {
+    let address = trial.listen();
+    let peer = trial.world.connect(address);
+    trial.world.send(peer, b"let me in");
+    trial.accepted();
+    trial.network().refuse(b"full");
+    assert_eq!(trial.end(peer), End::Finished);
+    assert_eq!(trial.world.received(peer), b"full");
+}
+
+fn a_peer_refused_without_a_word_that_has_sent_something_is_reset(trial: &mut Trial) {
+    let address = trial.listen();
+    let peer = trial.world.connect(address);
+    trial.world.send(peer, b"let me in");
+    trial.accepted();
+    trial.network().refuse(b"");
+    assert_eq!(trial.end(peer), End::Reset);
 }
 
 fn a_peer_can_be_refused_without_a_word(trial: &mut Trial) {

@@ -4,7 +4,8 @@ use std::io::{ErrorKind, IoSlice};
 
 use windlass::network::{Progress, Readiness, Token, Transfer};
 
-use crate::trial::{End, FIRST, SECOND, Trial, promises};
+use crate::trial::{FIRST, SECOND, Trial, promises};
+use crate::worlds::End;
 
 promises! {
     a_read_after_blocked_gets_an_event

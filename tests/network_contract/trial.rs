@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::task::Waker;
 use std::time::Duration;
 
 use windlass::SocketOptions;
 use windlass::network::{AcceptError, Event, Incoming, Network, Progress, Readiness, Token};
+
+use crate::worlds::{End, Peer, World};
 
 /// Makes a test of each of these promises for each of the networks.
 macro_rules! promises {
@@ -14,13 +15,13 @@ macro_rules! promises {
         mod on_os {
             $(#[test]
             fn $promise() {
-                super::$promise(&mut crate::os_world::trial());
+                super::$promise(&mut $crate::trial::Trial::new($crate::worlds::os()));
             })*
         }
         mod on_sim {
             $(#[test]
             fn $promise() {
-                super::$promise(&mut crate::sim_world::trial());
+                super::$promise(&mut $crate::trial::Trial::new($crate::worlds::sim()));
             })*
         }
     };
@@ -38,58 +39,6 @@ pub(crate) const SOCKET: Token = Token::endpoint(1);
 const PATIENCE: Duration = Duration::from_millis(10);
 const TRIES: usize = 1000;
 
-/// Names a peer of a world.
-pub(crate) type Peer = usize;
-
-/// How a connection ended, as its peer sees it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum End {
-    Finished,
-    Reset,
-    Refused,
-}
-
-/// A network and what is around it. Peers read what they are sent, unless they are told to stall.
-pub(crate) trait World {
-    fn network(&mut self) -> &mut dyn Network;
-    /// Lets the peers go on with what they are at.
-    fn go_on(&mut self);
-
-    fn connect(&mut self, listener: SocketAddr) -> Peer;
-    fn address(&self, peer: Peer) -> SocketAddr;
-    /// An address where a peer listens, with pipes that hold little.
-    fn serve(&mut self) -> SocketAddr;
-    /// An address where nobody listens.
-    fn nobody(&mut self) -> SocketAddr;
-    /// The next peer that was reached at an address where one listens.
-    fn reached(&mut self, address: SocketAddr) -> Option<Peer>;
-    /// Sends all of it, by and by.
-    fn send(&mut self, peer: Peer, bytes: &[u8]);
-    /// Sends no more after what was sent.
-    fn finish(&mut self, peer: Peer);
-    fn reset(&mut self, peer: Peer);
-    fn stall(&mut self, peer: Peer);
-    fn resume(&mut self, peer: Peer);
-    fn received(&self, peer: Peer) -> &[u8];
-    fn end(&self, peer: Peer) -> Option<End>;
-
-    /// A UDP socket of a peer.
-    fn open_datagrams(&mut self) -> SocketAddr;
-    /// An address where nobody listens, and says so.
-    fn closed_datagrams(&mut self) -> SocketAddr;
-    fn send_datagram(&mut self, from: SocketAddr, to: SocketAddr, payload: &[u8]);
-    /// Sends these bytes as datagrams of `len` bytes, the last perhaps shorter, in a way in which
-    /// the network may give them joined.
-    fn send_joined(&mut self, from: SocketAddr, to: SocketAddr, bytes: &[u8], len: usize);
-    /// What has arrived there since the last call.
-    fn take_datagrams(&mut self, at: SocketAddr) -> Vec<(SocketAddr, Vec<u8>)>;
-
-    fn raise(&mut self, signal: i32);
-    /// The same, while the network sleeps.
-    fn raise_soon(&mut self, signal: i32);
-    fn wake_soon(&mut self, waker: Waker);
-}
-
 /// A world, and what its network has said so far.
 pub(crate) struct Trial {
     pub(crate) world: Box<dyn World>,
@@ -98,8 +47,8 @@ pub(crate) struct Trial {
 }
 
 impl Trial {
-    pub(crate) fn new(world: impl World + 'static) -> Self {
-        Self { world: Box::new(world), noted: BTreeMap::new(), events: Vec::new() }
+    pub(crate) fn new(world: Box<dyn World>) -> Self {
+        Self { world, noted: BTreeMap::new(), events: Vec::new() }
     }
 
     pub(crate) fn network(&mut self) -> &mut dyn Network {

@@ -5,10 +5,14 @@
 //! `cargo test --lib proof::` runs it. A debug build runs a part of it, a release build all.
 
 mod bugs;
+mod faults;
 #[path = "../fixture/mod.rs"]
-mod fixture;
+pub(crate) mod fixture;
+mod orders;
 mod shrink;
+mod signals;
 mod small_worlds;
+mod stage;
 mod swarm;
 
 pub(crate) use bugs::{Bug, is_planted};

@@ -5,7 +5,8 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -43,16 +44,21 @@ pub(crate) fn run(name: &str, options: &str) -> (Option<i32>, Vec<String>) {
     (example.wait(), example.log.iter().collect())
 }
 
-/// The command for the example of this name. Cargo builds the examples before it runs all tests,
-/// but not before it runs one file of them by its name.
+/// The command for the example of this name.
 fn command(name: &str, options: &str) -> Command {
+    let mut command = Command::new(program(name));
+    command.args(options.split_whitespace()).env_remove("RUST_LOG").stdin(Stdio::null());
+    command
+}
+
+/// Where the example of this name is. Cargo builds the examples before it runs all tests, but not
+/// before it runs one file of them by its name.
+pub(crate) fn program(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a test knows where it is");
     let target = test.ancestors().nth(2).expect("it is in target/<profile>/deps");
     let path = target.join("examples").join(name);
     assert!(path.exists(), "cargo build --examples in this profile: no {}", path.display());
-    let mut command = Command::new(path);
-    command.args(options.split_whitespace()).env_remove("RUST_LOG").stdin(Stdio::null());
-    command
+    path
 }
 
 impl Example {
@@ -71,8 +77,16 @@ impl Example {
         Self::start("echo", options, stderr).listening(options)
     }
 
+    /// Starts what a shell is told: `$0` is the example of this name, which must be what is run in
+    /// the end, in place of the shell.
+    pub(crate) fn by_shell(script: &str, name: &str) -> Self {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]).arg(program(name)).env_remove("RUST_LOG");
+        Self::spawn(command.stdin(Stdio::null()), Stdio::piped(), script)
+    }
+
     /// Waits until it listens wherever its options say.
-    fn listening(mut self, options: &str) -> Self {
+    pub(crate) fn listening(mut self, options: &str) -> Self {
         for _ in LISTENING.iter().flat_map(|option| options.matches(option)) {
             let line = self.stdout.recv_timeout(PATIENCE).expect("it listens");
             self.listening.push(listening(&line));
@@ -80,12 +94,27 @@ impl Example {
         self
     }
 
-    fn start(name: &str, options: &str, stderr: impl Into<Stdio>) -> Self {
-        let spawned = command(name, options).stdout(Stdio::piped()).stderr(stderr).spawn();
+    /// Starts the example of this name, and waits for nothing.
+    pub(crate) fn start(name: &str, options: &str, stderr: impl Into<Stdio>) -> Self {
+        Self::spawn(&mut command(name, options), stderr, &format!("{name} {options}"))
+    }
+
+    fn spawn(command: &mut Command, stderr: impl Into<Stdio>, shown: &str) -> Self {
+        let spawned = command.stdout(Stdio::piped()).stderr(stderr).spawn();
         let mut child = spawned.expect("it can be started");
         let (stdout, log) = (lines_of(child.stdout.take()), lines_of(child.stderr.take()));
-        let command = format!("{name} {options}");
+        let command = shown.to_owned();
         Self { child, command, listening: Vec::new(), stdout, log, said: Vec::new() }
+    }
+
+    /// The command that has started it, as it is told when a test fails.
+    pub(crate) fn command(&self) -> &str {
+        &self.command
+    }
+
+    /// The number of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Where it listens for TCP or receives UDP.
@@ -134,13 +163,30 @@ impl Example {
     /// Waits for its end: the exit status, if it was not killed. By then it has printed nothing but
     /// where it listens.
     pub(crate) fn wait(&mut self) -> Option<i32> {
+        let status = self.status();
+        assert_eq!(self.stdout.iter().next(), None, "printed");
+        status.code()
+    }
+
+    /// Waits for its end, and says how that was.
+    pub(crate) fn status(&mut self) -> ExitStatus {
         let mut status = None;
         wait_until("it ends", || {
             status = self.child.try_wait().expect("it is a child");
             status.is_some()
         });
-        assert_eq!(self.stdout.iter().next(), None, "printed");
-        status.and_then(|status| status.code())
+        status.expect("it was waited for")
+    }
+
+    /// All that it has printed and nobody has looked at, after its end.
+    pub(crate) fn printed(&self) -> Vec<String> {
+        self.stdout.iter().collect()
+    }
+
+    /// All lines of its log, after its end.
+    pub(crate) fn logged(&mut self) -> &[String] {
+        self.said.extend(self.log.iter());
+        &self.said
     }
 
     /// How many descriptors it has open.

@@ -340,3 +340,45 @@ fn a_message_costs_one_turn_one_read_and_one_write() {
     assert_eq!((calls.reads, calls.writes), (100, 100));
     assert_eq!(pairs.world.network.received(other).len(), 400);
 }
+
+#[test]
+fn what_was_kept_waits_until_the_other_has_room() {
+    let config = Config { high_watermark: 2 * KIB, low_watermark: KIB, ..timeless() };
+    let config = Config { write_limit: 2 * KIB, ..config };
+    let mut network = SimNetwork::new(1);
+    network.set_pipe_len(4 * KIB);
+    let mut pairs = Pairs::on(network, config);
+    let [one, other] = pairs.strangers();
+    pairs.world.network.stall(other);
+    let begun = vec![b'x'; 16 * KIB];
+    pairs.world.network.send_from(one, &begun);
+    pairs.world.settle();
+    assert!(pairs.world.reactor.held_len() >= begun.len(), "no line has ended");
+    pairs.tie([one, other]);
+    pairs.world.settle();
+    assert!(pairs.world.reactor.held_len() >= 8 * KIB, "there is no room for the rest");
+    pairs.world.network.take_received(other);
+    pairs.world.network.resume(other);
+    pairs.world.settle();
+    assert_eq!(pairs.world.reactor.held_len(), 0);
+}
+
+#[test]
+fn what_the_write_budget_holds_up_is_no_more_than_a_portion() {
+    let config = Config { high_watermark: 8 * KIB, low_watermark: 7 * KIB, ..timeless() };
+    let config = Config { read_buffer_len: 16 * KIB, write_budget: KIB, ..config };
+    let mut network = SimNetwork::new(1);
+    network.set_pipe_len(MIB);
+    let mut pairs = Pairs::on(network, config);
+    let [one, other] = pairs.pair();
+    pairs.world.network.send_from(one, &pattern(100 * KIB));
+    let mut passed_on = 0;
+    while passed_on < 100 * KIB {
+        pairs.world.turn_at_once();
+        let network = &pairs.world.network;
+        passed_on = network.received(other).len();
+        let waiting = 100 * KIB - network.unread_len(one) - passed_on;
+        assert!(waiting <= 16 * KIB, "{waiting} bytes wait");
+    }
+    assert!(pairs.world.network.received(other) == pattern(100 * KIB));
+}

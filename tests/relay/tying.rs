@@ -1,6 +1,6 @@
 //! Who can be tied, and what happens if not both can.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 
@@ -223,5 +223,48 @@ fn a_connection_that_is_being_made_is_given_up_when_the_other_goes() {
     pairs.world.network.reset(peer);
     pairs.world.settle();
     assert_eq!(pairs.world.open_len(), 0);
+    pairs.finish();
+}
+
+/// Has a connection to the upstream made, and its tie to this peer asked for, and has the upstream
+/// say something in the very poll that finds it reached: before the tie is done.
+fn tie_to_hasty_upstream(pairs: &mut Pairs, peer: SimPeer, says: &'static [u8]) -> SimPeer {
+    pairs.tie_to_upstream(peer);
+    pairs.world.turn_at_once();
+    let now = pairs.world.network.clock();
+    let reached = Rc::new(Cell::new(None));
+    let reached_there = Rc::clone(&reached);
+    pairs.world.network.at(now, move |network| {
+        let peer = network.accepted(SocketAddr::from(UPSTREAM)).expect("it was just reached");
+        network.send_from(peer, says);
+        reached_there.set(Some(peer));
+    });
+    pairs.world.settle();
+    reached.get().expect("that moment has come")
+}
+
+#[test]
+fn what_comes_before_a_tie_that_was_asked_for_in_time_is_passed_on() {
+    let mut pairs = Pairs::new();
+    let [one, other] = pairs.strangers();
+    let upstream = tie_to_hasty_upstream(&mut pairs, one, b"a line\n");
+    assert_eq!(pairs.world.network.received(one), b"a line\n");
+    assert_eq!(pairs.world.frames(upstream).len(), 0);
+    for peer in [one, other, upstream] {
+        pairs.world.network.finish(peer);
+    }
+    pairs.finish();
+}
+
+#[test]
+fn what_comes_before_a_tie_that_cannot_be_is_run() {
+    let mut pairs = Pairs::new();
+    let [one, other] = pairs.pair();
+    let upstream = tie_to_hasty_upstream(&mut pairs, one, b"a line\n");
+    assert_eq!(pairs.world.network.received(one), b"");
+    assert_eq!(pairs.world.frames(upstream).len(), 1);
+    for peer in [one, other, upstream] {
+        pairs.world.network.finish(peer);
+    }
     pairs.finish();
 }

@@ -265,6 +265,11 @@ mod tests {
         let answer = progress(|| answers.pop().expect("no more calls than answers"));
         assert_eq!(answer.unwrap(), Progress::Done(7));
         assert_eq!(answers.len(), 0);
+        // And so are reads and writes.
+        let mut answers = vec![Ok(7), Err(ErrorKind::Interrupted.into()), Err(Errno::EINTR.into())];
+        let answer = transfer(Some(()), |()| answers.pop().expect("no more calls than answers"));
+        assert_eq!(answer.progress().unwrap(), Progress::Done(7));
+        assert_eq!(answers.len(), 0);
     }
 
     #[test]

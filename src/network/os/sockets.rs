@@ -199,4 +199,29 @@ mod tests {
         open_listener(address, &shared).unwrap();
         open_listener(address, &SocketOptions::default()).unwrap_err();
     }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_socket_for_datagrams_has_the_buffers_it_was_given() {
+        let (socket, _) = open_udp("127.0.0.1:0".parse().unwrap(), &unusual()).unwrap();
+        let socket = socket2::SockRef::from(&socket);
+        assert_eq!(socket.send_buffer_size().unwrap(), 16_384);
+        assert_eq!(socket.recv_buffer_size().unwrap(), 20_000);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn as_many_wait_in_the_queue_as_the_backlog_says_and_one_more() {
+        for backlog in [1, 5] {
+            let options = SocketOptions { backlog, ..SocketOptions::default() };
+            let (_listener, address) =
+                open_listener("127.0.0.1:0".parse().unwrap(), &options).unwrap();
+            let peers: Vec<_> = (0..2 * backlog + 5)
+                .map(|_| open_stream(address, &SocketOptions::default()).unwrap())
+                .collect();
+            // Over loopback, whoever fits in is connected when the call returns.
+            let connected = peers.iter().filter(|peer| peer.peer_addr().is_ok()).count();
+            assert_eq!(connected, backlog as usize + 1);
+        }
+    }
 }

@@ -88,12 +88,15 @@ pub struct Calls {
     pub sends: u64,
     /// Calls of `close` and `abort` that closed something.
     pub closes: u64,
+    /// The most bytes that were read from one connection since the last poll, for each event that
+    /// it gave for it.
+    pub most_read: u64,
     /// Calls that named no open socket, `close` and `abort` excepted: bugs of the caller.
     pub unknown_tokens: u64,
 }
 
 impl Calls {
-    /// How many of each were made after `earlier`.
+    /// How many of each were made after `earlier`; what was moved since the last poll stays.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Self {
         Self {
@@ -110,6 +113,7 @@ impl Calls {
             receives: self.receives - earlier.receives,
             sends: self.sends - earlier.sends,
             closes: self.closes - earlier.closes,
+            most_read: self.most_read,
             unknown_tokens: self.unknown_tokens - earlier.unknown_tokens,
         }
     }

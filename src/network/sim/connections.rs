@@ -4,6 +4,7 @@ use std::io::{self, IoSlice};
 
 use super::SimNetwork;
 use super::edges::{Kind, unknown};
+use super::link::Traffic;
 use crate::network::Progress;
 use crate::token::Token;
 
@@ -52,7 +53,7 @@ impl SimNetwork {
         let unread = link.inbound.unread_len();
         let is_at_end = unread == 0 && (link.is_broken || link.inbound.end_arrived());
         let is_empty = unread == 0 && !is_at_end;
-        if is_empty || self.is_forced_to_block(self.faults.blocked_read) {
+        if is_empty || self.is_blocked_now(self.faults.blocked_read) {
             // Whatever there is yet to be told comes with a new event.
             let edges = self.edges(token);
             (edges.read_waits, edges.hangup_told) = (true, false);
@@ -64,6 +65,7 @@ impl SimNetwork {
         }
         let len = self.part_of(unread.min(buffer.len()), self.faults.partial_read);
         let len = self.links[index].inbound.read(&mut buffer[..len]);
+        self.count_read(index, len);
         let edges = self.edges(token);
         edges.read_waits = len < buffer.len() && !edges.hangup_told;
         self.stir(index);
@@ -89,7 +91,7 @@ impl SimNetwork {
         }
         let wanted = parts.iter().map(|part| part.len()).sum::<usize>();
         let room = link.outbound.room();
-        if room == 0 || self.is_forced_to_block(self.faults.blocked_write) {
+        if room == 0 || self.is_blocked_now(self.faults.blocked_write) {
             self.edges(token).write_waits = true;
             self.check(token);
             return Ok(Progress::Blocked);
@@ -107,10 +109,29 @@ impl SimNetwork {
         Ok(Progress::Done(len))
     }
 
+    /// What has happened on a connection since the last poll.
+    pub(super) fn traffic(&mut self, index: usize) -> &mut Traffic {
+        let poll = self.calls.polls;
+        let traffic = &mut self.links[index].traffic;
+        if traffic.poll != poll {
+            *traffic = Traffic { poll, events: 0, read_len: 0 };
+        }
+        traffic
+    }
+
+    /// So much was read.
+    fn count_read(&mut self, index: usize, len: usize) {
+        let traffic = self.traffic(index);
+        traffic.read_len += len;
+        let per_event = traffic.read_len.div_ceil(traffic.events.max(1)) as u64;
+        self.calls.most_read = self.calls.most_read.max(per_event);
+    }
+
     pub(super) fn shutdown_connection(&mut self, token: Token) -> io::Result<()> {
         let index = self.proven_link_of(token)?;
         if let Some(kind) = self.forced_error() {
             self.break_link(index, kind);
+            self.check_forced()?;
         }
         let link = &mut self.links[index];
         if link.is_broken {

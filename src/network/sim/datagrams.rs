@@ -234,7 +234,7 @@ impl SimNetwork {
         self.take_failure(token)?;
         self.check_forced()?;
         let waiting = self.udp_socket(token)?.inbox.len();
-        if waiting == 0 || self.is_forced_to_block(self.faults.blocked_read) {
+        if waiting == 0 || self.is_blocked_now(self.faults.blocked_read) {
             self.edges(token).read_waits = true;
             self.check(token);
             return Ok(Progress::Blocked);
@@ -289,7 +289,7 @@ impl SimNetwork {
         let waiting = batch.len();
         let is_free = self.udp_socket(token)?.can_send(clock);
         self.check_forced()?;
-        let can_send = is_free && !self.is_forced_to_block(self.faults.blocked_write);
+        let can_send = is_free && !self.is_blocked_now(self.faults.blocked_write);
         let most = if can_send { self.part_of(waiting, self.faults.partial_write) } else { 0 };
         for _ in 0..most {
             self.take_refusal(token)?;

@@ -230,11 +230,15 @@ impl SimNetwork {
         if let Place::Dialing(_) = link.place {
             return Ok(Progress::Blocked);
         }
-        if let Some(failure) = link.failure {
+        if let Some(failure) = self.forced_connect_failure() {
+            self.break_link(index, io::ErrorKind::ConnectionReset);
+            self.links[index].failure = Some(failure);
+        }
+        if let Some(failure) = self.links[index].failure {
             return Err(failure.error());
         }
         self.check_unbroken(index).map_err(ConnectError::Other)?;
-        if self.is_forced_to_block(self.faults.blocked_write) {
+        if self.is_blocked_now(self.faults.blocked_write) {
             self.edges(token).write_waits = true;
             self.check(token);
             return Ok(Progress::Blocked);

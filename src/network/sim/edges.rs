@@ -216,7 +216,8 @@ impl SimNetwork {
 
     /// Moves events from the queue to `events`, up to its capacity.
     pub(super) fn deliver(&mut self, events: &mut Vec<Event>) {
-        while events.len() < events.capacity() {
+        let most = self.forced_len(events.capacity()).unwrap_or(events.capacity());
+        while events.len() < most {
             let Some(queued) = self.events.pop_front() else { return };
             let (event, is_owed) = match queued {
                 Queued::Owed(token) => (self.owed_event(token), true),
@@ -227,6 +228,10 @@ impl SimNetwork {
                 self.trace.add(u64::from(event.readiness.0));
                 self.calls.events += 1;
                 self.note_told(event, is_owed);
+                let kind = self.sockets.get(&event.token).map(|socket| &socket.kind);
+                if let Some(&Kind::Connection(link)) = kind {
+                    self.traffic(link).events += 1;
+                }
                 events.push(event);
             }
         }

@@ -60,6 +60,15 @@ pub(super) enum Reading {
     Slow { bytes: usize, every: Duration },
 }
 
+/// How many bytes the loop has read from a connection since a poll, and how many events for it that
+/// has given.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Traffic {
+    pub(super) poll: u64,
+    pub(super) events: usize,
+    pub(super) read_len: usize,
+}
+
 #[derive(Debug)]
 pub(super) struct Link {
     /// The peer's address.
@@ -88,6 +97,8 @@ pub(super) struct Link {
     pub(super) is_proven: bool,
     /// Why the server's connecting fails, if it does.
     pub(super) failure: Option<ConnectFailure>,
+    /// What was read since the last poll that it was read after.
+    pub(super) traffic: Traffic,
     /// The other half of a connection that leads from the loop to itself: what is sent to the one's
     /// peer, the other's peer sends.
     pub(super) twin: Option<usize>,
@@ -111,6 +122,7 @@ impl Link {
             is_outbound: false,
             is_proven: true,
             failure: None,
+            traffic: Traffic { poll: 0, events: 0, read_len: 0 },
             twin: None,
         }
     }

@@ -12,7 +12,7 @@ use super::link::{Link, PeerState, Place, SimPeer};
 use super::schedule::Scheduled;
 use super::trace::{Act, address_word};
 use crate::config::SocketOptions;
-use crate::network::{AcceptError, Progress};
+use crate::network::{AcceptError, Progress, REFUSED_READ_LEN};
 use crate::token::Token;
 
 /// After how many seconds in all a peer that found the queue full tries again; after the last it
@@ -178,14 +178,14 @@ impl SimNetwork {
         if self.listener(token).map_err(AcceptError::Broken)?.is_broken {
             return Err(AcceptFailure::Broken.error());
         }
-        if self.is_full() {
+        if self.is_full() && self.forced_accept_failure().is_none() {
             return Err(AcceptFailure::Emfile.error());
         }
         let can_accept = self.listener(token).is_ok_and(|listener| listener.can_accept());
         if let Some(failure) = self.accept_failure(can_accept) {
             return Err(self.fail_accept_now(token, failure));
         }
-        let is_blocked = !can_accept || self.is_forced_to_block(self.faults.blocked_read);
+        let is_blocked = !can_accept || self.is_blocked_now(self.faults.blocked_read);
         self.edges(token).read_waits = is_blocked;
         if is_blocked {
             self.check(token);
@@ -253,10 +253,11 @@ impl SimNetwork {
         let Some(index) = self.hand else {
             return Err(io::Error::new(io::ErrorKind::NotFound, "nobody to adopt"));
         };
-        let is_forced = self.forced_error().is_some();
-        let fails =
-            is_forced || self.adopt_failures > 0 || self.random.chance(self.faults.failed_adopt);
-        if fails {
+        if let Err(error) = self.check_forced() {
+            self.close_hand();
+            return Err(error);
+        }
+        if self.adopt_failures > 0 || self.random.chance(self.faults.failed_adopt) {
             self.adopt_failures = self.adopt_failures.saturating_sub(1);
             self.close_hand();
             return Err(io::Error::new(
@@ -272,10 +273,13 @@ impl SimNetwork {
 
     pub(super) fn refuse_peer(&mut self, farewell: &[u8]) {
         let Some(index) = self.hand else { return };
+        let room = self.links[index].outbound.room().min(farewell.len());
+        let len = if self.is_forced_to_block() { 0 } else { self.forced_len(room).unwrap_or(room) };
         let link = &mut self.links[index];
-        if !link.is_broken {
-            let len = farewell.len().min(link.outbound.room());
+        if !link.is_broken && !farewell.is_empty() {
             link.outbound.write(&farewell[..len]);
+            link.inbound.skip(REFUSED_READ_LEN);
+            self.record_moved(len);
         }
         self.close_hand();
     }
@@ -551,6 +555,24 @@ mod tests {
         assert_eq!(world.net.received(peer), b"too ");
         assert_eq!(world.net.state(peer), PeerState::Finished);
         assert_eq!(world.net.open_sockets(), 1);
+    }
+
+    #[test]
+    fn a_refused_peer_that_sends_on_loses_the_farewell() {
+        let mut world = World::new();
+        for (sends_on, state, received) in
+            [(false, PeerState::Finished, &b"full"[..]), (true, PeerState::Reset, b"")]
+        {
+            let peer = world.connect();
+            world.net.send_from(peer, b"before");
+            world.net.accept(LISTENER).unwrap();
+            world.net.refuse(b"full");
+            if sends_on {
+                world.net.send_from(peer, b"after");
+            }
+            world.poll();
+            assert_eq!((world.net.state(peer), world.net.received(peer)), (state, received));
+        }
     }
 
     #[test]

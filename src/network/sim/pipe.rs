@@ -68,6 +68,11 @@ impl Inbound {
         len
     }
 
+    /// Takes bytes that have arrived, `max_len` at most, and throws them away.
+    pub(super) fn skip(&mut self, max_len: usize) {
+        self.arrived.drain(..self.arrived.len().min(max_len));
+    }
+
     /// Everything on the way is lost.
     pub(super) fn discard(&mut self) {
         self.unsent = VecDeque::new();

@@ -66,7 +66,7 @@ impl SimNetwork {
         let next = self.next_moment(deadline);
         let sleep = next.map_or(Duration::from_millis(1), |next| next.since(self.clock));
         let nanos = usize::try_from(sleep.as_nanos()).unwrap_or(usize::MAX);
-        if nanos < 2 || !self.is_forced_to_block(self.faults.interrupted_poll) {
+        if nanos < 2 || !self.is_blocked_now(self.faults.interrupted_poll) {
             return false;
         }
         let passed = Duration::from_nanos(1 + self.random.below(nanos - 1) as u64);
@@ -149,6 +149,7 @@ impl Network for SimNetwork {
         self.begin(Call::Poll, nanos);
         self.trace.add(events.capacity() as u64);
         self.calls.polls += 1;
+        self.calls.most_read = 0;
         self.check_forced()?;
         let start = self.clock;
         let deadline = timeout.and_then(|timeout| start.after(timeout));
@@ -176,6 +177,8 @@ impl Network for SimNetwork {
 
     fn socket_limit(&mut self, wanted: usize) -> Option<usize> {
         self.begin(Call::SocketLimit, wanted as u64);
+        self.record_moved(wanted);
+        self.socket_limit = self.forced_len(usize::MAX).or(self.socket_limit);
         self.socket_limit
     }
 

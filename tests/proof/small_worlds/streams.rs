@@ -102,12 +102,12 @@ pub(crate) fn what_is_left_of_a_long_frame_takes_little() {
 pub(crate) fn a_line_that_dribbles_is_looked_at_twice_at_most() {
     let mut world = World::new(timeless(), echo);
     let peer = world.join();
-    let before = crate::codec::looked_at_len();
+    let before = crate::codec::looks();
     for _ in 0..2000 {
         world.network.send_from(peer, b"x");
         world.turn_at_once();
     }
-    let looked_at_len = crate::codec::looked_at_len() - before;
+    let looked_at_len = crate::codec::looks() - before;
     assert!(looked_at_len <= 2 * 2000, "{looked_at_len} of 2000 bytes looked at");
 }
 

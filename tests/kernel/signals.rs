@@ -1,0 +1,65 @@
+//! Signals at any moment after the start: the process always ends, and never by halves.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::Stdio;
+use std::thread::sleep;
+
+use nix::sys::signal::Signal;
+
+use crate::example::Example;
+use crate::form;
+use crate::random::Random;
+
+/// How a server ended that was signalled once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum End {
+    /// By the signal, which came before the server watched for it.
+    Killed,
+    /// In good order, before it told where it listens, or after.
+    Drained { has_listened: bool },
+}
+
+/// What is started: some of it has threads, and some watches for signals by itself.
+const EXAMPLES: [(&str, &str); 6] = [
+    ("echo", ""),
+    ("echo", "--udp 127.0.0.1:0"),
+    ("chat", ""),
+    ("embedded", "--by-descriptor"),
+    ("multicore", "--threads 3"),
+    ("offload", ""),
+];
+
+/// Signals a server that is about to start.
+fn interrupt(seed: u64) -> End {
+    let mut random = Random::new(seed);
+    let signal = random.pick(&[Signal::SIGTERM, Signal::SIGINT]);
+    let (name, options) = random.pick(&EXAMPLES);
+    let end = random.pick(&[500, 2_000, 5_000, 20_000]);
+    let options = format!("--tcp 127.0.0.1:0 {options}");
+    let mut server = Example::start(name, &options, Stdio::piped());
+    sleep(random.micros_below(end));
+    server.signal(signal);
+    let status = server.status();
+    let has_listened = !server.printed().is_empty();
+    match (status.code(), status.signal()) {
+        (Some(0), _) => End::Drained { has_listened },
+        (_, Some(number)) if number == signal as i32 && !has_listened => End::Killed,
+        _ => panic!("{status}, after {signal}; has it listened? {has_listened}"),
+    }
+}
+
+#[test]
+fn a_signal_at_any_moment_ends_it() {
+    let ends = form::at_once(&form::seeds(60, 2_000), |seed| {
+        let _replay = form::replay("WINDLASS_SEED", seed);
+        interrupt(*seed)
+    });
+    let killed = ends.iter().filter(|end| **end == End::Killed).count();
+    let listened = ends.iter().filter(|end| **end == End::Drained { has_listened: true }).count();
+    form::say(format_args!(
+        "signals: {} starts, {killed} killed before they watched, {listened} drained that had \
+         listened, {} that had not",
+        ends.len(),
+        ends.len() - killed - listened
+    ));
+}
