@@ -67,6 +67,11 @@ impl Acceptor {
         self.is_ready
     }
 
+    /// Whether it pauses after a failure.
+    pub(crate) const fn is_pausing(&self) -> bool {
+        self.backoff.is_pausing()
+    }
+
     /// Peers may be waiting.
     pub(crate) const fn on_event(&mut self) {
         self.is_ready = true;
@@ -90,7 +95,10 @@ impl Acceptor {
     /// Tries to take the next peer, who is then in the network's hand.
     pub(crate) fn take(&mut self, turn: &mut Turn<'_>) -> Result<Taken, Error> {
         match turn.network.accept(self.token) {
-            Ok(Progress::Done(peer)) => Ok(Taken::Peer(peer)),
+            Ok(Progress::Done(peer)) => {
+                planted!(OnePeerPerEvent, self.is_ready = false);
+                Ok(Taken::Peer(peer))
+            }
             Ok(Progress::Blocked) => {
                 self.is_ready = false;
                 if self.backoff.succeed() {
@@ -99,11 +107,13 @@ impl Acceptor {
                 Ok(Taken::Nobody)
             }
             Err(AcceptError::PeerGone(error)) => {
+                planted!(GoneIsFatal, return Err(Error::with_source("", error)));
                 turn.shared.metrics.gone += 1;
                 log::debug!("{}: a peer left before it was accepted: {error}", self.place());
                 Ok(Taken::Gone)
             }
             Err(AcceptError::Exhausted(error)) => {
+                planted!(ExhaustionIsFinal, self.is_ready = false);
                 self.fail(turn, &error);
                 Ok(Taken::Nobody)
             }

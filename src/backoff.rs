@@ -30,6 +30,7 @@ impl Backoff {
         let wait = self.wait.map_or(FIRST_WAIT, |wait| LONGEST_WAIT.min(2 * wait));
         self.wait = Some(wait);
         self.cut_short(shared);
+        planted!(FailureWithoutPause, return is_first);
         let key = TimerKey { token, purpose: Purpose::Retry };
         let deadline = shared.now.after(wait);
         self.timer = deadline.map(|deadline| shared.timers.arm(deadline, key));

@@ -32,13 +32,12 @@ pub use fixed::Fixed;
 pub use length_prefixed::{Endian, LengthPrefixed};
 pub use lines::Lines;
 pub use raw::Raw;
+#[cfg(test)]
+pub(crate) use scan::looks;
 pub use varint::Varint;
 
 use crate::error::{FrameError, FrameFault};
 use crate::output::Output;
-
-#[cfg(test)]
-pub(crate) use scan::looks;
 
 /// The greatest maximum a built-in codec takes: with it a frame and its header still fit 32 bits,
 /// which is what a connection stores its lengths in.

@@ -204,7 +204,8 @@ impl Connection {
 
     /// Whether it is in the middle of nothing: no frame begun, no output waiting.
     pub(crate) fn is_idle(&self) -> bool {
-        self.is_open() && self.input.is_none() && !self.has_queue()
+        let is_between = self.input.is_none() || planted!(HalfAFrameIsIdle);
+        self.is_open() && is_between && !self.has_queue()
     }
 }
 
@@ -245,7 +246,7 @@ impl Connection {
             }
             return;
         }
-        if !self.is_listed_ready() && self.has_work() {
+        if !self.is_listed_ready() && self.has_work() && !planted!(WorkLeftIsForgotten) {
             self.flags.insert(Flags::LISTED_READY);
             shared.ready.push_back(self.token);
         }
@@ -263,6 +264,7 @@ impl Connection {
         self.flags.set(Flags::BUFFERED, self.input.is_some() || self.has_queue());
         self.tidy_apart();
         let held_len = self.held_len();
+        planted!(MemoryUncounted, return);
         // No connection holds more: the configuration sees to that.
         let held_len = u32::try_from(held_len).unwrap_or(u32::MAX);
         shared.held_len = shared.held_len - self.counted_len as usize + held_len as usize;

@@ -73,6 +73,11 @@ impl DatagramEndpoint {
         self.is_listed_ready
     }
 
+    /// How many timers it has armed.
+    pub(crate) fn timers_len(&self) -> usize {
+        usize::from(self.backoff.is_pausing()) + self.timers.len()
+    }
+
     /// The first rule that is broken between two turns, if any is. `promised` is what the network
     /// will tell of by itself as soon as it is so.
     pub(crate) fn broken_rule(&self, promised: Readiness) -> Option<&'static str> {
@@ -86,10 +91,7 @@ impl DatagramEndpoint {
             false => promised.contains(Readiness::WRITABLE),
         };
         [
-            (
-                "I6: a datagram that has come is on the list, or comes with an event",
-                will_receive || self.is_draining,
-            ),
+            ("I6: a datagram that has come is on the list, or comes with an event", will_receive),
             ("I3: datagrams that wait are sent at an event", self.outgoing.is_empty() || will_send),
         ]
         .into_iter()
@@ -216,7 +218,7 @@ impl DatagramEndpoint {
             return;
         }
         self.receive(turn, incoming);
-        if self.may_receive() {
+        if self.may_receive() && !planted!(DatagramsForgottenAtBudget) {
             self.is_listed_ready = true;
             turn.shared.ready.push_back(self.token);
         }
@@ -225,7 +227,7 @@ impl DatagramEndpoint {
     /// Receives and handles what has come, within the budget of a turn.
     fn receive(&mut self, turn: &mut Turn<'_>, incoming: &mut Incoming) {
         let mut budget = turn.shared.config.datagram_budget;
-        while budget > 0 && self.may_receive() {
+        while (budget > 0 || planted!(DatagramBudgetOff)) && self.may_receive() {
             incoming.clear();
             match turn.network.receive(self.token, incoming) {
                 Ok(Progress::Done(())) => {
@@ -268,6 +270,7 @@ impl DatagramEndpoint {
         turn.shared.metrics.receive_errors += 1;
         log::debug!("UDP {}: {error}", self.address);
         self.errors += 1;
+        planted!(ReceiveErrorSpins, self.errors = 0);
         if self.errors >= MAX_ERRORS && self.backoff.fail(turn.shared, self.token) {
             log::warn!("UDP {} cannot receive, and tries again: {error}", self.address);
         }
@@ -308,15 +311,20 @@ impl DatagramEndpoint {
             metrics.datagram_bytes_sent += (bytes - self.outgoing.payload_len()) as u64;
             match progress {
                 Ok(Progress::Done(())) if self.outgoing.is_empty() => {}
-                Ok(_) => self.readiness = self.readiness.without(Readiness::WRITABLE),
+                Ok(_) => {
+                    planted!(BlockedSendLosesAll, self.outgoing = Outgoing::new());
+                    self.readiness = self.readiness.without(Readiness::WRITABLE);
+                }
                 // Of a datagram sent before this one: that is tried once more.
                 Err(error)
                     if error.kind() == io::ErrorKind::ConnectionRefused
+                        && !planted!(RefusalCostsAnother)
                         && refused_at.replace(self.outgoing.len()) != Some(self.outgoing.len()) => {
                 }
                 Err(error) => {
                     log::debug!("UDP {}: a datagram was not sent: {error}", self.address);
                     self.outgoing.pop();
+                    planted!(SendErrorLosesAll, self.outgoing = Outgoing::new());
                     turn.shared.metrics.datagrams_dropped += 1;
                 }
             }
@@ -363,7 +371,7 @@ fn handle_some(
 /// Port 0 cannot be answered, and nobody sends from it in good faith. Nor from our own address: who
 /// answers there answers himself for ever.
 fn is_forged(sender: &SocketAddr, own: &SocketAddr) -> bool {
-    sender.port() == 0 || sender == own
+    (sender.port() == 0 || sender == own) && !planted!(AnswersItself)
 }
 
 /// One that layers are to see first, or that is truncated or forged.
@@ -383,7 +391,7 @@ fn handle_odd(
     }
     if is_refused {
         Ok(())
-    } else if is_truncated {
+    } else if is_truncated && !planted!(TruncatedIsDelivered) {
         handler.on_truncated(session, sender, payload)
     } else {
         handler.on_datagram(session, sender, payload)

@@ -33,6 +33,7 @@ impl Drain {
     /// A signal has come: the first drains, the second stops.
     pub(crate) fn on_signal(&mut self) {
         let is_first = self.began.is_none() && self.requested.is_none();
+        let is_first = is_first || planted!(SecondSignalIsTheFirst);
         self.request(if is_first { Request::Drain } else { Request::Stop });
     }
 
@@ -47,7 +48,7 @@ impl Drain {
             return false;
         }
         self.began = Some(now);
-        self.deadline = now.after(config.drain_timeout);
+        self.deadline = now.after(config.drain_timeout).filter(|_| !planted!(DrainForEver));
         true
     }
 

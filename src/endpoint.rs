@@ -126,6 +126,9 @@ pub(crate) trait Endpoint {
 
     /// The most bytes that an unfinished frame can come to.
     fn max_frame_len(&self) -> usize;
+
+    /// How many timers of the handler as a whole are armed.
+    fn timers_len(&self) -> usize;
 }
 
 /// A listener's handler and codec, with its connections.
@@ -241,8 +244,9 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
             return None;
         }
         lend(peer, turn, |session, bench| {
-            if session.connection.is_announced() {
+            if session.connection.is_announced() && !planted!(CloseIsNotTold) {
                 guard(session, |session| {
+                    planted!(CloseIsToldTwice, self.handler.on_close(session, &reason));
                     self.handler.on_close(session, &reason);
                     Ok(())
                 });
@@ -331,7 +335,7 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
 
     fn drain(&mut self, turn: &mut Turn<'_>, token: Token) {
         self.with_session(turn, token, |handler, session| {
-            if !session.connection.is_outbound() {
+            if !session.connection.is_outbound() && !planted!(DrainLeavesTheIdle) {
                 session.connection.drain();
             }
             if session.connection.is_open() && session.connection.is_announced() {
@@ -354,6 +358,10 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
 
     fn max_frame_len(&self) -> usize {
         self.codec.max_frame_len()
+    }
+
+    fn timers_len(&self) -> usize {
+        self.timers.len()
     }
 }
 

@@ -174,17 +174,19 @@ mod tests {
     /// More than anything here takes.
     const PATIENCE: Duration = Duration::from_secs(60);
 
-    /// An engine with two peers that came and one that was called; they last as long as what is
+    /// An engine with two peers that came and two that were called; they last as long as what is
     /// with it.
     fn busy() -> (Engine, [TcpStream; 2], TcpListener) {
-        let config = Config { signals: Vec::new(), max_outbound: 1, ..Config::default() };
+        let config = Config { signals: Vec::new(), max_outbound: 2, ..Config::default() };
         let server = Server::with_config(config).max_connections(7).tcp("127.0.0.1:0", Mute);
         let mut engine = server.build().unwrap();
         let address = engine.local_addrs().next().unwrap();
         let peers = [(); 2].map(|()| TcpStream::connect(address).unwrap());
         let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
-        engine.commands().connect::<Mute>(upstream.local_addr().unwrap(), ()).unwrap();
-        while engine.connections_len() < 3 {
+        for _ in 0..2 {
+            engine.commands().connect::<Mute>(upstream.local_addr().unwrap(), ()).unwrap();
+        }
+        while engine.connections_len() < 4 {
             assert_eq!(engine.turn(Some(PATIENCE)).unwrap(), None);
         }
         (engine, peers, upstream)
@@ -201,7 +203,7 @@ mod tests {
     #[test]
     fn an_engine_tells_what_its_loop_has_and_may_have() {
         let (mut engine, ..) = busy();
-        assert_eq!((engine.connections_len(), engine.outbound_len()), (3, 1));
+        assert_eq!((engine.connections_len(), engine.outbound_len()), (4, 2));
         assert_eq!(engine.max_connections(), 7);
         assert!(engine.memory_bound() > Config::default().memory_budget);
         let timeout = engine.next_timeout().unwrap();
@@ -222,6 +224,6 @@ mod tests {
     fn an_engine_that_is_stopped_cuts_whoever_is_left() {
         let (mut engine, _peers, _upstream) = busy();
         engine.stop();
-        assert_eq!(end(&mut engine).cut_by_stop, 3);
+        assert_eq!(end(&mut engine).cut_by_stop, 4);
     }
 }

@@ -25,6 +25,7 @@ impl HandlerTimers {
     /// due in the pass in which it was set, so that one that sets itself lets others run. A time
     /// beyond the clock is never.
     pub(crate) fn set(&mut self, shared: &mut Shared, token: Token, key: u32, wait: Duration) {
+        planted!(ReplacedTimerStays, self.0.remove(&key));
         self.cancel(shared, key);
         self.arm(shared, token, key, shared.now.after(in_future(wait)), None);
     }
@@ -67,6 +68,10 @@ impl HandlerTimers {
         self.arm(shared, token, key, next.and_then(|next| due.after(next)), Some(period));
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -87,5 +92,6 @@ impl HandlerTimers {
 
 /// No less than the clock can tell from now.
 fn in_future(wait: Duration) -> Duration {
+    planted!(TimerStarvesTheRest, return wait);
     wait.max(Duration::from_nanos(1))
 }

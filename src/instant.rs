@@ -39,6 +39,7 @@ impl Instant {
     /// This moment and `timeout` more, or `None` for a moment the clock cannot reach: never.
     pub fn after(self, timeout: Duration) -> Option<Self> {
         let nanos = u64::try_from(timeout.as_nanos()).ok()?;
+        planted!(DeadlineWraps, return Some(Self(self.0.wrapping_add(nanos))));
         self.0.checked_add(nanos).map(Self)
     }
 

@@ -199,6 +199,7 @@ impl Layers {
     pub(crate) fn on_close(&mut self, context: &mut ConnectionContext<'_>, reason: &CloseReason) {
         let endpoint = context.connection.token().endpoint_index();
         for at in (0..context.connection.seen_by()).rev() {
+            planted!(LayersNotToldOfTheClose, continue);
             self.ask(context, endpoint, at, |layer, context| {
                 layer.on_close(context, reason);
                 Verdict::Continue

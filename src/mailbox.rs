@@ -112,8 +112,8 @@ impl<T: Send> Mailbox<T> {
     /// senders wake again. Gives the greatest request since the last call.
     #[must_use = "a request is given only once"]
     pub(crate) fn take_wake(&mut self) -> Option<Request> {
-        self.sender.shared.is_woken.swap(false, Ordering::AcqRel);
-        self.may_have_more = true;
+        self.sender.shared.is_woken.swap(planted!(FlagStaysUp), Ordering::AcqRel);
+        self.may_have_more = !planted!(RestOfTheQueueSleeps);
         // Ordered by the flag, as the items are.
         match self.sender.shared.requested.swap(0, Ordering::Relaxed) {
             0 => None,

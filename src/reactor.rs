@@ -311,9 +311,12 @@ impl Reactor {
             false => self.poll(network, timeout),
             true => self.poll_busily(network, timeout),
         };
+        let poll = if planted!(FatalPollIsIgnored) { Ok(()) } else { poll };
         poll.map_err(|error| Error::with_source("cannot wait for events any more", error))?;
         self.read_clock(network);
         let waiting_len = self.tools.shared.ready.len();
+        let waiting_len = if planted!(TurnWithoutEnd) { usize::MAX } else { waiting_len };
+        planted!(DeadlinesBeforeInput, self.fire_timers(network));
         self.serve_events(network);
         self.serve_ready(network, waiting_len);
         if self.tools.shared.now >= self.expected {
@@ -358,6 +361,9 @@ impl Reactor {
         }
         // Not from the time of the last turn: a callback may have been slow.
         let wait = self.expected.since(self.tools.shared.stopwatch.read());
+        let is_rounded = planted!(WaitIsRoundedDown);
+        let wait = if is_rounded { Duration::from_secs(wait.as_secs()) } else { wait };
+        planted!(WaitIsNotRecomputed, return timeout);
         Some(timeout.map_or(wait, |timeout| timeout.min(wait)))
     }
 
@@ -389,6 +395,7 @@ impl Reactor {
     fn read_clock(&mut self, network: &mut Outside<'_>) {
         let shared = &mut self.tools.shared;
         shared.now = network.now();
+        planted!(NowIsStale, shared.now = shared.stopwatch.read());
         shared.stopwatch.start(shared.now);
         shared.metrics.turns = shared.metrics.turns.wrapping_add(1);
     }

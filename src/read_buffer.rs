@@ -36,6 +36,18 @@ impl ReadBuffer {
         self.room.len()
     }
 
+    /// Whether it takes no more memory than goes with `received` bytes, whatever the peer announced.
+    pub(crate) fn is_earned(&self, received: u64) -> bool {
+        let spare_len = SPARE_LEN as u64;
+        let earned_len = received.saturating_mul(2).saturating_add(GROWTH_LEN as u64);
+        self.held_len() as u64 <= earned_len.max(spare_len)
+    }
+
+    /// Whether it is not much too large for what is in it.
+    pub(crate) const fn is_fitting(&self) -> bool {
+        self.held_len() <= SPARE_LEN || self.len() + self.missing() > self.held_len() / 4
+    }
+
     /// How many bytes are missing before it is worth decoding.
     pub(crate) const fn missing(&self) -> usize {
         self.need.saturating_sub(self.len())
@@ -74,6 +86,7 @@ impl ReadBuffer {
     /// far, whatever the peer announced.
     pub(crate) fn space(&mut self) -> &mut [u8] {
         let len = self.missing().clamp(GROWTH_LEN, self.len().max(GROWTH_LEN));
+        planted!(AnnouncedIsAllocated, self.make_room(self.missing()));
         self.make_room(len);
         &mut self.room[self.end..self.end + len]
     }
@@ -103,9 +116,10 @@ impl ReadBuffer {
 
     /// The same input, in a smaller buffer if it is little for this one.
     pub(crate) fn fitted(mut self: Box<Self>, spares: &mut SpareBuffers) -> Box<Self> {
-        if self.held_len() <= SPARE_LEN || self.len() + self.missing() > self.held_len() / 4 {
+        if self.is_fitting() {
             return self;
         }
+        planted!(LargeBufferIsKept, return self);
         let mut fitted = spares.take();
         fitted.append(self.filled());
         fitted.set_need(self.need, self.begun);

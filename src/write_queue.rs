@@ -158,6 +158,7 @@ impl WriteQueue {
         while len > 0 {
             let part = self.parts.front_mut().expect("no more is consumed than was offered");
             if part.bytes.len() > len {
+                planted!(ResumesAByteBack, len -= 1);
                 part.bytes.advance(len);
                 return;
             }

@@ -167,6 +167,9 @@ impl Incoming {
     pub fn push_joined(&mut self, sender: SocketAddr, len: usize, segment_len: usize) {
         // An empty one takes a byte, to be there.
         let taken_len = len.max(1);
+        if len == 0 && planted!(EmptyDatagramIsDropped) {
+            return;
+        }
         let has_room = !self.is_full() && taken_len <= self.buffer.len() - self.end;
         assert!(has_room && len <= JOINED_ROOM_LEN, "datagrams that had no room");
         let is_joined = len > segment_len && segment_len > 0;
@@ -207,6 +210,7 @@ impl Incoming {
         }
         let bytes = &self.buffer[piece.start..piece.end][place.offset..];
         let stride = bytes.len().min(piece.stride as usize);
+        let stride = if planted!(JoinedIsOne) { bytes.len() } else { stride };
         Some(Stretch {
             sender: &self.senders[piece.sender as usize],
             bytes,

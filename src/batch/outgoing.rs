@@ -128,7 +128,7 @@ impl Outgoing {
             && receiver == self.open.receiver;
         if !is_joined {
             self.begin_run(receiver, len);
-        } else if len < self.open.len {
+        } else if len < self.open.len && !planted!(JoinedBehindAShorterOne) {
             self.open.end = 0;
         }
         let end = self.end + len;

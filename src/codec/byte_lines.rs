@@ -60,10 +60,11 @@ impl ByteLines {
         let max_len = self.max_len as usize;
         // The one byte that may be too many is a CR which an LF may still follow.
         let may_end = seen.len() == max_len + 1 && ends_in_cr(seen);
-        if seen.len() > max_len && !may_end {
+        if seen.len() > max_len && !may_end && !planted!(LineWithoutEnd) {
             return Err(too_long(max_len));
         }
         self.scanned = stored_len(seen.len());
+        planted!(ScanFromTheStart, self.scanned = 0);
         Ok(seen.len() + 1)
     }
 

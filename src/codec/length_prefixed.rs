@@ -216,7 +216,7 @@ impl LengthPrefixed {
     fn payload_len(&self, header: &[u8]) -> Result<usize, FrameError> {
         // A negative sum comes out beyond every maximum, so that one comparison finds both faults.
         let payload_len = self.length(header).wrapping_add_signed(self.to_payload.into());
-        if payload_len > u64::from(self.max_len) {
+        if payload_len > u64::from(self.max_len) && !planted!(LengthUnchecked) {
             return Err(self.refusal(payload_len));
         }
         #[expect(clippy::cast_possible_truncation, reason = "no more than 32 bits, as compared")]

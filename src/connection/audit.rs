@@ -21,8 +21,15 @@ impl Connection {
     /// The first rule that is broken, if any is. `promised` is what the network will tell of by
     /// itself as soon as it is so.
     pub(crate) fn broken_rule(&self, shared: &Shared, promised: Readiness) -> Option<&'static str> {
-        let rules = [self.work_rules(promised), self.buffer_rules(shared), self.end_rules(shared)];
-        rules.into_iter().flatten().find(|(_, is_kept)| !is_kept).map(|(rule, _)| rule)
+        let rules = self.work_rules(promised).into_iter();
+        let mut rules = rules.chain(self.buffer_rules(shared)).chain(self.end_rules(shared));
+        rules.find(|(_, is_kept)| !is_kept).map(|(rule, _)| rule)
+    }
+
+    /// How many timers it has armed.
+    pub(crate) fn timers_len(&self) -> usize {
+        let timers = self.apart.as_ref().and_then(|apart| apart.timers.as_ref());
+        usize::from(self.deadline.is_some()) + timers.map_or(0, |timers| timers.len())
     }
 
     /// Whatever is to be done for it, somebody will come and do it.
@@ -65,13 +72,21 @@ impl Connection {
     }
 
     /// It holds what it is counted to hold, and no more than it may.
-    fn buffer_rules(&self, shared: &Shared) -> [Rule; 4] {
+    fn buffer_rules(&self, shared: &Shared) -> [Rule; 6] {
         let config = &shared.config;
         let queued = self.queued_len();
         let is_held = self.flags.contains(Flags::OUTPUT);
         [
             ("I7: output is below the limit", queued <= config.write_limit || self.is_closed()),
             ("I7: its memory is counted", self.counted_len as usize == self.held_len()),
+            (
+                "I7: its input takes no more memory than goes with what has come",
+                self.input.as_ref().is_none_or(|input| input.is_earned(self.bytes_received())),
+            ),
+            (
+                "I7: what little is left of its input does not keep a large buffer",
+                self.input.as_ref().is_none_or(|input| self.is_tied() || input.is_fitting()),
+            ),
             (
                 "I7: a queue at the high watermark holds its peer back",
                 queued < config.high_watermark || is_held || self.is_closed(),

@@ -34,6 +34,7 @@ impl Connection {
                 true
             }
             Ok(Progress::Blocked) => {
+                planted!(ConnectIsTrusted, return true);
                 self.flags.remove(Flags::WRITABLE);
                 false
             }

@@ -20,9 +20,10 @@ impl Connection {
             return in_time(self.last_active, linger, Expiry::Linger);
         }
         if self.phase == Phase::Connecting {
+            planted!(ConnectForEver, return None);
             return in_time(self.opened, Some(config.connect_timeout), Expiry::Connect);
         }
-        let queue = self.queue();
+        let queue = self.queue().filter(|_| !planted!(StalledReaderStays));
         let write = queue.and_then(|q| in_time(q.progress(), config.write_timeout, Expiry::Write));
         if !self.is_open() {
             // Without a deadline for output of its own, a peer that is gone must not stay for ever.
@@ -59,6 +60,7 @@ impl Connection {
     pub(super) fn arm(&mut self, shared: &mut Shared) {
         let Some((deadline, _)) = self.next_deadline(&shared.config) else { return };
         match self.deadline {
+            Some(_) if planted!(EarlierDeadlineUnseen) => {}
             Some(timer) if shared.timers.deadline_of(timer) <= deadline => {}
             Some(timer) => shared.timers.move_to(timer, deadline),
             None => {

@@ -28,10 +28,11 @@ impl Connection {
             return;
         }
         // Whoever is owed something sees a reset and not what looks like the end.
-        if self.has_queue() || matches!(reason, CloseReason::WriteLimit) {
+        let is_owed = self.has_queue() && !planted!(CutLooksLikeTheEnd);
+        if is_owed || matches!(reason, CloseReason::WriteLimit) {
             self.flags.insert(Flags::ABORTED);
         }
-        if !self.has_reason() || self.phase == Phase::Flushing {
+        if !self.has_reason() || self.phase == Phase::Flushing || planted!(LastReasonStays) {
             self.set_reason(reason);
         }
         self.cut_tie();
@@ -48,6 +49,7 @@ impl Connection {
     pub(crate) fn abort(&mut self) {
         if !self.is_closed() {
             self.flags.insert(Flags::ABORTED);
+            planted!(AbortWithoutReason, return self.finish());
             self.cut(CloseReason::Aborted);
         }
     }
@@ -55,7 +57,8 @@ impl Connection {
     /// Takes whatever step towards the end is due: called after each event, when its output has
     /// been flushed.
     pub(super) fn advance(&mut self, shared: &mut Shared, network: &mut Outside<'_>) {
-        if self.flags.contains(Flags::WHEN_IDLE) && self.has_nothing_to_do() {
+        let may_close = self.has_nothing_to_do() || planted!(DrainCutsTheBusy);
+        if self.flags.contains(Flags::WHEN_IDLE) && may_close {
             if shared.commands.is_empty() {
                 self.close(CloseReason::Drained);
             } else {
@@ -64,7 +67,7 @@ impl Connection {
             }
         }
         if self.phase == Phase::Flushing && !self.has_queue() {
-            if self.has_peer_finished() {
+            if self.has_peer_finished() || planted!(CloseWithoutLinger) {
                 self.finish();
                 return;
             }
@@ -118,11 +121,13 @@ impl Connection {
 
     /// The slot is about to be freed: gives the socket and the timers back.
     pub(crate) fn release(&mut self, shared: &mut Shared, network: &mut Outside<'_>) {
+        planted!(CountDrifts, shared.outbound_len += usize::from(self.is_outbound()));
         shared.outbound_len -= usize::from(self.is_outbound());
         match self.flags.contains(Flags::ABORTED) {
             true => network.abort(self.token),
             false => network.close(self.token),
         }
+        planted!(TimerOutlivesItsOwner, self.deadline = None);
         self.deadline.take().into_iter().for_each(|timer| shared.timers.cancel(timer));
         self.take_timers().into_iter().for_each(|timers| timers.cancel_all(shared));
     }

@@ -21,13 +21,16 @@ impl Connection {
         match network.read(self.token, buffer) {
             Transfer::Done(0) => {
                 self.flags.insert(Flags::END_DUE.with(Flags::ENDED));
+                planted!(EndClosesAtOnce, self.cut(CloseReason::PeerFinished));
                 self.flags.remove(Flags::READABLE.with(Flags::HANGUP));
                 None
             }
             Transfer::Done(len) => {
+                planted!(HangupUnheard, self.flags.remove(Flags::HANGUP));
                 if len < buffer.len() && !self.flags.contains(Flags::HANGUP) {
                     self.flags.remove(Flags::READABLE);
                 }
+                planted!(OneReadPerEvent, self.flags.remove(Flags::READABLE));
                 self.last_active = now;
                 Some(len)
             }
@@ -36,6 +39,7 @@ impl Connection {
                 None
             }
             Transfer::Failed(error) => {
+                planted!(ResetIsTheEnd, return self.read(network, buffer, now));
                 self.cut(CloseReason::Reset(error.kind()));
                 None
             }

@@ -51,7 +51,7 @@ impl Connection {
             shared.output.clear();
         } else if self.has_queue() {
             self.flush_queue(shared, network);
-        } else if !shared.output.is_empty() {
+        } else if !shared.output.is_empty() && !planted!(OutputForTheNext) {
             self.flush_output(shared, network);
         }
     }
@@ -86,7 +86,7 @@ impl Connection {
         match network.write(self.token, bytes) {
             // It was read from in this event, so it is known to be active. The budget is for this
             // event, in which nothing more is written.
-            Transfer::Done(len) if len == bytes.len() => {
+            Transfer::Done(len) if len == bytes.len() || planted!(ShortWriteIsTheWhole) => {
                 self.count_sent(shared, len);
                 shared.output.forget();
                 true
@@ -123,6 +123,7 @@ impl Connection {
         let sent = match outcome {
             Transfer::Done(len) => len,
             Transfer::Blocked => 0,
+            Transfer::Failed(_) if planted!(WriteErrorIgnored) => 0,
             Transfer::Failed(error) => {
                 self.cut(CloseReason::Reset(error.kind()));
                 return 0;
@@ -134,6 +135,7 @@ impl Connection {
         if sent > 0 {
             self.last_active = shared.now;
         }
+        planted!(WriteBudgetOff, shared.write_left += sent);
         shared.write_left -= sent;
         self.count_sent(shared, sent);
         sent
@@ -154,7 +156,7 @@ impl Connection {
         }
         let is_slow = self.queued_len() >= shared.config.high_watermark;
         match slow {
-            Slow::Skip if is_slow => return Delivery::Skipped,
+            Slow::Skip if is_slow && !planted!(SlowIsNotSkipped) => return Delivery::Skipped,
             Slow::Close if is_slow => {
                 self.cut(CloseReason::TooSlow);
                 return Delivery::Closed;
@@ -201,6 +203,7 @@ impl Connection {
     /// Queues the output but its first `sent` bytes, which the kernel took.
     #[inline(never)]
     fn queue_output(&mut self, shared: &mut Shared, network: &mut Outside<'_>, sent: usize) {
+        let sent = if planted!(ShortWriteIsSentAgain) { 0 } else { sent };
         self.queue_or_new(shared.now).append(&mut shared.output, sent);
         self.flush_queue(shared, network);
     }
@@ -248,12 +251,13 @@ impl Connection {
         if len == 0 {
             self.forget_queue();
         }
-        if len > config.write_limit {
+        if len > config.write_limit && !planted!(WriteLimitOff) {
             self.cut(CloseReason::WriteLimit);
-        } else if len >= config.high_watermark {
+        } else if len >= config.high_watermark && !planted!(HighWatermarkOff) {
             shared.held_back_len += usize::from(!self.flags.contains(Flags::OUTPUT));
             self.flags.insert(Flags::OUTPUT);
         } else if len <= config.low_watermark && self.flags.contains(Flags::OUTPUT) {
+            planted!(LowWatermarkUnseen, return);
             self.flags.remove(Flags::OUTPUT);
             shared.held_back_len -= 1;
             self.begin_again(shared.now);

@@ -42,11 +42,12 @@ impl Connection {
         let writable = self.flags.contains(Flags::WRITABLE);
         match self.phase {
             Phase::Open => {
-                (self.has_queue() && writable)
+                (self.has_queue() && (writable || planted!(FullSocketSpins)))
                     || self.may_read()
                     || (self.may_run() && (self.has_frames_waiting() || self.is_end_due()))
+                    || (planted!(EndSpins) && self.has_peer_finished())
             }
-            Phase::Flushing => writable,
+            Phase::Flushing => writable && !planted!(FlushIsForgotten),
             Phase::Lingering => self.has_unread(),
             Phase::Connecting | Phase::Closed => false,
         }

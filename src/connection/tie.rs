@@ -59,6 +59,11 @@ impl Connection {
             Some(Tie { partner, is_listed: false, is_cut: false, write_left });
     }
 
+    /// Its partner, if their pair is said to be on the list.
+    pub(crate) fn listed_partner(&self) -> Option<Token> {
+        self.tie_ref().filter(|tie| tie.is_listed).map(|tie| tie.partner)
+    }
+
     /// Its pair is looked at: says who the partner is, unless that was done meanwhile.
     pub(crate) fn begin_relay(&mut self) -> Option<Token> {
         let tie = self.tie_mut()?;
@@ -79,7 +84,7 @@ impl Connection {
         if let Some(tie) = self.tie_mut() {
             tie.is_listed = has_more;
             tie.write_left = shared.config.write_budget;
-            if has_more {
+            if has_more && !planted!(PairForgottenAtBudget) {
                 shared.relay(Relay::Serve(token));
             }
         }
@@ -119,6 +124,7 @@ impl Connection {
     pub(super) fn settle_tie(&mut self, shared: &mut Shared) {
         if !self.is_open() {
             let Some(Tie { partner: survivor, is_cut, .. }) = self.untie() else { return };
+            planted!(PartnerIsNotTold, return);
             shared.relay(Relay::Follow { survivor, is_cut });
             return;
         }

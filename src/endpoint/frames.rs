@@ -87,7 +87,8 @@ fn run_plain<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, input: &
             Some(behind) if len > 0 => rest = behind,
             _ => return impossible(session, input_len - rest_len),
         }
-        if rest.is_empty() || session.shared.frames_left == 0 || !session.may_run() {
+        let is_tired = session.shared.frames_left == 0 && !planted!(FrameBudgetOff);
+        if rest.is_empty() || is_tired || !(session.may_run() || planted!(FramesAfterClose)) {
             return Ran { consumed: input_len - rest.len(), need: 0 };
         }
     }

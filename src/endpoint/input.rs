@@ -19,6 +19,7 @@ pub(super) fn read<H: Handler>(session: &mut Session<'_, H>, buffer: &mut [u8]) 
     let (now, buffer) = (session.shared.now, &mut buffer[..room]);
     let read = session.connection.read(&mut session.network, buffer, now);
     let len = read.unwrap_or_default();
+    planted!(ReadBudgetOff, session.shared.read_left += len);
     session.shared.read_left -= len;
     session.count_read(len);
     len
@@ -86,7 +87,8 @@ pub(super) fn keep<H: Handler>(
         spares.give_back(kept);
         return;
     }
+    let is_new = is_new || planted!(EachByteBuysTime);
     let begun = if is_new { session.shared.now } else { kept.begun() };
-    kept.set_need(ran.need, begun);
+    kept.set_need(ran.need + usize::from(planted!(OneByteTooManyAwaited)), begun);
     session.connection.keep_input(kept.fitted(spares));
 }

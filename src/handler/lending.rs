@@ -50,6 +50,8 @@ pub(crate) fn guard<H: Handler>(
 pub(crate) fn panicked<H: Handler>(session: &mut Session<'_, H>) {
     session.shared.metrics.panics += 1;
     let mark = session.shared.mark;
+    planted!(PanicLeavesItOpen, return);
+    let mark = if planted!(HalfAnAnswerLeaves) { session.shared.output.mark() } else { mark };
     session.shared.output.truncate(mark);
     session.connection.close(CloseReason::Panicked);
     log::error!("a callback panicked: connection {} of {} is closed", session.id(), session.peer());

@@ -16,7 +16,8 @@ const IPV4: u64 = 0xffff_ffff << 32;
 
 impl AddressKey {
     pub(super) fn new(address: IpAddr) -> Self {
-        match address.to_canonical() {
+        let canonical = if planted!(MappedIsAnother) { address } else { address.to_canonical() };
+        match canonical {
             IpAddr::V4(address) => Self(IPV4 | u64::from(address.to_bits())),
             IpAddr::V6(address) => Self((address.to_bits() >> 64) as u64),
         }

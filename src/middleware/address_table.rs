@@ -103,7 +103,8 @@ impl<R: Copy + Default> AddressTable<R> {
         let set = &mut self.sets[index];
         let own = set.keys.iter().position(|other| *other == key);
         let way = own.or_else(|| {
-            let way = set.records[..WAYS].iter().position(is_worthless)?;
+            let way = set.records[..WAYS].iter().position(is_worthless);
+            let way = way.or(planted!(FullTableEvicts).then_some(0))?;
             set.keys[way] = key;
             set.records[way] = R::default();
             Some(way)

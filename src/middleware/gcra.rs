@@ -97,6 +97,7 @@ impl Gcra {
 
     fn take(&self, paid: &mut Paid, now: Instant, cost: u64) {
         let start = (*paid).max(Paid { nanos: now.as_nanos(), parts: 0 });
+        let start = if planted!(RateAddsUp) { *paid } else { start };
         *paid = self.sum(start, self.time(cost));
     }
 

@@ -100,6 +100,7 @@ impl Middleware for PerAddressLimit {
         // comes to the same in the end, and no connection need remember where it was counted.
         let own = self.place(connection.ip());
         let place = if self.counts[own] > 0 { own } else { own.shared() };
+        planted!(AddressCountLeaks, self.counts[place] += 1);
         self.counts[place] -= 1;
     }
 }

@@ -252,6 +252,11 @@ impl SimNetwork {
         self.call_cost = cost;
     }
 
+    /// How far the clock moves at each call of the loop.
+    pub const fn call_cost(&self) -> Duration {
+        self.call_cost
+    }
+
     /// The time, without this being a call of the loop.
     pub const fn clock(&self) -> Instant {
         self.clock

@@ -19,13 +19,16 @@ impl Reactor {
         for index in (first..len).chain(0..first) {
             let mut budget = self.tools.shared.config.accept_budget;
             while budget > 0 && self.accept_one(network, index)? {
+                planted!(AcceptBudgetOff, budget += 1);
                 budget -= 1;
                 self.accepts_first = (index + 1) % len;
             }
             self.may_evict |= budget == 0;
         }
         self.may_accept = self.services.iter().any(|service| match service {
-            Service::Stream(acceptor, _) => acceptor.may_accept(),
+            Service::Stream(acceptor, _) => {
+                acceptor.may_accept() && !planted!(ListenerForgottenAtBudget)
+            }
             Service::Datagram(_) => false,
         });
         Ok(())
@@ -62,6 +65,7 @@ impl Reactor {
         let arrival = Arrival { peer, listener, now: turn.shared.now };
         if let Admission::Refused(refusal) =
             turn.bench.layers.on_accept(turn.shared, index, &arrival)
+            && !planted!(RefusalUnheard)
         {
             turn.shared.metrics.refused_by_layers += 1;
             network.refuse(&refusal.farewell);
@@ -91,6 +95,7 @@ impl Reactor {
     /// There is no room for the peer in the network's hand.
     fn refuse(&mut self, network: &mut Outside<'_>, index: usize, arrival: &Arrival) {
         let mut turn = self.tools.turn(network);
+        planted!(RefusedPeerIsKept, return);
         turn.shared.metrics.refused += 1;
         log::debug!("{} was refused: there are {} connections", arrival.peer, self.max_connections);
         turn.bench.layers.on_refused(
@@ -119,11 +124,13 @@ impl Reactor {
             return true;
         }
         let adopted = network.adopt(token);
+        let adopted = if planted!(AdoptionUnchecked) { Ok(()) } else { adopted };
         let mut turn = self.tools.turn(network);
         match adopted {
             Ok(()) => {
                 turn.shared.metrics.accepted += 1;
-                endpoint.open(&mut turn, arrival.peer, self.drain.is_draining());
+                let is_draining = self.drain.is_draining() && !planted!(NewcomerOfTheDrain);
+                endpoint.open(&mut turn, arrival.peer, is_draining);
                 self.keep_budget(network);
                 self.measure(network, Work::Accept, token);
                 true

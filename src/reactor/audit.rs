@@ -9,6 +9,7 @@ use crate::acceptor::Acceptor;
 use crate::connection::Connection;
 use crate::datagram::DatagramEndpoint;
 use crate::network::Readiness;
+use crate::shared::Relay;
 use crate::token::Token;
 
 /// A rule that a loop has broken, which is always a bug of the engine.
@@ -66,6 +67,7 @@ impl Reactor {
                 Service::Stream(acceptor, endpoint) => {
                     self.audit_acceptor(acceptor, &promised, &mut sums)?;
                     let mut result = Ok(());
+                    sums.timers += endpoint.timers_len();
                     endpoint.for_each(&mut |connection| {
                         if result.is_ok() {
                             result = self.audit_connection(connection, &promised, &mut sums);
@@ -93,6 +95,7 @@ impl Reactor {
         }
         let about = || format!("{acceptor:?}");
         let token = acceptor.token();
+        sums.timers += usize::from(acceptor.is_pausing());
         let told = expect_socket(promised(token), about)?;
         sums.sockets += 1;
         let is_told = told.contains(Readiness::READABLE);
@@ -114,9 +117,15 @@ impl Reactor {
         sums.connections += 1;
         sums.outbound += usize::from(connection.is_outbound());
         sums.held_len += connection.held_len();
+        sums.timers += connection.timers_len();
         sums.held_back += usize::from(connection.is_held_back());
         if connection.is_listed_ready() {
             sums.listed.insert(connection.token());
+        }
+        if let Some(partner) = connection.listed_partner() {
+            let pair = [Relay::Serve(connection.token()), Relay::Serve(partner)];
+            let will_be = self.tools.shared.relays.iter().any(|relay| pair.contains(relay));
+            check("I6: a pair that is on the list will be looked at", will_be, about)?;
         }
         match connection.broken_rule(&self.tools.shared, told) {
             Some(rule) => Err(Breach { rule, about: about() }),
@@ -136,6 +145,7 @@ impl Reactor {
         let about = || format!("UDP {}", endpoint.address());
         let told = expect_socket(promised(endpoint.token()), about)?;
         sums.sockets += 1;
+        sums.timers += endpoint.timers_len();
         if endpoint.is_listed_ready() {
             sums.listed.insert(endpoint.token());
         }
@@ -170,6 +180,8 @@ impl Reactor {
         let is_asked = !shared.commands.is_empty() || !shared.relays.is_empty();
         let is_over = self.drain.is_over();
         check(rule, !is_asked || shared.has_commands || is_over, about)?;
+        let rule = "I12: every timer is somebody's, and there is no other";
+        check(rule, sums.timers == shared.timers.len(), about)?;
         let rule = "I7: nothing is left of the output of an event";
         check(rule, shared.output.is_empty(), about)?;
         let rule = "I12: when the loop has ended, nothing is left";
@@ -187,6 +199,7 @@ struct Sums {
     outbound: usize,
     held_len: usize,
     held_back: usize,
+    timers: usize,
     /// Those that say that they are on the list of those that have work.
     listed: BTreeSet<Token>,
 }

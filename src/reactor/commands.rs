@@ -60,6 +60,7 @@ impl Reactor {
     /// for that. What this asks for in its turn waits for the next.
     pub(super) fn run_commands(&mut self, network: &mut Outside<'_>) {
         let mut left = Left { own: self.tools.shared.commands.len(), posted: usize::MAX };
+        planted!(CommandBudgetOff, self.run_all_commands(network, usize::MAX));
         for _ in 0..self.tools.shared.config.command_budget {
             if !self.run_next(network, &mut left) {
                 break;

@@ -38,6 +38,7 @@ impl Reactor {
     #[cold]
     pub(super) fn close_mailbox(&mut self) {
         self.is_closed = true;
+        planted!(DeadLoopTakesCommands, return);
         let Some(mailbox) = self.mailbox.take() else { return };
         let dropped = mailbox.close();
         if dropped > 0 {

@@ -110,7 +110,7 @@ impl Reactor {
             let Some(to) = find(services, to) else { break };
             to.pass_on(turn.shared, &mut turn.network, &buffer[..len]);
         }
-        if find(services, from).is_some_and(|from| from.is_spent())
+        if find(services, from).is_some_and(|from| from.is_spent() && !planted!(EndNotPassedOn))
             && let Some(to) = find(services, to)
         {
             to.pass_end(&mut turn.network);

@@ -63,6 +63,7 @@ impl Reactor {
     fn on_own_event(&mut self, network: &mut Outside<'_>, token: Token) {
         if token == Token::SIGNALS {
             for _ in 0..network.take_signals() {
+                planted!(SignalUnheard, continue);
                 self.drain.on_signal();
             }
         } else if token == Token::WAKE
@@ -112,14 +113,16 @@ impl Reactor {
             return;
         }
         self.put_off = 0;
-        for _ in 0..self.tools.shared.config.timer_budget {
+        let budget = self.tools.shared.config.timer_budget;
+        let budget = if planted!(TimerBudgetOff) { usize::MAX } else { budget };
+        for _ in 0..budget {
             let Some(key) = self.tools.shared.timers.pop_due(self.tools.shared.now) else { break };
             self.tools.shared.metrics.timers_fired += 1;
             let mut turn = self.tools.turn(network);
             match (&mut self.services[key.token.endpoint_index()], key.purpose) {
                 (Service::Stream(acceptor, _), Purpose::Retry) => {
                     acceptor.on_timer();
-                    self.may_accept = true;
+                    self.may_accept = !planted!(PauseWithoutEnd);
                 }
                 (Service::Stream(_, endpoint), purpose) if key.token.is_connection() => {
                     endpoint.on_timer(&mut turn, key.token, purpose);

@@ -120,6 +120,7 @@ fn a_frame_that_is_never_completed_is_cut_at_the_deadline_of_a_drain() {
         play.send(client, b"one\nhal");
         play.until_received(client, 4);
         play.drain();
+        play.until_received(client, 12);
         play.until_over();
     };
     on_both(
@@ -310,6 +311,7 @@ fn a_signal_drains_and_a_second_stops() {
         play.until_end(idle);
         play.finish(idle);
         play.until("one has gone", |play| play.reactor().connections_len() == 1);
+        play.until_received(owed, 12);
         play.raise(SIGUSR1);
         play.until_over();
     };

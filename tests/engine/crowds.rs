@@ -43,9 +43,9 @@ fn leave(world: &mut World, random: &mut Random, peers: &mut Vec<SimPeer>, perce
     while !leaving.is_empty() {
         let peer = leaving.swap_remove(random.below(leaving.len()));
         if random.chance(50) {
-            world.network.finish(peer)
+            world.network.finish(peer);
         } else {
-            world.network.reset(peer)
+            world.network.reset(peer);
         }
         if random.chance(2) {
             world.turn_at_once();

@@ -61,39 +61,61 @@ struct Trial {
 }
 
 fn timeout(choices: &mut Choices<'_>) -> Option<Duration> {
-    choices.pick(&[None, None, None, Some(millis(20)), Some(millis(500))])
+    choices.pick(&[None, Some(millis(20)), Some(millis(500))])
 }
 
+/// Few bytes decide for something that is as usual: what the bits of the first stand for is drawn,
+/// the rest is as it is by default.
 fn config(choices: &mut Choices<'_>) -> Config {
-    let low_watermark = choices.pick(&[16_384, 0, 10, 1000]);
-    let high_watermark = low_watermark + choices.pick(&[65_536, 1, 10, 1000]);
-    Config {
-        max_connections: Some(choices.pick(&[100, 1, 2, 3])),
-        at_limit: match choices.below(8) {
-            6 => AtLimit::Refuse(Bytes::new()),
-            7 => AtLimit::EvictIdle,
+    let drawn = choices.byte();
+    let mut config = usual_config();
+    if drawn & 1 != 0 {
+        config.max_connections = Some(choices.pick(&[1, 2, 3]));
+        config.accept_budget = choices.pick(&[64, 1, 2]);
+        config.at_limit = match choices.below(4) {
+            2 => AtLimit::Refuse(Bytes::new()),
+            3 => AtLimit::EvictIdle,
             _ => AtLimit::Wait,
-        },
-        read_buffer_len: choices.pick(&[4096, 1, 2, 7, 64]),
-        low_watermark,
-        high_watermark,
-        // What waits, and the answer to one frame.
-        write_limit: high_watermark + 2 * MAX_FRAME_LEN,
+        };
+    }
+    if drawn & 2 != 0 {
+        config.read_buffer_len = choices.pick(&[4096, 1, 2, 7, 64]);
+        config.read_budget = choices.pick(&[262_144, 1, 5, 100]);
+        config.frame_budget = choices.pick(&[1024, 1, 2]);
+    }
+    if drawn & 4 != 0 {
+        config.low_watermark = choices.pick(&[16_384, 0, 10, 1000]);
+        config.high_watermark = config.low_watermark + choices.pick(&[65_536, 1, 10, 1000]);
+        config.write_limit = config.high_watermark + 2 * MAX_FRAME_LEN;
+        config.write_budget = choices.pick(&[1 << 20, 1, 10, 1000]);
+    }
+    if drawn & 8 != 0 {
+        config.datagram_budget = choices.pick(&[256, 1, 3]);
+        config.datagram_batch = choices.pick(&[64, 1, 2]);
+        config.timer_budget = choices.pick(&[1024, 1]);
+        config.busy_poll = choices.pick(&[Duration::ZERO, Duration::from_micros(50)]);
+        config.linger_timeout = choices.pick(&[secs(1), millis(10)]);
+    }
+    if drawn & 48 == 48 {
+        config.idle_timeout = timeout(choices);
+        config.first_frame_timeout = timeout(choices);
+        config.frame_timeout = timeout(choices);
+        config.write_timeout = timeout(choices);
+        config.lifetime = timeout(choices);
+    }
+    config
+}
+
+fn usual_config() -> Config {
+    Config {
+        max_connections: Some(100),
         memory_budget: 1 << 20,
-        read_budget: choices.pick(&[262_144, 1, 5, 100]),
-        frame_budget: choices.pick(&[1024, 1, 2]),
-        write_budget: choices.pick(&[1 << 20, 1, 10, 1000]),
-        accept_budget: choices.pick(&[64, 1, 2]),
-        datagram_budget: choices.pick(&[256, 1, 3]),
-        datagram_batch: choices.pick(&[64, 1, 2]),
-        timer_budget: choices.pick(&[1024, 1]),
-        idle_timeout: timeout(choices),
-        first_frame_timeout: timeout(choices),
-        frame_timeout: timeout(choices),
-        write_timeout: timeout(choices),
-        lifetime: timeout(choices),
-        linger_timeout: choices.pick(&[secs(1), millis(10)]),
-        busy_poll: choices.pick(&[Duration::ZERO, Duration::from_micros(50)]),
+        // What waits, and the answer to one frame.
+        write_limit: Config::default().high_watermark + 2 * MAX_FRAME_LEN,
+        idle_timeout: None,
+        first_frame_timeout: None,
+        frame_timeout: None,
+        write_timeout: None,
         drain_timeout: DRAIN_TIMEOUT,
         ..Config::default()
     }
@@ -131,7 +153,7 @@ impl Trial {
         match choices.below(16) {
             0 | 1 if self.clients.len() < MAX_CLIENTS => {
                 let peer = self.world.connect();
-                self.clients.push(Client::new(peer, self.most));
+                self.clients.push(Client::new(peer, self.clients.len(), self.most));
             }
             0..=7 => self.act(choices),
             8 => self.break_something(choices),

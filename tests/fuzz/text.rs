@@ -168,11 +168,13 @@ fn read_value(options: &mut Options, kind: u8, text: &str) -> Result<(), Stop> {
     Ok(())
 }
 
-/// Whether the text has a number of which this is a multiple, as it is if it was read there.
+/// Whether the text has a number of which this is a multiple, as it is if it was read there; in
+/// `-99h`, that is 9.
 fn has_factor_of(text: &str, number: u128) -> bool {
     let numbers = text.split(|c: char| !c.is_ascii_digit());
-    let mut numbers = numbers.filter_map(|digits| digits.parse::<u128>().ok());
-    numbers.any(|factor| factor > 0 && number.is_multiple_of(factor))
+    let ends = numbers.flat_map(|digits| (0..digits.len()).map(|from| &digits[from..]));
+    let mut factors = ends.filter_map(|digits| digits.parse::<u128>().ok());
+    factors.any(|factor| factor > 0 && number.is_multiple_of(factor))
 }
 
 fn assert_one_line(said: &str) {

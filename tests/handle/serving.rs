@@ -98,6 +98,24 @@ fn a_flood_of_messages_leaves_others_their_turn() {
     assert_eq!(bench.messages(), sent);
 }
 
+#[test]
+fn many_broadcasts_of_callbacks_do_not_keep_other_threads_waiting() {
+    let mut bench = Bench::new(Config { command_budget: 4, ..timeless() });
+    let (peer, _) = bench.join();
+    for _ in 0..100 {
+        let broadcast = Broadcast::to_all_of::<Board>("news\n");
+        bench.world.reactor.commands().broadcast(broadcast).unwrap();
+    }
+    bench.post("one");
+    bench.post("two");
+    for _ in 0..4 {
+        bench.world.turn_at_once();
+    }
+    assert_eq!(bench.messages(), ["one", "two"], "each time a broadcast has come to its end");
+    bench.world.settle();
+    assert_eq!(bench.world.received(peer), "news\n".repeat(100));
+}
+
 /// A task that asks for itself again, twice.
 fn breed(_: &mut Board, scope: &mut Scope<'_, Board>) -> Result<(), windlass::Error> {
     let mut commands = scope.commands();

@@ -11,7 +11,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use crate::client::Client;
-use crate::example::{Example, wait_until};
+use crate::example::{Example, PATIENCE, wait_until};
 use crate::form;
 use crate::strace::{self, Tracer};
 
@@ -178,7 +178,7 @@ fn every_descriptor_of_a_server_is_closed_in_its_children() {
 fn an_answer_leaves_from_the_address_that_was_asked() {
     let server = Example::echo("--udp 127.0.0.2:0");
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    socket.set_read_timeout(Some(crate::example::PATIENCE)).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
     socket.send_to(b"who are you?", server.address("udp")).unwrap();
     let (_, from) = socket.recv_from(&mut [0; 100]).unwrap();
     assert_eq!(from, server.address("udp"));

@@ -23,8 +23,9 @@ const SERVING: &[Errors] = &[
     ("shutdown", &["EACCES"]),
     ("setsockopt", &["ENOMEM", "ENOBUFS"]),
     ("getsockopt", &["ENOBUFS", "ENOMEM"]),
-    ("getsockname", &["ENOBUFS", "ENOTCONN"]),
-    ("getpeername", &["ENOBUFS", "ENOTCONN"]),
+    ("getsockname", &["ENOBUFS"]),
+    // Not ENOTCONN: it says that the connection is still on its way, and an event would follow.
+    ("getpeername", &["ENOBUFS"]),
     ("socket", &["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"]),
     // Not EINTR: what has begun goes on then, and under strace nothing has begun.
     ("connect", &["ECONNREFUSED", "ENETUNREACH", "EADDRNOTAVAIL", "EAGAIN", "ETIMEDOUT"]),

@@ -153,7 +153,8 @@ fn the_honest_are_served_in_a_hostile_crowd() {
     let slots = form::amount(100, 1_000);
     let (hostile, conversations) = (slots * 9 / 10, form::amount(5, 200));
     let honest = (slots - hostile).min(20);
-    let limits = "--frame-timeout 3s --write-timeout 3s --idle-timeout 20s --high-watermark 64KiB";
+    let limits =
+        "--frame-timeout 10s --write-timeout 10s --idle-timeout 30s --high-watermark 64KiB";
     let mut server = Example::echo(&format!(
         "--tcp 127.0.0.1:0 --udp 127.0.0.1:0 --framing length --max-frame {MAX_FRAME} --max-connections {slots} \
          {limits}"

@@ -8,7 +8,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use crate::client::Client;
-use crate::example::Example;
+use crate::example::{Example, PATIENCE, wait_until};
 use crate::form;
 use crate::strace::{self, Tracer};
 use crate::talks::{CHAT, ECHO, EMBEDDED, MIDDLEWARE, OFFLOAD, PROXY, Talk};
@@ -22,7 +22,9 @@ fn idle(talk: &Talk) {
         talk.ask(client, 0);
         client.received_until(1);
     }
+    let served = stage.server.descriptors();
     talk.serve_honest(&stage.server, 0);
+    wait_until("who was served has gone", || stage.server.descriptors() == served);
     let tracer = Tracer::attach(&stage.server, &[]);
     let before = tracer.calls().len();
     sleep(Duration::from_secs(form::amount(1, 10) as u64));
@@ -67,7 +69,7 @@ fn a_burst_that_is_too_much_for_the_kernel_harms_nobody() {
     let mut server = Example::echo("--udp 127.0.0.1:0");
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.connect(server.address("udp")).unwrap();
-    socket.set_read_timeout(Some(crate::example::PATIENCE)).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
     server.signal(Signal::SIGSTOP);
     let burst = form::amount(10_000, 100_000);
     (0..burst).for_each(|_| _ = socket.send(&[b'x'; 1_000]).unwrap());
@@ -78,7 +80,7 @@ fn a_burst_that_is_too_much_for_the_kernel_harms_nobody() {
     assert!(lost > 0, "there was no burst");
     // What else comes back may not fit in here, so that the question is asked again.
     socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
-    crate::example::wait_until("who comes afterwards is answered", || {
+    wait_until("who comes afterwards is answered", || {
         socket.send(b"still there?").unwrap();
         while let Ok(len) = socket.recv(&mut room) {
             if &room[..len] == b"still there?" {

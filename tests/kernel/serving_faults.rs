@@ -199,7 +199,7 @@ fn echo_endures_every_fault_of_every_call() {
 
 #[test]
 fn a_proxy_endures_every_fault_of_every_call() {
-    endure_all(&PROXY, usize::MAX);
+    endure_all(&PROXY, form::amount(2 * FEW_ERRORS, usize::MAX));
 }
 
 #[test]

@@ -69,7 +69,8 @@ impl Play {
             let errnos = &errnos[..errnos.len().min(form::amount(1, usize::MAX))];
             let places = (0..calls.len()).filter(|place| calls[*place].0 == *call);
             let numbers = (1..).zip(places).filter(|(_, place)| {
-                *place >= first && (*call != "rt_sigaction" || is_watch(calls[*place].1))
+                let (call, arguments) = calls[*place];
+                *place >= first && self.is_tried(call, arguments)
             });
             for (number, _) in numbers {
                 let fault = |errno| Fault { call, errno, when: When::Once(number) };
@@ -81,12 +82,20 @@ impl Play {
         }
         trials
     }
-}
 
-/// Whether from here on a signal is watched that ends a server. Others are the C library's own, and
-/// to look how a signal was treated cannot fail.
-fn is_watch(arguments: &str) -> bool {
-    ["SIGINT, {", "SIGTERM, {"].iter().any(|signal| arguments.starts_with(signal))
+    /// Whether a call can fail at the start only, and may.
+    fn is_tried(self, call: &str, arguments: &str) -> bool {
+        match call {
+            // From here on a signal is watched that ends a server. Others are the C library's own,
+            // and to look how a signal was treated cannot fail.
+            "rt_sigaction" => {
+                ["SIGINT, {", "SIGTERM, {"].iter().any(|signal| arguments.starts_with(signal))
+            }
+            // Strace counts each thread's calls, and another's first may be to pass the signal on.
+            "sendto" => self.name != "offload",
+            _ => true,
+        }
+    }
 }
 
 impl Traced {

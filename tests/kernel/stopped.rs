@@ -9,9 +9,9 @@ use nix::sys::signal::Signal;
 use crate::client::{Client, End};
 use crate::example::Example;
 
-const TIMEOUTS: &str = "--idle-timeout 2s --frame-timeout 2s --write-timeout 2s";
+const TIMEOUTS: &str = "--idle-timeout 4s --frame-timeout 4s --write-timeout 4s";
 /// Longer than any of them.
-const STOPPED: Duration = Duration::from_millis(2_500);
+const STOPPED: Duration = Duration::from_millis(4_500);
 
 const FRAME: &[u8] = b"\0\0\0\x09what time";
 

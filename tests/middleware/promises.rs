@@ -142,3 +142,51 @@ fn each_layer_is_shown_as_much_of_frames_as_it_wants() {
         assert_eq!(*shown.borrow(), expected, "{wants:?}");
     }
 }
+
+/// Looks at the first frame only; or at the first and panics.
+struct Brief {
+    shown: Rc<RefCell<Vec<String>>>,
+    panics: bool,
+}
+
+impl Middleware for Brief {
+    fn interest(&self) -> Interest {
+        Interest::Bytes
+    }
+
+    fn on_frame(&mut self, connection: &mut ConnectionContext<'_>, frame: Frame<'_>) -> Verdict {
+        self.shown.borrow_mut().push(String::from_utf8_lossy(frame.body).into_owned());
+        connection.ignore_frames();
+        if self.panics { panic_quietly() } else { Verdict::Continue }
+    }
+}
+
+#[test]
+fn a_layer_that_has_seen_enough_is_shown_no_more_and_the_others_are() {
+    let all: [Rc<RefCell<Vec<String>>>; 4] = Default::default();
+    let [first, second, third, fourth] = all.each_ref().map(Rc::clone);
+    let mut gated = Gated::behind(|server| {
+        server
+            .middleware(Curious { wants: Interest::Lengths, shown: first })
+            .middleware(Brief { shown: second, panics: false })
+            .middleware(Curious { wants: Interest::Bytes, shown: third })
+            .middleware(Brief { shown: fourth, panics: false })
+    });
+    let peer = gated.join("198.51.100.1:4000");
+    gated.send(peer, "a\nb\nc\n");
+    assert_eq!(gated.answer(peer), "a\nb\nc\n");
+    let seen = all.map(|shown| shown.borrow().join(" "));
+    assert_eq!(seen, ["2: 2: 2:", "a", "2:a 2:b 2:c", "a"]);
+}
+
+#[test]
+fn a_layer_that_panics_is_counted_and_lets_nobody_through() {
+    let shown = Rc::default();
+    let mut gated = Gated::behind(|server| server.middleware(Brief { shown, panics: true }));
+    for count in 1..=3 {
+        let peer = gated.join("198.51.100.1:4000");
+        gated.send(peer, "let me in\n");
+        assert_eq!((gated.is_open(peer), &gated.answer(peer)[..]), (false, ""));
+        assert_eq!(gated.world.reactor.metrics().panics, count);
+    }
+}

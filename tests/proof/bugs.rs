@@ -1,16 +1,245 @@
-//! The bugs that can be planted: each is one that such a server was seen to have.
+//! The bugs that can be planted: each is one that such a server was seen to have. Each must be
+//! found by what is named with it, within as many runs.
+//!
+//! `WINDLASS_BUG=CloseDropsOutput cargo test --lib` plants one of them in all tests of the crate.
+//! `WINDLASS_ALL=1` has a debug build look for all of them, and not for every third.
 
 use std::cell::Cell;
 
-thread_local! {
-    static PLANTED: Cell<Option<Bug>> = const { Cell::new(None) };
+use super::fixture::{number, quietly};
+use super::small_worlds::{commands, datagrams, drains, layers, pairs, streams, times};
+use super::swarm;
+
+/// What finds a bug.
+#[derive(Clone, Copy)]
+enum Detector {
+    /// One of so many worlds of the swarm.
+    Swarm(u64),
+    /// A world made for it.
+    World(fn()),
 }
 
-/// A bug, named for what it does, after the row of `tests/hazards.md` that tells of it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Bug {
+use Detector::{Swarm, World};
+
+/// The bugs, each named for what it does, after the row of `tests/hazards.md` that tells of it; and
+/// what finds it.
+macro_rules! bugs {
+    ($($(#[doc = $doc:literal])+ $bug:ident: $detector:expr,)+) => {
+        /// A bug on purpose.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        pub(crate) enum Bug {
+            $($(#[doc = $doc])+ $bug,)+
+        }
+
+        const BUGS: &[(Bug, Detector)] = &[$((Bug::$bug, $detector),)+];
+    };
+}
+
+bugs! {
+    /// A1: an accept that fails for want of something is the last, until somebody comes.
+    ExhaustionIsFinal: Swarm(300),
+    /// A1: what failed is tried again at full speed.
+    FailureWithoutPause: World(streams::a_listener_that_fails_pauses),
+    /// A1: when the pause after a failure is over, nobody is accepted.
+    PauseWithoutEnd: Swarm(300),
+    /// A2: a peer that left before it was accepted ends the loop.
+    GoneIsFatal: Swarm(300),
+    /// A4: whoever floods the listener is accepted without a budget.
+    AcceptBudgetOff: Swarm(300),
+    /// A5: only one of those that wait is accepted for an event.
+    OnePeerPerEvent: Swarm(300),
+    /// A5: who waits when the budget is used up waits for the next to come.
+    ListenerForgottenAtBudget: Swarm(300),
+    /// A7: the listener is closed on those that wait in its queue.
+    DrainResetsTheQueue: World(drains::whoever_waits_when_the_drain_begins_is_served),
+    /// A8: what leaves is not taken off the count.
+    CountDrifts: World(pairs::connections_to_others_are_made_and_counted),
+    /// A12: whoever is refused keeps his socket.
+    RefusedPeerIsKept: Swarm(300),
+    /// A12: a peer that could not be adopted is opened.
+    AdoptionUnchecked: Swarm(1000),
+    /// B1: after a short read nothing more is read, though the end was announced.
+    HangupUnheard: Swarm(300),
+    /// B1: a read that fills the buffer is taken for the last.
+    OneReadPerEvent: Swarm(300),
+    /// B1: who used up a budget is not served until there is an event.
+    WorkLeftIsForgotten: Swarm(300),
+    /// B2: a fast sender is read from without end.
+    ReadBudgetOff: World(streams::no_more_is_read_in_a_turn_than_may_be),
+    /// B2: who used up a budget is served again in the same turn.
+    TurnWithoutEnd: World(streams::no_more_is_read_in_a_turn_than_may_be),
+    /// B3: a length is believed before its bytes have come.
+    AnnouncedIsAllocated: World(streams::a_length_is_believed_when_its_bytes_have_come),
+    /// B3: a frame may have any length that can be announced.
+    LengthUnchecked: World(streams::a_length_beyond_the_limit_is_refused),
+    /// B5: a line is searched from its start with each byte.
+    ScanFromTheStart: World(streams::a_line_that_dribbles_is_looked_at_twice_at_most),
+    /// B6: a line that has not ended may have any length.
+    LineWithoutEnd: World(streams::a_line_without_end_is_refused),
+    /// B7: what is left of a long frame keeps its buffer.
+    LargeBufferIsKept: World(streams::what_is_left_of_a_long_frame_takes_little),
+    /// B9: the time for a frame begins anew with each byte.
+    EachByteBuysTime: World(times::bytes_that_dribble_buy_no_time),
+    /// B11: the end of the stream closes before the answers have left.
+    EndClosesAtOnce: Swarm(300),
+    /// B12: after the end of the stream there is always something to do.
+    EndSpins: Swarm(300),
+    /// B13: a reset passes for the end of the stream.
+    ResetIsTheEnd: Swarm(300),
+    /// B15: frames that came after the close are run.
+    FramesAfterClose: World(streams::no_frame_is_run_after_a_close),
+    /// B16: a frame that came in pieces waits for a byte of the next.
+    OneByteTooManyAwaited: Swarm(300),
+    /// B21: a batch of frames is run in one go.
+    FrameBudgetOff: World(streams::no_more_frames_are_run_in_a_turn_than_may_be),
+    /// C1: a peer that does not read is served on.
+    HighWatermarkOff: Swarm(300),
+    /// C1: a peer that was held back once is so for ever.
+    LowWatermarkUnseen: Swarm(300),
+    /// C1: output grows without a limit.
+    WriteLimitOff: World(streams::an_output_beyond_the_limit_closes),
+    /// C2: a broadcast waits for those that are slow.
+    SlowIsNotSkipped: World(streams::whoever_is_slow_is_left_out_of_a_broadcast),
+    /// C3: a full socket is written to without end.
+    FullSocketSpins: Swarm(300),
+    /// C3: what could be written after a close is not.
+    FlushIsForgotten: Swarm(300),
+    /// C4: what a short write left is dropped.
+    ShortWriteIsTheWhole: Swarm(1000),
+    /// C4: what a short write took is sent once more.
+    ShortWriteIsSentAgain: Swarm(300),
+    /// C4: a write within a piece goes on at the wrong place.
+    ResumesAByteBack: Swarm(300),
+    /// C5: output that was not flushed leaves with another connection.
+    OutputForTheNext: Swarm(300),
     /// C6: a close does not wait until what was sent has left.
-    CloseDropsOutput,
+    CloseDropsOutput: Swarm(300),
+    /// C6: whoever is owed something when he is cut sees the end and no reset.
+    CutLooksLikeTheEnd: World(streams::whoever_is_owed_something_is_reset),
+    /// C7: a close with input unread resets what is on its way.
+    CloseWithoutLinger: World(streams::whoever_sends_too_much_reads_the_last_word),
+    /// C10: a fast reader is written to without end.
+    WriteBudgetOff: World(streams::no_more_is_written_in_a_turn_than_may_be),
+    /// C13: an error of a write is taken for a full socket.
+    WriteErrorIgnored: Swarm(300),
+    /// C14: who takes nothing may stay for ever.
+    StalledReaderStays: World(times::whoever_takes_nothing_is_cut_on_time),
+    /// D1: what was for one connection reaches the next in its slot.
+    StrangerInTheSlot: World(commands::what_was_for_one_never_reaches_the_next_in_its_slot),
+    /// D2: a slot's next tenant has the name of the last.
+    NameIsGivenTwice: Swarm(300),
+    /// D5: an abort forgets why.
+    AbortWithoutReason: World(streams::an_abort_says_that_it_was_one),
+    /// D5: what happens while a connection ends becomes the reason why it did.
+    LastReasonStays: World(streams::the_first_reason_stays),
+    /// D6: a peer in the middle of a frame passes for one that is idle.
+    HalfAFrameIsIdle: World(streams::nobody_is_evicted_in_the_middle_of_a_frame),
+    /// D8: the handler is not told of a close.
+    CloseIsNotTold: Swarm(300),
+    /// D8: the handler is told of a close twice.
+    CloseIsToldTwice: Swarm(300),
+    /// D9: a connection whose callback panicked goes on.
+    PanicLeavesItOpen: World(streams::a_callback_that_panics_ends_its_connection),
+    /// D9: what a callback sent before it panicked is sent.
+    HalfAnAnswerLeaves: World(streams::a_callback_that_panics_ends_its_connection),
+    /// E2: a deadline has passed only a moment after it was reached.
+    DueIsNotDueYet: Swarm(300),
+    /// E2: the time until a deadline is rounded down.
+    WaitIsRoundedDown: Swarm(300),
+    /// E3: a deadline beyond the end of the clock has passed.
+    DeadlineWraps: World(times::a_deadline_beyond_the_clock_never_passes),
+    /// E4: a timer set for now comes due in the same pass.
+    TimerStarvesTheRest: World(times::a_timer_set_for_now_lets_others_run),
+    /// E5: deadlines that fall together are all met in one turn.
+    TimerBudgetOff: World(times::deadlines_that_fall_together_are_met_in_portions),
+    /// E6: a timer that is set anew leaves the old one behind.
+    ReplacedTimerStays: World(times::a_timer_set_anew_is_one_timer),
+    /// E7: the timer of a connection stays when it goes.
+    TimerOutlivesItsOwner: Swarm(300),
+    /// E8: a deadline that is set before the last is seen after it.
+    EarlierDeadlineUnseen: Swarm(300),
+    /// E8: the loop sleeps for as long as it may.
+    WaitIsNotRecomputed: World(times::whoever_is_idle_is_closed_on_time),
+    /// E10: the time of a turn is that of the last.
+    NowIsStale: World(times::whoever_is_idle_is_closed_on_time),
+    /// E11: after a jump of the clock deadlines come before input.
+    DeadlinesBeforeInput: World(times::what_has_come_is_served_before_a_deadline),
+    /// F1: a second message wakes nobody.
+    FlagStaysUp: World(commands::each_burst_wakes_the_loop),
+    /// F1: what is left of the queue at the budget is not taken.
+    RestOfTheQueueSleeps: World(commands::what_is_beyond_the_budget_is_done_in_the_next_turns),
+    /// F2: a loop that has ended is told more.
+    DeadLoopTakesCommands: World(commands::a_loop_that_has_ended_takes_nothing),
+    /// F3: a flood of commands is done without end.
+    CommandBudgetOff: World(commands::no_more_commands_are_done_in_a_turn_than_may_be),
+    /// G1: a signal is taken and not heeded.
+    SignalUnheard: Swarm(300),
+    /// G3: a second signal does no more than the first.
+    SecondSignalIsTheFirst: World(drains::a_second_signal_ends_at_once),
+    /// G4: a drain has no deadline.
+    DrainForEver: World(drains::a_drain_ends_though_somebody_takes_nothing),
+    /// G4: a drain does not close the idle.
+    DrainLeavesTheIdle: World(drains::a_drain_closes_the_idle_at_once),
+    /// G5: a drain closes who is owed an answer.
+    DrainCutsTheBusy: World(drains::a_drain_waits_for_an_answer_that_is_owed),
+    /// G6: the loop ends though connections are open.
+    LeavesTooEarly: Swarm(300),
+    /// G11: a poll that fails for good is tried again.
+    FatalPollIsIgnored: World(drains::a_poll_that_fails_ends_the_loop),
+    /// G12: who is accepted when the drain begins is not told of it.
+    NewcomerOfTheDrain: World(drains::whoever_comes_with_the_drain_and_is_silent_goes_soon),
+    /// H1: a datagram that was cut passes for a whole one.
+    TruncatedIsDelivered: World(datagrams::a_datagram_that_was_cut_is_not_taken_for_a_whole_one),
+    /// H2: a datagram that cannot be sent takes the others along.
+    SendErrorLosesAll: World(datagrams::what_can_never_be_sent_takes_nothing_along),
+    /// H3: a refusal of one datagram costs the next.
+    RefusalCostsAnother: World(datagrams::a_refusal_costs_nobody_else),
+    /// H4: an error that does not end is met without a pause.
+    ReceiveErrorSpins: World(datagrams::an_error_that_does_not_end_is_met_with_pauses),
+    /// H5: a datagram without payload is lost.
+    EmptyDatagramIsDropped: World(datagrams::an_empty_datagram_is_one),
+    /// H8: a flood of datagrams is received without end.
+    DatagramBudgetOff: World(datagrams::a_flood_is_received_in_portions),
+    /// H8: datagrams that wait at the budget wait for the next to come.
+    DatagramsForgottenAtBudget: World(datagrams::a_flood_is_received_in_portions),
+    /// H11: what a full socket does not take is lost.
+    BlockedSendLosesAll: World(datagrams::what_cannot_be_sent_now_is_sent_later),
+    /// H11: a datagram is joined behind a shorter one.
+    JoinedBehindAShorterOne: World(datagrams::datagrams_arrive_as_they_were_sent_one_by_one),
+    /// H11: of datagrams that came joined only the first is seen.
+    JoinedIsOne: World(datagrams::datagrams_that_come_joined_are_seen_one_by_one),
+    /// H14: a datagram from the socket's own address is answered.
+    AnswersItself: World(datagrams::nobody_answers_himself),
+    /// I2: an IPv4 address in the guise of IPv6 is another.
+    MappedIsAnother: World(layers::an_address_is_the_same_in_the_guise_of_another_family),
+    /// I7: a connection is made as soon as anything happens.
+    ConnectIsTrusted: World(pairs::connections_to_others_are_made_and_counted),
+    /// I10: the end of one tied peer's stream is not passed on to the other.
+    EndNotPassedOn: World(pairs::the_end_of_one_is_passed_on_to_the_other),
+    /// I10: a tied pair that used up its budget is not looked at again.
+    PairForgottenAtBudget: World(pairs::all_of_it_is_passed_on_however_little_at_a_time),
+    /// I10: the partner of a tied connection that ends stays.
+    PartnerIsNotTold: World(pairs::the_partner_of_one_that_is_reset_is_reset),
+    /// I12: an attempt to connect has no deadline.
+    ConnectForEver: World(pairs::an_attempt_to_connect_has_an_end),
+    /// J1: a connection stays counted for its address.
+    AddressCountLeaks: World(layers::an_address_has_no_more_connections_than_it_may_have),
+    /// J2: with enough addresses, one of them is forgotten.
+    FullTableEvicts: World(layers::whoever_comes_with_many_addresses_wins_nothing),
+    /// J3: what was not used of a rate adds up without an end.
+    RateAddsUp: World(layers::what_was_not_used_of_a_rate_does_not_add_up),
+    /// J4: who is refused at the door is let in.
+    RefusalUnheard: World(layers::an_address_has_no_more_connections_than_it_may_have),
+    /// J13: layers are told of the opening and not of the close.
+    LayersNotToldOfTheClose: World(layers::an_address_has_no_more_connections_than_it_may_have),
+    /// K2: buffers are not counted.
+    MemoryUncounted: Swarm(300),
+    /// K2: all buffers together may take any memory.
+    MemoryBudgetOff: World(streams::all_buffers_together_are_bounded),
+}
+
+thread_local! {
+    static PLANTED: Cell<Option<Bug>> = Cell::new(planted_by_hand());
 }
 
 /// Whether this bug is to be there, in this thread.
@@ -18,30 +247,73 @@ pub(crate) fn is_planted(bug: Bug) -> bool {
     PLANTED.get() == Some(bug)
 }
 
+/// The bug that the environment asks for.
+fn planted_by_hand() -> Option<Bug> {
+    let name = std::env::var("WINDLASS_BUG").ok()?;
+    let bug = BUGS.iter().map(|(bug, _)| *bug).find(|bug| format!("{bug:?}") == name);
+    Some(bug.unwrap_or_else(|| panic!("no bug is called {name}")))
+}
+
 /// Plants a bug until it is dropped.
-pub(super) struct Planted(());
+struct Planted(Option<Bug>);
 
 impl Planted {
-    pub(super) fn new(bug: Bug) -> Self {
-        PLANTED.set(Some(bug));
-        Self(())
+    fn new(bug: Bug) -> Self {
+        Self(PLANTED.replace(Some(bug)))
     }
 }
 
 impl Drop for Planted {
     fn drop(&mut self) {
-        PLANTED.set(None);
+        PLANTED.set(self.0);
     }
 }
 
-#[test]
-fn a_planted_bug_is_found() {
-    let planted = Planted::new(Bug::CloseDropsOutput);
-    let found = std::panic::catch_unwind(|| {
-        for seed in 0..500 {
-            super::swarm::run(seed);
+impl Detector {
+    /// How many runs it takes to find this bug, and what the last of them says, if it is found.
+    fn find(self, bug: Bug) -> Option<(u64, String)> {
+        let _planted = Planted::new(bug);
+        match self {
+            Self::Swarm(budget) => (0..budget)
+                .find_map(|seed| Some((seed + 1, quietly(|| _ = swarm::run(seed)).err()?))),
+            Self::World(run) => Some((1, quietly(run).err()?)),
         }
-    });
-    drop(planted);
-    assert!(found.is_err(), "nobody has seen it");
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Swarm(_) => "swarm",
+            Self::World(_) => "world",
+        }
+    }
+}
+
+/// Plants every other bug, from the one of this number on, and expects each to be found.
+#[expect(clippy::print_stdout, reason = "a table, for whoever wants to see it")]
+fn find_every_other(first: usize) {
+    let is_all = !cfg!(debug_assertions) || number("WINDLASS_ALL").is_some();
+    let step = if is_all { 1 } else { 3 };
+    let mut missed = Vec::new();
+    for (bug, detector) in BUGS.iter().step_by(step).skip(first).step_by(2) {
+        match detector.find(*bug) {
+            Some((runs, complaint)) => {
+                let line = complaint.replace('\n', " ");
+                println!("{bug:?}: found by run {runs} of the {}: {line}", detector.name());
+            }
+            None => missed.push(*bug),
+        }
+    }
+    assert!(missed.is_empty(), "nobody has seen {missed:?}");
+}
+
+// Two tests, for two threads.
+
+#[test]
+fn every_planted_bug_is_found_of_those_at_odd_places() {
+    find_every_other(0);
+}
+
+#[test]
+fn every_planted_bug_is_found_of_those_at_even_places() {
+    find_every_other(1);
 }

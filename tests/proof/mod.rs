@@ -11,6 +11,7 @@ pub(crate) mod fixture;
 mod orders;
 mod shrink;
 mod signals;
+mod small_worlds;
 mod stage;
 mod swarm;
 

@@ -109,6 +109,10 @@ struct Plan {
     ids: BTreeMap<SocketAddr, ConnectionId>,
     /// Who may have lost something by it.
     hit: BTreeSet<SocketAddr>,
+    /// Who leaves by himself.
+    leaving: BTreeSet<SocketAddr>,
+    /// Why those ended who did not.
+    fates: BTreeMap<SocketAddr, &'static str>,
 }
 
 impl Plan {
@@ -120,6 +124,13 @@ impl Plan {
         let number = self.callbacks;
         self.callbacks += 1;
         self.deed.filter(|(at, _)| *at == number).map(|(_, deed)| deed)
+    }
+
+    /// This one is to end for this reason, if not for one of his own.
+    fn fate(&mut self, at: SocketAddr, reason: &'static str) {
+        if !self.leaving.contains(&at) {
+            self.fates.insert(at, reason);
+        }
     }
 
     /// What is asked of the loop, and whom it hits.
@@ -134,8 +145,11 @@ impl Plan {
         };
         for (at, id) in targets {
             self.hit.insert(at);
+            let asked = if is_abort { commands.abort(id) } else { commands.close(id) };
             // Whoever has gone cannot be sent away.
-            let _ = if is_abort { commands.abort(id) } else { commands.close(id) };
+            if asked.is_ok() {
+                self.fate(at, if is_abort { "aborted" } else { "closed" });
+            }
         }
         match deed {
             Deed::SendToAll => {
@@ -164,10 +178,19 @@ fn script(plan: &Shared, session: &mut Session<'_, Scripted>, call: Call<'_>) ->
         plan.ids.insert(session.peer(), session.id());
         (plan.next(), plan.owed.clone())
     };
-    let is_hit =
-        matches!(deed, Some(Deed::CloseOneself | Deed::AbortOneself | Deed::Fail | Deed::Panic));
-    if is_hit {
-        plan.borrow_mut().hit.insert(session.peer());
+    let fate = match deed {
+        Some(Deed::CloseOneself) => Some("closed"),
+        Some(Deed::AbortOneself) => Some("aborted"),
+        Some(Deed::Fail) => Some("handler failed"),
+        Some(Deed::Panic) => Some("handler panicked"),
+        _ => None,
+    };
+    if let Some(fate) = fate {
+        let mut plan = plan.borrow_mut();
+        plan.hit.insert(session.peer());
+        if let Call::Frame(_) = call {
+            plan.fate(session.peer(), fate);
+        }
     }
     if deed == Some(Deed::Panic) {
         panic_quietly();
@@ -284,10 +307,13 @@ impl Scene {
             Line(number) => self.say(number, "a line\n"),
             Last(number) => {
                 self.say(number, "the last\n");
+                self.plan.borrow_mut().leaving.insert(client(number));
                 self.world.network.finish(self.peers[&number]);
             }
             Reset(number) => {
-                self.plan.borrow_mut().hit.insert(client(number));
+                let mut plan = self.plan.borrow_mut();
+                plan.hit.insert(client(number));
+                plan.leaving.insert(client(number));
                 self.world.network.reset(self.peers[&number]);
             }
             Room(number) => self.world.network.resume(self.peers[&number]),
@@ -367,6 +393,10 @@ impl Scene {
     fn check(&mut self) {
         let plan = self.plan.borrow();
         plan.owed.check(&self.world.network);
+        for (at, reason) in &plan.fates {
+            let given = self.world.seen_from(*at).into_iter().find_map(|what| what.reason());
+            assert_eq!(given, Some(*reason), "{at} was to end so");
+        }
         let is_stopped = matches!(plan.deed, Some((_, Deed::Stop))) && plan.callbacks > 0;
         for (number, peer) in &self.peers {
             if plan.hit.contains(&client(*number)) || is_stopped {

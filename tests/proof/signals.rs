@@ -11,10 +11,10 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use windlass::Instant;
-use windlass::network::{Call, PeerState, SimNetwork};
+use windlass::network::{Call, Faults, PeerState, SimNetwork};
 
 use super::faults::scenarios::{self, Scenario};
-use super::fixture::{Replay, secs};
+use super::fixture::{Replay, millis, secs};
 use super::stage::{Said, Stage};
 
 /// Of so many runs with one signal, and of so many with two, a debug build plays one.
@@ -55,10 +55,18 @@ impl Told {
 
 /// What a story comes to that no signal ends.
 struct Undisturbed {
+    /// Whether events come late.
+    is_late: bool,
     /// The first call before which signals are watched for, and how many calls there are.
     calls: std::ops::Range<u64>,
     /// The bytes of each client that were run.
     run: BTreeMap<SocketAddr, usize>,
+}
+
+impl Undisturbed {
+    fn name(&self, scenario: &Scenario) -> String {
+        format!("{}{}", scenario.name, if self.is_late { ":late" } else { "" })
+    }
 }
 
 /// Turns for as long as the story lasts, or until the loop ends.
@@ -81,8 +89,19 @@ fn play_story(stage: &mut Stage, told: &Told) {
     panic!("the loop does not end");
 }
 
-fn undisturbed(scenario: &Scenario) -> Option<Undisturbed> {
+/// A network, on which events may come late: what has arrived must then be found without being told
+/// of.
+fn network(is_late: bool) -> SimNetwork {
     let mut network = SimNetwork::new(1);
+    if is_late {
+        let longest_delay = millis(4);
+        network.set_faults(Faults { delayed_event: 1000, longest_delay, ..Faults::none() });
+    }
+    network
+}
+
+fn undisturbed(scenario: &Scenario, is_late: bool) -> Option<Undisturbed> {
+    let mut network = network(is_late);
     network.record_calls();
     let mut stage = (scenario.stage)(network).ok()?;
     play_story(&mut stage, &Told::default());
@@ -91,21 +110,22 @@ fn undisturbed(scenario: &Scenario) -> Option<Undisturbed> {
     let watched = watched.expect("signals are watched for") as u64 + 1;
     let calls = watched..stage.world.network.calls_made();
     let run = |from: &SocketAddr| Some((*from, stage.run(*from)?.len()));
-    Some(Undisturbed { calls, run: stage.sent.keys().filter_map(run).collect() })
+    let clients = stage.sent.keys().filter(|from| !stage.owed.is_relayed(**from));
+    Some(Undisturbed { is_late, calls, run: clients.filter_map(run).collect() })
 }
 
 /// Plays a scenario with a signal before the call of this number, and perhaps a second before that
 /// of another; says whether the second came before the end.
 fn play(scenario: &Scenario, expected: &Undisturbed, first: u64, second: Option<u64>) -> bool {
     let name = second.map_or_else(|| first.to_string(), |second| format!("{first}:{second}"));
-    let name = format!("{}:{name}", scenario.name);
+    let name = format!("{}:{name}", expected.name(scenario));
     let _replay =
         Replay(format!("WINDLASS_SIGNAL='{name}' cargo test --lib -- proof::signals::again"));
     let told = Rc::new(Told::default());
     // The stage is there before it is told what its clients have said.
     let said: Rc<RefCell<Said>> = Rc::default();
     let (teller, known) = (told.clone(), said.clone());
-    let mut network = SimNetwork::new(1);
+    let mut network = network(expected.is_late);
     network.at_call(first, move |network| {
         teller.note_first(network, &known.borrow());
         if let Some(second) = second {
@@ -130,9 +150,10 @@ fn check_end(stage: &mut Stage, expected: &Undisturbed, told: &Told) {
         return;
     }
     for (from, arrived) in told.arrived.borrow().iter() {
-        let (Some(run), Some(sent)) = (stage.run(*from), stage.sent.get(from)) else { continue };
+        let Some(expected) = expected.run.get(from) else { continue };
+        let (run, sent) = (stage.run(*from).expect("frames are compared"), &stage.sent[from]);
         let lines_end = sent[..*arrived].iter().rposition(|byte| *byte == b'\n');
-        let owed = lines_end.map_or(0, |at| at + 1).min(expected.run[from]);
+        let owed = lines_end.map_or(0, |at| at + 1).min(*expected);
         assert!(run.len() >= owed, "{from}: {} bytes of {owed} that had come were run", run.len());
     }
 }
@@ -145,16 +166,18 @@ fn try_all(
     mut is_wanted: impl FnMut(&str, u64, Option<u64>) -> bool,
 ) -> usize {
     let mut runs = 0;
-    for scenario in scenarios {
-        let Some(expected) = undisturbed(scenario) else { continue };
+    let modes = scenarios.iter().flat_map(|scenario| [(scenario, false), (scenario, true)]);
+    for (scenario, is_late) in modes {
+        let Some(expected) = undisturbed(scenario, is_late) else { continue };
+        let name = expected.name(scenario);
         for first in expected.calls.clone() {
-            if is_wanted(scenario.name, first, None) {
+            if is_wanted(&name, first, None) {
                 play(scenario, &expected, first, None);
                 runs += 1;
             }
-            let most = if is_paired { LONGEST_END } else { 0 };
+            let most = if is_paired && !is_late { LONGEST_END } else { 0 };
             for second in first + 1..=first + most {
-                if is_wanted(scenario.name, first, Some(second)) {
+                if is_wanted(&name, first, Some(second)) {
                     runs += 1;
                     if !play(scenario, &expected, first, Some(second)) {
                         break;

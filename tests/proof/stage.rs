@@ -59,6 +59,11 @@ impl Owed {
         self.0.borrow_mut().relays.insert(to, bytes);
     }
 
+    /// Whether what others send is passed on to this peer, and perhaps what it sends to them.
+    pub(super) fn is_relayed(&self, peer: SocketAddr) -> bool {
+        self.0.borrow().relays.contains_key(&peer)
+    }
+
     /// The script of an echo.
     pub(super) fn echo<C: Framing>(
         &self,

@@ -9,9 +9,16 @@ use super::super::choices::Choices;
 use super::super::fixture::millis;
 use super::Protocol;
 
+/// First bytes of messages that have the server do something.
+const COMMANDS: [u8; 8] = *b"pbpbqex!";
+/// From here on, a byte that is drawn is the first of a message as it is.
+const FIRST_ODD: u8 = 240;
+
 pub(super) struct Client {
     pub(super) peer: SimPeer,
     sent: Vec<u8>,
+    /// The last byte it has made up.
+    last: u8,
     /// It sends no more than this: much takes long where little fits.
     most: usize,
     /// What it is to be answered for all it has sent, if nothing comes in the way.
@@ -26,9 +33,10 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) const fn new(peer: SimPeer, most: usize) -> Self {
+    pub(super) fn new(peer: SimPeer, number: usize, most: usize) -> Self {
         Self {
             peer,
+            last: u8::try_from(4 * number % 26).expect("there are few"),
             sent: Vec::new(),
             most,
             owed: Vec::new(),
@@ -53,17 +61,20 @@ impl Client {
     ) {
         match choices.below(16) {
             0..=6 => {
-                let len = choices.pick(&[1, 2, 5, 5, 20, 100]);
-                let wire = protocol.wire(choices.take(len));
-                self.send(network, protocol, &wire);
+                let message = self.message(choices);
+                self.send(network, protocol, &protocol.wire(&message));
             }
             7 | 8 => {
-                let len = choices.below(20);
-                self.send(network, protocol, choices.take(len));
+                // What is no frame, or half of one.
+                let mut wire = protocol.wire(&self.message(choices));
+                wire.truncate(choices.below(20));
+                self.send(network, protocol, &wire);
             }
             9 => {
-                let wire = protocol.wire(&[b'z'; 5]).repeat(choices.below(200));
-                self.send(network, protocol, &wire);
+                for _ in 0..choices.below(100) {
+                    let message = self.bytes(5);
+                    self.send(network, protocol, &protocol.wire(&message));
+                }
             }
             10 => self.finish_sending(network),
             11 => network.stall(self.peer),
@@ -76,6 +87,29 @@ impl Client {
                 self.send(network, protocol, &wire);
             }
         }
+    }
+
+    /// A message, of which the first byte may have the server do something.
+    fn message(&mut self, choices: &mut Choices<'_>) -> Vec<u8> {
+        let first = choices.byte();
+        let len = choices.pick(&[5, 1, 2, 5, 20, 100, 300, 0]);
+        let mut message = self.bytes(len);
+        if let Some(byte) = message.first_mut().filter(|_| first >= FIRST_ODD) {
+            *byte = first;
+        }
+        if let Some(byte) = message.first_mut().filter(|_| first < 32) {
+            *byte = COMMANDS[usize::from(first) % COMMANDS.len()];
+        }
+        message
+    }
+
+    /// Bytes unlike those before them, and for the most part unlike those of other clients.
+    fn bytes(&mut self, len: usize) -> Vec<u8> {
+        let bytes = (0..len).map(|_| {
+            self.last = (self.last + 1) % 26;
+            b'A' + self.last
+        });
+        bytes.collect()
     }
 
     /// Does something right before a call of the loop.

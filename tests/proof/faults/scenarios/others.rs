@@ -53,11 +53,10 @@ impl Handler for Exchange {
     fn on_open(&mut self, session: &mut Session<'_, Self>) -> Result<(), Error> {
         self.journal.note(session, What::Opened);
         let own = session.id();
-        match *session.state() {
-            // It may have closed meanwhile.
-            Some(caller) => session.commands().tie(caller, own),
-            None => Ok(()),
-        }
+        let Some(caller) = *session.state() else { return Ok(()) };
+        // What comes first is not for this handler. (The caller may have closed meanwhile.)
+        session.pause();
+        session.commands().tie(caller, own)
     }
 
     fn on_connect_failed(
@@ -277,7 +276,7 @@ fn datagrams_at_the_end(network: SimNetwork) -> Staged {
     let polite = |owed| Talker { last_words: true, ..Talker::new(owed) };
     let config = Config { drain_timeout: millis(100), ..at_most(10) };
     let mut stage = with_datagrams(network, config, polite)?.timed();
-    stage.at(4, |network| network.block_datagrams(address(1), millis(20)));
+    stage.world.network.block_datagrams(address(1), millis(24));
     stage.datagram(0, 1, 4, b"waits");
     stage.datagram(1, 1, 5, b"comes with the signal");
     stage.signal_at(5);
