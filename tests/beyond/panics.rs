@@ -155,7 +155,7 @@ fn a_chain_of_panics_ends_at_the_second() {
     let asker = stage.join(0);
     stage.leave(asker, |session| {
         let task = |_: &mut Hub, _: &mut Scope<'_, Hub>| {
-            std::panic::resume_unwind(Box::new(Chain(9)));
+            std::panic::resume_unwind(Box::new(Chain(2)));
         };
         session.commands().defer::<Hub>(task).unwrap();
     });
