@@ -144,6 +144,12 @@ pub(crate) fn may_last(example: &str, call: &str, errno: &str) -> bool {
         && !(example == "offload" && call == "write")
 }
 
+/// Whether a drain cannot go on when a call fails with this. A listener that breaks then is closed
+/// anyway.
+pub(crate) fn ends_a_drain(call: &str, errno: &str) -> bool {
+    (call, errno) == ("epoll_wait", "EBADF")
+}
+
 /// What must come of it when a call that serves fails with this.
 pub(crate) fn fate(example: &str, call: &str, errno: &str) -> Fate {
     match (call, errno) {

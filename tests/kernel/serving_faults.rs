@@ -27,15 +27,21 @@ pub(crate) const SEVERAL: usize = 5;
 struct Victim {
     client: Client,
     questions: usize,
+    has_finished: bool,
 }
 
 const VICTIM: usize = 1;
 const HONEST: usize = 2;
 
 impl Victim {
+    fn to(server: &Example) -> Self {
+        let client = Client::to(server.address("tcp"));
+        Self { client, questions: 0, has_finished: false }
+    }
+
     /// Talks until something fails, or to the end if it `may_end`.
     fn suffer(talk: &Talk, server: &Example, may_end: bool, has_failed: impl Fn() -> bool) -> Self {
-        let mut victim = Self { client: Client::to(server.address("tcp")), questions: 0 };
+        let mut victim = Self::to(server);
         while victim.questions < 2 && !has_failed() {
             victim.ask(talk);
             let questions = victim.questions;
@@ -46,13 +52,18 @@ impl Victim {
             });
         }
         if may_end && !has_failed() {
-            victim.client.finish();
+            victim.finish();
             wait_until("a call fails, or the server closes", || {
                 victim.client.received();
                 has_failed() || victim.client.end().is_some()
             });
         }
         victim
+    }
+
+    fn finish(&mut self) {
+        self.client.finish();
+        self.has_finished = true;
     }
 
     fn ask(&mut self, talk: &Talk) {
@@ -62,9 +73,9 @@ impl Victim {
 
     /// Asks once more, so that a lost readiness is found, and listens to the end.
     fn conclude(mut self, talk: &Talk, fate: Fate) {
-        if self.client.end().is_none() {
+        if !self.has_finished {
             self.ask(talk);
-            self.client.finish();
+            self.finish();
         }
         let received = self.client.rest();
         talk.assert_no_other(received, VICTIM, self.questions);
@@ -171,7 +182,7 @@ fn pass(talk: &Talk, server: &Example, fault: Fault, fate: Fate) -> Calls {
 /// A fault that lasts until strace is gone.
 fn last(talk: &Talk, server: &Example, fault: Fault, fate: Fate) -> Calls {
     let tracer = Tracer::attach(server, &[fault]);
-    let mut victim = Victim { client: Client::to(server.address("tcp")), questions: 0 };
+    let mut victim = Victim::to(server);
     victim.ask(talk);
     sleep(LASTING);
     let calls = tracer.detach();

@@ -167,14 +167,15 @@ impl fmt::Display for Calls {
     }
 }
 
-/// Whether a server sleeps, and does not only ask for events in passing.
-fn is_asleep(server: &Example) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{}/stat", server.id())).unwrap_or_default();
+/// Whether a process sleeps, and does not only ask for events in passing.
+fn is_asleep(process: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     stat.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('S'))
 }
 
 /// A strace that is attached to a process.
 pub(crate) struct Tracer {
+    server: u32,
     strace: Child,
     file: TraceFile,
 }
@@ -189,10 +190,11 @@ impl Tracer {
         command.args(["-p", &server.id().to_string()]);
         // What is wrong with strace itself is of no interest: it is found out by what is missing.
         let strace = command.stdin(Stdio::null()).stderr(Stdio::null()).spawn();
-        let tracer = Self { strace: strace.expect("strace can be started"), file };
+        let strace = strace.expect("strace can be started");
+        let tracer = Self { server: server.id(), strace, file };
         wait_until("strace attaches", || {
             let calls = tracer.calls();
-            (calls.is_waiting() && is_asleep(server)) || calls.has_injected()
+            (calls.is_waiting() && is_asleep(tracer.server)) || calls.has_injected()
         });
         tracer
     }
@@ -214,7 +216,13 @@ impl Tracer {
     }
 
     /// Lets the server go on without faults; says what it has called until then.
+    ///
+    /// Not amid a call: one that strace was about to fail would fail with ENOSYS.
     pub(crate) fn detach(mut self) -> Calls {
+        wait_until("the server waits, or is no more", || {
+            let has_ended = !Path::new(&format!("/proc/{}", self.server)).exists();
+            has_ended || (self.calls().is_waiting() && is_asleep(self.server))
+        });
         self.end();
         self.calls()
     }
