@@ -29,9 +29,9 @@ mod relay;
 mod service;
 mod serving;
 mod timing;
+mod waiting;
 
 use std::fmt;
-use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ use self::busy_poll::BusyPoll;
 pub(crate) use self::service::Service;
 use crate::batch::Incoming;
 use crate::command::{AnyPostedTask, Command};
-use crate::config::{AtLimit, Config};
+use crate::config::Config;
 use crate::connections::capacity;
 use crate::drain::{Drain, DrainReport};
 use crate::endpoint::Endpoint;
@@ -339,57 +339,6 @@ impl Reactor {
         let took = shared.stopwatch.read().nanos_from(shared.now);
         shared.metrics.turn_time.record(took);
         Ok(self.drain.is_over())
-    }
-
-    /// Sleeps until there are events, or something else is to be done.
-    #[inline(always)]
-    fn poll(&mut self, network: &mut Outside<'_>, timeout: Option<Duration>) -> io::Result<()> {
-        let wait = self.wait(timeout);
-        network.poll(&mut self.events, wait)
-    }
-
-    /// How long to sleep.
-    #[inline(always)]
-    fn wait(&mut self, timeout: Option<Duration>) -> Option<Duration> {
-        self.expected = self.next_timer().unwrap_or(Instant::END);
-        self.asked = self.tools.shared.stopwatch.read();
-        if self.has_work() {
-            return Some(Duration::ZERO);
-        }
-        if self.expected == Instant::END {
-            return timeout;
-        }
-        // Not from the time of the last turn: a callback may have been slow.
-        let wait = self.expected.since(self.tools.shared.stopwatch.read());
-        let is_rounded = planted!(WaitIsRoundedDown);
-        let wait = if is_rounded { Duration::from_secs(wait.as_secs()) } else { wait };
-        planted!(WaitIsNotRecomputed, return timeout);
-        Some(timeout.map_or(wait, |timeout| timeout.min(wait)))
-    }
-
-    fn next_timer(&self) -> Option<Instant> {
-        match (self.tools.shared.timers.next_deadline(), self.drain.deadline()) {
-            (Some(timer), Some(drain)) => Some(timer.min(drain)),
-            (timer, drain) => timer.or(drain),
-        }
-    }
-
-    /// Whether there is something to do that no event will announce.
-    #[inline(always)]
-    fn has_work(&self) -> bool {
-        !self.tools.shared.ready.is_empty()
-            || !self.tools.shared.closed.is_empty()
-            || self.tools.shared.has_commands
-            || (self.may_accept && self.has_room())
-    }
-
-    /// Whether a peer that comes now can be dealt with.
-    fn has_room(&self) -> bool {
-        match self.tools.shared.config.at_limit {
-            AtLimit::Refuse(_) => true,
-            AtLimit::EvictIdle if self.may_evict => true,
-            AtLimit::Wait | AtLimit::EvictIdle => self.accepted_len() < self.max_connections,
-        }
     }
 
     fn read_clock(&mut self, network: &mut Outside<'_>) {

@@ -36,7 +36,7 @@ impl ReadBuffer {
         self.room.len()
     }
 
-    /// Whether it takes no more memory than goes with `received` bytes, whatever the peer announced.
+    /// Whether it takes no more memory than goes with `received` bytes, whatever was announced.
     pub(crate) fn is_earned(&self, received: u64) -> bool {
         let spare_len = SPARE_LEN as u64;
         let earned_len = received.saturating_mul(2).saturating_add(GROWTH_LEN as u64);

@@ -613,6 +613,7 @@ fn one_that_was_made_is_not_closed_for_a_newcomer_however_long_it_is_idle() {
     let made = reached(&mut world);
     world.run_for(secs(10));
     let (old, newcomer) = (world.join(), world.join());
+    assert_eq!(world.reactor.metrics().outbound_connections, 1);
     let states = [made, old, newcomer].map(|peer| world.network.state(peer));
     assert_eq!(states, [PeerState::Open, PeerState::Finished, PeerState::Open]);
 }

@@ -25,7 +25,8 @@ pub(super) fn read<H: Handler>(session: &mut Session<'_, H>, buffer: &mut [u8]) 
     len
 }
 
-/// Makes input that was kept worth decoding, if possible. Whoever is served has a frame left to run.
+/// Makes input that was kept worth decoding, if possible. Whoever is served has a frame left to
+/// run.
 pub(super) fn read_on<H: Handler>(
     session: &mut Session<'_, H>,
     buffer: &mut [u8],

@@ -93,3 +93,20 @@ impl fmt::Display for PostFault {
 }
 
 impl error::Error for PostFault {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_not_be_posted_says_why() {
+        for (fault, why) in [
+            (PostFault::Full, "too much waits for the loop already"),
+            (PostFault::Stopped, "the loop has ended"),
+            (PostFault::NoHandler, "no listener that this could be for has such a handler"),
+            (PostFault::TimedOut, "the loop has not answered in time"),
+        ] {
+            assert!(fault.to_string().contains(why), "{fault:?}");
+        }
+    }
+}

@@ -110,4 +110,21 @@ mod tests {
             "a drain of the loop took 12.3ms, until 4.5s after the start"
         );
     }
+
+    #[test]
+    fn each_kind_of_work_is_called_by_a_name_of_its_own() {
+        let kinds = [
+            Work::Event,
+            Work::Timer,
+            Work::Accept,
+            Work::Close,
+            Work::Relay,
+            Work::Command,
+            Work::PostedCommand,
+            Work::Drain,
+        ];
+        let names: std::collections::BTreeSet<_> = kinds.map(|work| work.to_string()).into();
+        assert_eq!(names.len(), kinds.len());
+        assert!(names.contains("a timer") && names.contains("a posted command"), "{names:?}");
+    }
 }

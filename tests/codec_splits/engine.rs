@@ -1,4 +1,4 @@
-//! What a peer is answered by a server that sends everything back, however the peer's bytes are cut.
+//! What a peer is answered by a server that sends everything back, however its bytes are cut.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -1,7 +1,7 @@
 //! What goes wrong while accepting, and what the loop makes of it.
 
-use windlass::Config;
 use windlass::network::{AcceptFailure, PeerState, SimPeer};
+use windlass::{Config, Instant};
 
 use crate::fixture::{Call, What, World, address, at_most, echo, millis, secs};
 
@@ -149,6 +149,7 @@ fn peers_that_have_gone_cost_as_much_of_the_budget_as_others() {
         world.turn(secs(1));
         assert_eq!(world.network.calls().since(before).accepts, 4);
     }
+    assert_eq!(world.network.clock(), Instant::START, "it does not sleep while more may wait");
     world.settle();
     assert_eq!((world.open_len(), world.reactor.metrics().gone), (10, 50));
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use windlass::network::{AcceptFailure, PeerState, SimPeer};
-use windlass::{AtLimit, Config, Instant, SocketOptions};
+use windlass::{AtLimit, Config, SocketOptions};
 
 use crate::fixture::{Call, What, World, address, at_most, echo, millis, secs};
 
@@ -215,18 +215,4 @@ fn a_queue_before_one_listener_does_not_keep_the_peers_of_another_waiting() {
         world.settle();
     }
     assert!(few.iter().all(|peer| world.seen(*peer).contains(&What::Opened)));
-}
-
-#[test]
-fn the_loop_does_not_sleep_while_there_is_room_for_those_who_wait() {
-    for at_limit in [AtLimit::Wait, AtLimit::EvictIdle] {
-        let mut world = World::new(Config { at_limit, accept_budget: 1, ..at_most(100) }, echo);
-        let _peers = [(); 10].map(|()| world.connect());
-        for turn in 1..=10 {
-            // Of all of them together there is one event.
-            world.turn(secs(60));
-            assert_eq!(world.open_len(), turn);
-        }
-        assert!(world.network.clock().since(Instant::START) < secs(60));
-    }
 }

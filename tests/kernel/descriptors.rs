@@ -42,7 +42,7 @@ fn who_is_over_the_limit_of_descriptors_waits_and_costs_nothing() {
     assert_eq!(server.descriptors(), base + most);
     if strace::is_there() {
         let tracer = Tracer::attach(&server, &[]);
-        let before = tracer.calls().len();
+        let before = tracer.len_at_rest();
         sleep(Duration::from_secs(form::amount(1, 10) as u64));
         assert_eq!(tracer.calls().len(), before, "it does something:\n{}", tracer.calls());
         clients[0].send(b"still there?");

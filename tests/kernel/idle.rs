@@ -26,7 +26,7 @@ fn idle(talk: &Talk) {
     talk.serve_honest(&stage.server, 0);
     wait_until("who was served has gone", || stage.server.descriptors() == served);
     let tracer = Tracer::attach(&stage.server, &[]);
-    let before = tracer.calls().len();
+    let before = tracer.len_at_rest();
     sleep(Duration::from_secs(form::amount(1, 10) as u64));
     let calls = tracer.calls();
     assert_eq!(calls.len(), before, "{} does something:\n{calls}", talk.name);

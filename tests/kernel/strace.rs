@@ -1,7 +1,5 @@
 //! Calls of a process as strace sees them, and made to fail as strace can.
 
-use std::fmt;
-use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -9,6 +7,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
+use std::{fmt, fs, mem};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -23,6 +22,7 @@ pub(crate) const TERSE: [&str; 4] = ["-f", "-qq", "-s", "16"];
 const PATIENCE_WITH_STRACE: Duration = Duration::from_secs(2);
 
 /// A server that waits is interrupted by an attaching strace, looks what there is, and waits again.
+/// These are the most waits that are seen before anything happens.
 pub(crate) const WAITS_OF_ATTACHING: usize = 2;
 
 /// Whether strace is there and may trace a process that it has not started. A test that needs it
@@ -148,6 +148,12 @@ impl Calls {
         lines.filter_map(|line| line.trim_start().split_once('('))
     }
 
+    /// Whether a wait for events has begun and not ended.
+    fn is_waiting(&self) -> bool {
+        let last = self.0.lines().rfind(|line| line.contains("epoll_wait"));
+        last.is_some_and(|line| !line.contains(" = "))
+    }
+
     pub(crate) fn has_injected(&self) -> bool {
         self.0.contains("(INJECTED)")
     }
@@ -161,6 +167,12 @@ impl fmt::Display for Calls {
     }
 }
 
+/// Whether a server sleeps, and does not only ask for events in passing.
+fn is_asleep(server: &Example) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", server.id())).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('S'))
+}
+
 /// A strace that is attached to a process.
 pub(crate) struct Tracer {
     strace: Child,
@@ -168,7 +180,7 @@ pub(crate) struct Tracer {
 }
 
 impl Tracer {
-    /// Attaches to a server that has nothing to do: its next call is the first that is seen.
+    /// Attaches to a server that has nothing to do but to wait, and is seen to do so.
     pub(crate) fn attach(server: &Example, faults: &[Fault]) -> Self {
         let file = TraceFile::new();
         let mut command = Command::new("strace");
@@ -180,13 +192,25 @@ impl Tracer {
         let tracer = Self { strace: strace.expect("strace can be started"), file };
         wait_until("strace attaches", || {
             let calls = tracer.calls();
-            calls.count("epoll_wait") >= WAITS_OF_ATTACHING || calls.has_injected()
+            (calls.is_waiting() && is_asleep(server)) || calls.has_injected()
         });
         tracer
     }
 
     pub(crate) fn calls(&self) -> Calls {
         self.file.calls()
+    }
+
+    /// How many calls there are once all threads have come to rest, to which strace attaches one
+    /// after the other.
+    pub(crate) fn len_at_rest(&self) -> usize {
+        let mut before = usize::MAX;
+        wait_until("the server comes to rest", || {
+            sleep(Duration::from_millis(100));
+            let len = self.calls().len();
+            mem::replace(&mut before, len) == len
+        });
+        before
     }
 
     /// Lets the server go on without faults; says what it has called until then.

@@ -279,6 +279,9 @@ fn a_steady_stream_of_events_does_not_keep_deadlines_from_passing() {
         world.network.jump(millis(1));
         turns += 1;
         assert!(turns < 2000, "the idle ones are never expired");
+        // Put off for a few turns, in which everybody is looked at who has an event.
+        let is_told = world.network.calls().shutdowns == 100;
+        assert!(is_told || turns < 20, "the idle ones are not expired in time");
     }
     assert!(idle.iter().all(|peer| world.network.state(*peer) == PeerState::Finished));
     assert!(busy.iter().all(|peer| world.network.state(*peer) == PeerState::Open));
