@@ -145,7 +145,7 @@ fn unknown(rows: &[Row<'_>], tests: &BTreeMap<String, usize>) -> Vec<String> {
     complaints
 }
 
-/// Bugs that are planted after a row that there is not, or of a hazard that does not apply. Each bug
+/// Bugs that are planted after a row that there is not, or of a hazard that does not apply. Each
 /// says in its first line which row it is of.
 fn misplanted(rows: &[Row<'_>], bugs: &str) -> Vec<String> {
     let is_number = |number: &str| {
