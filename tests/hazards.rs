@@ -145,6 +145,23 @@ fn unknown(rows: &[Row<'_>], tests: &BTreeMap<String, usize>) -> Vec<String> {
     complaints
 }
 
+/// Bugs that are planted after a row that there is not, or of a hazard that does not apply. Each
+/// says in its first line which row it is of.
+fn misplanted(rows: &[Row<'_>], bugs: &str) -> Vec<String> {
+    let is_number = |number: &str| {
+        let (family, rest) = number.split_at_checked(1).unwrap_or_default();
+        FAMILIES.iter().any(|known| known.0 == family) && rest.parse::<usize>().is_ok()
+    };
+    let lines = bugs.lines().filter_map(|line| line.trim_start().strip_prefix("/// "));
+    let planted = lines.filter_map(|line| line.split_once(": ")).filter(|(row, _)| is_number(row));
+    let applies = |number: &str| {
+        let mut hazards = rows.iter().filter(|row| row.section != "Invariants");
+        hazards.any(|row| row.number == number && row.absence().is_none())
+    };
+    let misplanted = planted.filter(|(row, _)| !applies(row));
+    misplanted.map(|(row, bug)| format!("{row} does not apply, and has a bug: {bug}")).collect()
+}
+
 /// How often each test's name is there.
 fn names(sources: &[Source]) -> BTreeMap<String, usize> {
     let mut names = BTreeMap::new();
@@ -184,8 +201,12 @@ fn promises(source: &Source) -> impl Iterator<Item = &str> {
 }
 
 fn ledger() -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hazards.md");
-    fs::read_to_string(path).expect("the ledger is readable")
+    read("tests/hazards.md")
+}
+
+fn read(path: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    fs::read_to_string(path).expect("the file is readable")
 }
 
 #[track_caller]
@@ -291,6 +312,23 @@ fn a_test_that_does_not_exist_is_noticed() {
     assert_one(unknown, &row("A1", "`a::c::it_is_so`"), "A1: there is no test a::c::it_is_so");
     let bare = row("A1", "`a::b::it_is_so`, a::b::it_is_so");
     assert_one(unknown, &bare, "A1: what keeps it is not a list of names");
+}
+
+#[test]
+fn every_planted_bug_is_of_a_hazard_that_applies() {
+    let bugs = read("tests/proof/bugs.rs");
+    assert!(bugs.contains("    /// A1: "), "the bugs were not found");
+    assert_none(&misplanted(&rows(&ledger()), &bugs));
+}
+
+#[test]
+fn a_bug_of_a_hazard_that_does_not_apply_is_noticed() {
+    let rule = |bugs: &'static str| move |rows: &[Row<'_>]| misplanted(rows, bugs);
+    let bugs = "/// Note: that is none.\n    /// A1: it fails.\n    ItFails,\n";
+    assert_none(&rule(bugs)(&rows(&row("A1", "`a::b`"))));
+    assert_one(rule(bugs), &row("A2", "`a::b`"), "A1 does not apply, and has a bug: it fails.");
+    let absent = row("A1", "does not apply: there is no such thing");
+    assert_one(rule(bugs), &absent, "A1 does not apply, and has a bug: it fails.");
 }
 
 #[test]
