@@ -186,3 +186,20 @@ fn the_program_that_counts_instructions_is_of_the_version_of_its_library() {
     let command = format!("\ncargo install gungraun-runner --version {version}\n");
     assert!(read("README.md").contains(&command), "the README does not say:{command}");
 }
+
+#[test]
+fn what_is_accepted_of_mutants_and_coverage_is_of_files_that_exist() {
+    for page in ["tests/mutants.md", "tests/coverage.md"] {
+        let text = read(page);
+        let rows: Vec<_> = text.lines().filter(|line| line.starts_with("| `src/")).collect();
+        assert!(rows.len() > 10, "{page} has no table");
+        for row in rows {
+            let files = row.split(" | ").next().unwrap().trim_start_matches("| ");
+            for file in files.split(", ") {
+                let path = top().join(file.trim_matches('`'));
+                assert!(path.exists(), "{page}: there is no {file}");
+            }
+            assert_eq!(row.matches(" | ").count() + 2, row.matches('|').count(), "{page}: {row}");
+        }
+    }
+}

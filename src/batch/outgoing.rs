@@ -310,7 +310,7 @@ mod tests {
 
     #[test]
     fn equal_datagrams_to_one_receiver_are_one_message() {
-        let queue = queue(&[(1, 5), (1, 5), (1, 3), (1, 3), (2, 3), (1, 3)]);
+        let mut queue = queue(&[(1, 5), (1, 5), (1, 3), (1, 3), (2, 3), (1, 3)]);
         let joined = [(1, 13, 5), (1, 3, 3), (2, 3, 3), (1, 3, 3)];
         assert_eq!(messages(&queue, true), joined, "a shorter one is the last");
         assert_eq!(
@@ -318,6 +318,8 @@ mod tests {
             [(1, 5, 5), (1, 5, 5), (1, 3, 5), (1, 3, 3), (2, 3, 3), (1, 3, 3)]
         );
         assert_eq!((queue.len(), queue.runs_len(), queue.payload_len()), (6, 4, 22));
+        queue.pop_messages(1, true);
+        assert_eq!((queue.len(), queue.runs_len(), queue.payload_len()), (3, 3, 9));
     }
 
     #[test]

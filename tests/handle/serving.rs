@@ -52,6 +52,21 @@ fn what_follows_a_broadcast_is_done_when_all_have_it() {
 }
 
 #[test]
+fn a_handler_that_serves_nobody_is_told_so() {
+    let mut bench = Bench::new(at_most(2));
+    for count in 0..2 {
+        let check = move |_: &mut Board, scope: &mut Scope<'_, Board>| {
+            assert_eq!((scope.len(), scope.is_empty()), (count, count == 0));
+            Ok(())
+        };
+        bench.handle.run::<Board, _>(check).unwrap();
+        bench.world.settle();
+        bench.join();
+    }
+    assert_eq!(bench.world.reactor.metrics().panics, 0);
+}
+
+#[test]
 fn an_abort_breaks_the_connection_off() {
     let mut bench = Bench::new(at_most(1));
     let (peer, id) = bench.join();

@@ -178,6 +178,22 @@ fn a_huge_answer_to_a_fast_reader_leaves_in_portions() {
 }
 
 #[test]
+fn an_answer_below_the_watermark_leaves_in_portions_too() {
+    let config = Config { write_budget: 4 * KIB, ..timeless() };
+    let mut net = SimNetwork::new(1);
+    net.set_pipe_len(MIB);
+    let handler = Scripted::<Raw>::on_frames(|session, _| session.send(&pattern(30 * KIB)));
+    let mut world = World::on(net, config, Raw, handler);
+    let peer = world.join();
+    world.network.send_from(peer, b"more");
+    for turn in 1..=8 {
+        world.turn_at_once();
+        assert_eq!(world.network.received(peer).len(), (4 * turn).min(30) * KIB);
+    }
+    assert!(world.network.received(peer) == pattern(30 * KIB), "the answer is not whole");
+}
+
+#[test]
 fn answers_that_wait_and_answers_to_come_share_one_write_budget() {
     let config = Config { write_budget: 4 * KIB, read_budget: 16 * KIB, ..timeless() };
     let mut net = SimNetwork::new(1);

@@ -221,25 +221,6 @@ fn settings_that_cannot_be_kept_are_refused_in_a_sentence() {
 }
 
 #[test]
-fn what_takes_long_as_well_is_not_kept_beyond_the_budget() {
-    let mut net = SimNetwork::new(1);
-    net.set_call_cost(Duration::from_micros(10));
-    let codec = LengthPrefixed::default().max_len(64 * KIB);
-    let mut world = World::on(net, scarce(), codec, Scripted::new(echo));
-    // Each takes longer than any before.
-    for len in (40..64).map(|size| size * KIB) {
-        let peer = world.join();
-        world.network.send_from(peer, &frame(&pattern(64 * KIB))[..len]);
-        while world.network.unread_len(peer) + world.network.unsent_len(peer) > 0 {
-            world.turn_at_once();
-            let held_len = world.reactor.held_len();
-            assert!(held_len <= 300 * KIB, "{held_len} bytes are held");
-        }
-    }
-    assert!(world.reasons().contains(&"memory budget"));
-}
-
-#[test]
 fn the_memory_bound_grows_with_what_may_be_held() {
     let bound = |config| World::with_codec(config, Raw, ignore).reactor.memory_bound();
     let least = bound(scarce());
