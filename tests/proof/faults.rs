@@ -1,5 +1,6 @@
 //! Every fault at every call: each of many small scenarios is played once for each call that its
-//! loop makes, with each answer that the call could have, given once or again and again.
+//! loop makes, with each answer that the call could have, given once or again and again; and with
+//! each peer that could break off right before it.
 //!
 //! A run has three parts. In the *story* the clients do what the scenario says. Then no call is
 //! forced any more, and there is *calm*, in which whoever is honest must be served. At the *close*
@@ -11,190 +12,28 @@
 //! A debug build plays every so-manieth run only, unless `WINDLASS_ALL` is set. `WINDLASS_FAULT`
 //! plays one again, by the name that a run prints which fails.
 
+mod answers;
 pub(super) mod scenarios;
 
 use std::collections::BTreeSet;
-use std::io::ErrorKind;
 use std::time::Duration;
 
 use windlass::Error;
-use windlass::network::{AcceptFailure, Call, ConnectFailure, Forced, Recorded, SimNetwork};
+use windlass::network::{Call, Recorded, SimNetwork};
 
+use self::answers::{Fault, faults};
 use self::scenarios::Scenario;
 use super::fixture::{Replay, Unbuilt, address, secs};
 use super::stage::{Outcomes, Stage};
+use super::stride;
 
 /// Of so many runs, a debug build plays one.
-const STRIDE: usize = 17;
+const STRIDE: usize = 23;
 /// A fault that is given again and again may keep the loop turning for so many turns; then the
 /// story goes on without it, since nothing but a broken network would do more.
 const MOST_TURNS: usize = 120;
 /// How long the calm lasts: longer than any pause of the loop before it tries again.
 const CALM: Duration = Duration::from_secs(3);
-
-/// What is forced in a run.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Fault {
-    /// The number of the call.
-    number: u64,
-    call: Call,
-    answer: Forced,
-    /// Whether it is given again and again.
-    is_sticky: bool,
-}
-
-impl Fault {
-    fn force_on(self, network: &mut SimNetwork) {
-        match self.is_sticky {
-            true => network.force_from(self.number, self.call, self.answer),
-            false => network.force(self.number, self.answer),
-        }
-    }
-
-    /// How a run is named, for `WINDLASS_FAULT`.
-    fn name(self, scenario: &str) -> String {
-        let Self { number, call, answer, is_sticky } = self;
-        let mode = if is_sticky { "sticky" } else { "once" };
-        format!("{scenario}:{number}:{call:?}:{answer:?}:{mode}").replace(' ', "")
-    }
-
-    /// Whether no peer may notice.
-    fn is_harmless(self) -> bool {
-        match self.answer {
-            Forced::Blocked | Forced::Short(_) => {
-                !matches!(self.call, Call::Refuse | Call::SocketLimit)
-            }
-            Forced::NotAccepted(failure) => EXHAUSTED.contains(&failure),
-            Forced::Fails(_) => matches!(self.call, Call::Receive | Call::Waker),
-            Forced::NotConnected(_) => false,
-        }
-    }
-
-    /// Whether it makes somebody wait, who may then come too late for something.
-    fn delays(self) -> bool {
-        match self.answer {
-            Forced::NotAccepted(_) => true,
-            Forced::Fails(_) => matches!(self.call, Call::Adopt | Call::Receive),
-            Forced::Blocked => self.call != Call::Poll,
-            Forced::Short(_) | Forced::NotConnected(_) => false,
-        }
-    }
-
-    /// Whether it ends the loop, and what the loop says then.
-    fn fatal(self) -> Option<String> {
-        match (self.call, self.answer) {
-            (Call::Poll, Forced::Fails(kind)) => {
-                Some(format!("cannot wait for events any more: {kind} (simulated)"))
-            }
-            (Call::Accept, Forced::NotAccepted(AcceptFailure::Broken)) => {
-                Some(" any more: EBADF: bad file descriptor (simulated)".to_owned())
-            }
-            _ => None,
-        }
-    }
-}
-
-const EXHAUSTED: [AcceptFailure; 4] =
-    [AcceptFailure::Emfile, AcceptFailure::Enfile, AcceptFailure::Enobufs, AcceptFailure::Enomem];
-const GONE: [AcceptFailure; 4] =
-    [AcceptFailure::ConnAborted, AcceptFailure::Proto, AcceptFailure::Perm, AcceptFailure::Broken];
-const AT_CONNECT: [ConnectFailure; 6] = [
-    ConnectFailure::Refused,
-    ConnectFailure::Unreachable,
-    ConnectFailure::TimedOut,
-    ConnectFailure::Emfile,
-    ConnectFailure::AddrNotAvail,
-    ConnectFailure::Perm,
-];
-const AFTER_CONNECT: [ConnectFailure; 4] = [
-    ConnectFailure::Refused,
-    ConnectFailure::Unreachable,
-    ConnectFailure::TimedOut,
-    ConnectFailure::SelfConnected,
-];
-
-/// The kinds of errors that a system gives for this call.
-const fn errors(call: Call) -> &'static [ErrorKind] {
-    use ErrorKind as E;
-    match call {
-        Call::Poll | Call::WatchSignals => &[E::InvalidInput],
-        Call::Listen | Call::Bind => {
-            &[E::AddrInUse, E::AddrNotAvailable, E::PermissionDenied, E::OutOfMemory]
-        }
-        Call::Adopt | Call::Waker => &[E::OutOfMemory],
-        Call::Connected => &[E::ConnectionReset],
-        Call::Read => &[
-            E::ConnectionReset,
-            E::ConnectionRefused,
-            E::TimedOut,
-            E::HostUnreachable,
-            E::NetworkDown,
-            E::OutOfMemory,
-        ],
-        Call::Write => &[
-            E::BrokenPipe,
-            E::ConnectionReset,
-            E::TimedOut,
-            E::HostUnreachable,
-            E::PermissionDenied,
-            E::OutOfMemory,
-        ],
-        Call::ShutdownWrite => &[E::NotConnected],
-        Call::Receive => &[E::ConnectionRefused, E::HostUnreachable, E::OutOfMemory],
-        Call::Send => &[
-            E::ConnectionRefused,
-            E::HostUnreachable,
-            E::PermissionDenied,
-            E::InvalidInput,
-            E::OutOfMemory,
-        ],
-        _ => &[],
-    }
-}
-
-/// Every answer that this call could have had instead of the one it had.
-fn answers(recorded: Recorded) -> Vec<Forced> {
-    let Recorded { call, moved_len } = recorded;
-    let mut answers: Vec<_> = errors(call).iter().copied().map(Forced::Fails).collect();
-    match call {
-        Call::Accept => {
-            answers.extend(EXHAUSTED.into_iter().chain(GONE).map(Forced::NotAccepted));
-        }
-        Call::Connect => answers.extend(AT_CONNECT.map(Forced::NotConnected)),
-        Call::Connected => answers.extend(AFTER_CONNECT.map(Forced::NotConnected)),
-        _ => {}
-    }
-    if matches!(
-        call,
-        Call::Poll
-            | Call::Accept
-            | Call::Refuse
-            | Call::Connected
-            | Call::Read
-            | Call::Write
-            | Call::Receive
-            | Call::Send
-    ) {
-        answers.push(Forced::Blocked);
-    }
-    let short: BTreeSet<_> = [1, moved_len / 2, moved_len.saturating_sub(1)].into();
-    answers.extend(short.range(1..moved_len.max(1)).copied().map(Forced::Short));
-    answers
-}
-
-/// All that can be forced in a run that makes these calls.
-fn faults(calls: &[Recorded]) -> Vec<Fault> {
-    let mut faults = Vec::new();
-    for (number, recorded) in calls.iter().enumerate() {
-        for answer in answers(*recorded) {
-            for is_sticky in [false, true] {
-                let (number, call) = (number as u64, recorded.call);
-                faults.push(Fault { number, call, answer, is_sticky });
-            }
-        }
-    }
-    faults
-}
 
 /// A scenario that is being played.
 struct Run {
@@ -209,6 +48,8 @@ struct Run {
 #[derive(Default)]
 struct Played {
     calls: Vec<Recorded>,
+    /// How many peers there were in all.
+    peers_len: usize,
     /// The number of the first call of the close.
     close_began: u64,
     /// How many peers suffer at most if one connection fails, if that can be said.
@@ -287,8 +128,8 @@ impl Run {
         let peer = self.stage.world.network.connect_to(address(0));
         self.stage.world.network.send_from(peer, question);
         self.play(secs(1))?;
-        let is_lasting = |fault: Fault| !fault.is_harmless() || fault.is_sticky;
-        let may_fail = self.fault.is_some_and(|fault| fault.number >= began && is_lasting(fault));
+        let may_last = |fault: Fault| !fault.is_harmless() || fault.is_lasting();
+        let may_fail = self.fault.is_some_and(|fault| fault.number >= began && may_last(fault));
         let is_served = self.stage.world.network.received(peer) == answer;
         assert!(is_served || may_fail, "a newcomer is not served");
         self.stage.world.network.finish(peer);
@@ -298,6 +139,7 @@ impl Run {
     /// What is seen when all is over.
     fn end(mut self) -> Played {
         let calls = self.stage.world.network.recorded_calls().to_vec();
+        let peers_len = self.stage.world.network.peers().count();
         let fault = self.fault;
         let is_made = |fault: Fault| fault.number < self.stage.world.network.calls_made();
         assert!(fault.is_none_or(is_made), "the call was never made");
@@ -308,7 +150,7 @@ impl Run {
         let close_began = self.close_began.expect("it is over");
         let Stage { most_harmed, is_timed, .. } = self.stage;
         let outcomes = Some(self.stage.outcomes());
-        Played { calls, close_began, most_harmed, is_timed, outcomes, reasons }
+        Played { calls, peers_len, close_began, most_harmed, is_timed, outcomes, reasons }
     }
 
     fn whole(mut self) -> Played {
@@ -346,7 +188,7 @@ const UNWILLING: &str = "the handler does not want to start";
 fn check_unbuilt(unbuilt: &Unbuilt, fault: Option<Fault>) {
     let Unbuilt { network, error } = unbuilt;
     let text = error.to_string();
-    let what = match fault.map(|fault| fault.call) {
+    let what = match fault.map(Fault::call) {
         Some(Call::Listen) => "cannot listen on tcp 192.0.2.1:700",
         Some(Call::Bind) => "cannot bind udp 192.0.2.1:700",
         Some(Call::WatchSignals) => "cannot watch for signals",
@@ -364,7 +206,7 @@ fn compare(played: &Played, expected: &Played, fault: Fault) {
     if fault.delays() && (expected.is_timed || fault.number >= expected.close_began) {
         return;
     }
-    let most = match (fault.is_harmless(), fault.is_sticky) {
+    let most = match (fault.is_harmless(), fault.is_lasting()) {
         (true, _) => 0,
         (false, false) => most,
         (false, true) => usize::MAX,
@@ -378,7 +220,7 @@ fn compare(played: &Played, expected: &Played, fault: Fault) {
 fn try_all(scenario: &Scenario, mut is_wanted: impl FnMut(&str) -> bool) -> usize {
     let expected = play(scenario, None);
     let mut runs = 0;
-    for fault in faults(&expected.calls) {
+    for fault in faults(&expected.calls, expected.peers_len) {
         let name = fault.name(scenario.name);
         if !is_wanted(&name) {
             continue;
@@ -393,8 +235,7 @@ fn try_all(scenario: &Scenario, mut is_wanted: impl FnMut(&str) -> bool) -> usiz
 
 /// Whether this run is played: in a debug build one of so many.
 fn is_one_of_many() -> impl FnMut(&str) -> bool {
-    let is_complete = !cfg!(debug_assertions) || std::env::var_os("WINDLASS_ALL").is_some();
-    let stride = if is_complete { 1 } else { STRIDE };
+    let stride = stride(STRIDE);
     let mut count = 0;
     move |_| {
         count += 1;
@@ -409,7 +250,7 @@ fn try_some(part: usize) {
     let some = scenarios.iter().skip(part).step_by(PARTS);
     let runs: usize = some.map(|scenario| try_all(scenario, &mut is_wanted)).sum();
     println!("{runs} runs with a fault");
-    assert!(runs > 100, "{runs} runs");
+    assert!(runs >= 20_000 / stride(STRIDE), "{runs} runs");
 }
 
 /// In so many parts all runs are played, so that they can be played side by side.
@@ -455,7 +296,7 @@ fn every_call_that_can_fail_fails_somewhere() {
     let calls =
         scenarios::all().iter().flat_map(|scenario| play(scenario, None).calls).collect::<Vec<_>>();
     let made: BTreeSet<_> = calls.iter().map(|recorded| recorded.call).collect();
-    let forced: BTreeSet<_> = faults(&calls).iter().map(|fault| fault.call).collect();
+    let forced: BTreeSet<_> = faults(&calls, 0).iter().map(|fault| fault.call()).collect();
     let infallible = BTreeSet::from([Call::Now, Call::Close, Call::Abort, Call::TakeSignals]);
     assert_eq!(made.len(), 20, "every call is made somewhere: {made:?}");
     assert_eq!(&made - &forced, infallible, "they have one answer only");

@@ -16,3 +16,10 @@ mod stage;
 mod swarm;
 
 pub(crate) use bugs::{Bug, is_planted};
+
+/// One of how many runs is played: of `many` in a debug build, unless `WINDLASS_ALL` is set, and
+/// otherwise each.
+fn stride(many: usize) -> usize {
+    let is_complete = !cfg!(debug_assertions) || std::env::var_os("WINDLASS_ALL").is_some();
+    if is_complete { 1 } else { many }
+}

@@ -16,6 +16,7 @@ use windlass::network::{Call, Faults, PeerState, SimNetwork};
 use super::faults::scenarios::{self, Scenario};
 use super::fixture::{Replay, millis, secs};
 use super::stage::{Said, Stage};
+use super::stride;
 
 /// Of so many runs with one signal, and of so many with two, a debug build plays one.
 const STRIDES: [usize; 2] = [19, 97];
@@ -194,8 +195,7 @@ fn try_all(
 const LONGEST_END: u64 = 400;
 
 fn is_one_of_many() -> impl FnMut(&str, u64, Option<u64>) -> bool {
-    let is_complete = !cfg!(debug_assertions) || std::env::var_os("WINDLASS_ALL").is_some();
-    let strides = if is_complete { [1; 2] } else { STRIDES };
+    let strides = STRIDES.map(stride);
     let mut counts = [0; 2];
     move |_, _, second| {
         let kind = usize::from(second.is_some());
@@ -208,12 +208,16 @@ fn is_one_of_many() -> impl FnMut(&str, u64, Option<u64>) -> bool {
 fn a_signal_at_any_call_loses_nothing_that_had_arrived() {
     let mut all = scenarios::all();
     all.push(town::scenario());
-    println!("{} runs with a signal", try_all(&all, false, is_one_of_many()));
+    let runs = try_all(&all, false, is_one_of_many());
+    println!("{runs} runs with a signal");
+    assert!(runs >= 7000 / stride(STRIDES[0]), "{runs} runs");
 }
 
 #[test]
 fn a_second_signal_at_any_call_ends_it_in_that_turn() {
-    println!("{} runs with two signals", try_all(&scenarios::drains(), true, is_one_of_many()));
+    let runs = try_all(&scenarios::drains(), true, is_one_of_many());
+    println!("{runs} runs with two signals");
+    assert!(runs >= 20_000 / stride(STRIDES[1]), "{runs} runs");
 }
 
 /// Plays the run that `WINDLASS_SIGNAL` names.
