@@ -53,7 +53,7 @@ bugs! {
     /// A7: the listener is closed on those that wait in its queue.
     DrainResetsTheQueue: World(drains::whoever_waits_when_the_drain_begins_is_served),
     /// A8: what leaves is not taken off the count.
-    CountDrifts: World(pairs::connections_to_others_are_made_and_counted),
+    CountDrifts: Swarm(300),
     /// A12: whoever is refused keeps his socket.
     RefusedPeerIsKept: Swarm(300),
     /// A12: a peer that could not be adopted is opened.
@@ -65,9 +65,9 @@ bugs! {
     /// B1: who used up a budget is not served until there is an event.
     WorkLeftIsForgotten: Swarm(300),
     /// B2: a fast sender is read from without end.
-    ReadBudgetOff: World(streams::no_more_is_read_in_a_turn_than_may_be),
+    ReadBudgetOff: Swarm(300),
     /// B2: who used up a budget is served again in the same turn.
-    TurnWithoutEnd: World(streams::no_more_is_read_in_a_turn_than_may_be),
+    TurnWithoutEnd: Swarm(300),
     /// B3: a length is believed before its bytes have come.
     AnnouncedIsAllocated: World(streams::a_length_is_believed_when_its_bytes_have_come),
     /// B3: a frame may have any length that can be announced.
@@ -87,7 +87,7 @@ bugs! {
     /// B13: a reset passes for the end of the stream.
     ResetIsTheEnd: Swarm(300),
     /// B15: frames that came after the close are run.
-    FramesAfterClose: World(streams::no_frame_is_run_after_a_close),
+    FramesAfterClose: Swarm(300),
     /// B16: a frame that came in pieces waits for a byte of the next.
     OneByteTooManyAwaited: Swarm(300),
     /// B21: a batch of frames is run in one go.
@@ -119,7 +119,7 @@ bugs! {
     /// C7: a close with input unread resets what is on its way.
     CloseWithoutLinger: World(streams::whoever_sends_too_much_reads_the_last_word),
     /// C10: a fast reader is written to without end.
-    WriteBudgetOff: World(streams::no_more_is_written_in_a_turn_than_may_be),
+    WriteBudgetOff: Swarm(300),
     /// C13: an error of a write is taken for a full socket.
     WriteErrorIgnored: Swarm(300),
     /// C14: who takes nothing may stay for ever.
@@ -139,7 +139,7 @@ bugs! {
     /// D8: the handler is told of a close twice.
     CloseIsToldTwice: Swarm(300),
     /// D9: a connection whose callback panicked goes on.
-    PanicLeavesItOpen: World(streams::a_callback_that_panics_ends_its_connection),
+    PanicLeavesItOpen: Swarm(300),
     /// D9: what a callback sent before it panicked is sent.
     HalfAnAnswerLeaves: World(streams::a_callback_that_panics_ends_its_connection),
     /// E2: a deadline has passed only a moment after it was reached.
@@ -159,7 +159,7 @@ bugs! {
     /// E8: a deadline that is set before the last is seen after it.
     EarlierDeadlineUnseen: Swarm(300),
     /// E8: the loop sleeps for as long as it may.
-    WaitIsNotRecomputed: World(times::whoever_is_idle_is_closed_on_time),
+    WaitIsNotRecomputed: Swarm(300),
     /// E10: the time of a turn is that of the last.
     NowIsStale: World(times::whoever_is_idle_is_closed_on_time),
     /// E11: after a jump of the clock deadlines come before input.
@@ -201,11 +201,11 @@ bugs! {
     /// H8: a flood of datagrams is received without end.
     DatagramBudgetOff: World(datagrams::a_flood_is_received_in_portions),
     /// H8: datagrams that wait at the budget wait for the next to come.
-    DatagramsForgottenAtBudget: World(datagrams::a_flood_is_received_in_portions),
+    DatagramsForgottenAtBudget: Swarm(300),
     /// H11: what a full socket does not take is lost.
     BlockedSendLosesAll: World(datagrams::what_cannot_be_sent_now_is_sent_later),
     /// H11: a datagram is joined behind a shorter one.
-    JoinedBehindAShorterOne: World(datagrams::datagrams_arrive_as_they_were_sent_one_by_one),
+    JoinedBehindAShorterOne: Swarm(300),
     /// H11: of datagrams that came joined only the first is seen.
     JoinedIsOne: World(datagrams::datagrams_that_come_joined_are_seen_one_by_one),
     /// H14: a datagram from the socket's own address is answered.
@@ -213,13 +213,13 @@ bugs! {
     /// I2: an IPv4 address in the guise of IPv6 is another.
     MappedIsAnother: World(layers::an_address_is_the_same_in_the_guise_of_another_family),
     /// I7: a connection is made as soon as anything happens.
-    ConnectIsTrusted: World(pairs::connections_to_others_are_made_and_counted),
+    ConnectIsTrusted: Swarm(300),
     /// I10: the end of one tied peer's stream is not passed on to the other.
-    EndNotPassedOn: World(pairs::the_end_of_one_is_passed_on_to_the_other),
+    EndNotPassedOn: Swarm(300),
     /// I10: a tied pair that used up its budget is not looked at again.
-    PairForgottenAtBudget: World(pairs::all_of_it_is_passed_on_however_little_at_a_time),
+    PairForgottenAtBudget: Swarm(300),
     /// I10: the partner of a tied connection that ends stays.
-    PartnerIsNotTold: World(pairs::the_partner_of_one_that_is_reset_is_reset),
+    PartnerIsNotTold: Swarm(300),
     /// I12: an attempt to connect has no deadline.
     ConnectForEver: World(pairs::an_attempt_to_connect_has_an_end),
     /// J1: a connection stays counted for its address.
