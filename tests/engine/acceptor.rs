@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use windlass::network::{AcceptFailure, PeerState, SimPeer};
-use windlass::{AtLimit, Config, Instant, SocketOptions};
+use windlass::{AtLimit, Config, SocketOptions};
 
 use crate::fixture::{Call, What, World, address, at_most, echo, millis, secs};
 
