@@ -11,7 +11,7 @@ use crate::outside::Outside;
 use crate::shared::Purpose;
 use crate::token::Token;
 
-/// A loop that is later than this for a deadline did not only wake late. More than any clock's grain,
+/// A loop that is later than this for a deadline did not only wake late. More than a clock's grain,
 /// so that the usual deadline costs no second look for events.
 const USUALLY_LATE: Duration = Duration::from_millis(10);
 
