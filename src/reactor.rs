@@ -111,16 +111,14 @@ pub struct Reactor {
     may_accept: bool,
     /// The budget was used up before it was known that nobody waits or nobody can be evicted.
     may_evict: bool,
-    /// The listener whose turn it is when there is room for one: the one behind the last that used
-    /// any, so that none takes it all.
+    /// The listener that is first when there is room: the one behind the last that used any.
     accepts_first: usize,
     busy_poll: BusyPoll,
     /// The earliest deadline when the loop last went to sleep.
     expected: Instant,
-    /// When the clock was last looked at before the loop last asked for events: those tell of all
-    /// that had come by then.
+    /// A moment by which all that had come is told by the last events.
     asked: Instant,
-    /// For how many turns deadlines were put off, since there were more events than fit.
+    /// For how many turns deadlines were put off: there were more events than fit.
     put_off: usize,
 }
 

@@ -85,8 +85,8 @@ pub(crate) const fn of_datagrams() -> &'static [Errors] {
     DATAGRAMS
 }
 
-/// The calls of a drain, with the errors that the kernel has for them. What is received there is the
-/// signal, from a pipe that knows no other error.
+/// The calls of a drain, with the errors that the kernel has for them. What is received there is
+/// the signal, from a pipe that knows no other error.
 const DRAINING: &[Errors] = &[
     ("epoll_wait", &["EINTR", "EBADF"]),
     ("recvfrom", &["EINTR"]),

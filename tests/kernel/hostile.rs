@@ -156,8 +156,8 @@ fn the_honest_are_served_in_a_hostile_crowd() {
     let limits =
         "--frame-timeout 10s --write-timeout 10s --idle-timeout 30s --high-watermark 64KiB";
     let mut server = Example::echo(&format!(
-        "--tcp 127.0.0.1:0 --udp 127.0.0.1:0 --framing length --max-frame {MAX_FRAME} --max-connections {slots} \
-         {limits}"
+        "--tcp 127.0.0.1:0 --udp 127.0.0.1:0 --framing length --max-frame {MAX_FRAME} \
+         --max-connections {slots} {limits}"
     ));
     let promised = form::most(&mut server, "bytes") as u64;
     let (base, before) = (server.descriptors(), memory(&server, "VmRSS:"));
@@ -185,8 +185,8 @@ fn the_honest_are_served_in_a_hostile_crowd() {
     assert!(most <= before + expected, "{most} bytes of memory, {before} before");
     wait_until("all are gone", || server.descriptors() == base);
     form::say(format_args!(
-        "hostile: {} conversations beside {} attacks by {hostile} in {:.1?}, {most} bytes of memory \
-         at most, {promised} promised",
+        "hostile: {} conversations beside {} attacks by {hostile} in {:.1?}, {most} bytes of \
+         memory at most, {promised} promised",
         honest * conversations,
         one.attacks.load(Ordering::Relaxed),
         begin.elapsed()

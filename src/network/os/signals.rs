@@ -67,7 +67,7 @@ impl Signals {
         let disposition = disposition(signal).ok_or(ErrorKind::InvalidInput)?;
         let writer = self.writer.try_clone()?;
         // First the byte: from here on the signal is caught, and none is lost before it is watched.
-        let id = low_level::pipe::register(signal, writer)?;
+        let id = held_back(signal, || low_level::pipe::register(signal, writer))??;
         disposition.watchers.fetch_add(1, Ordering::SeqCst);
         self.watched.push((signal, id));
         disposition.is_default.store(false, Ordering::SeqCst);
@@ -117,6 +117,26 @@ impl Drop for Signals {
             }
         }
     }
+}
+
+/// Calls with the signal held back, as far as this thread is concerned: signal-hook's handler is in
+/// place before it knows what to do, and a signal between the two would do nothing at all.
+#[cfg(target_os = "linux")]
+fn held_back<T>(signal: i32, call: impl FnOnce() -> T) -> io::Result<T> {
+    use nix::sys::signal::{SigSet, SigmaskHow, Signal};
+
+    let mut held = SigSet::empty();
+    held.add(Signal::try_from(signal)?);
+    let before = held.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+    let result = call();
+    before.thread_set_mask()?;
+    Ok(result)
+}
+
+/// Elsewhere a signal can come in between.
+#[cfg(not(target_os = "linux"))]
+fn held_back<T>(_signal: i32, call: impl FnOnce() -> T) -> io::Result<T> {
+    Ok(call())
 }
 
 fn disposition(signal: i32) -> Option<&'static Disposition> {
