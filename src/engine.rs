@@ -171,8 +171,23 @@ mod tests {
         }
     }
 
-    /// More than anything here takes.
+    /// More than anything here takes: what waits for longer has failed.
     const PATIENCE: Duration = Duration::from_secs(60);
+
+    /// Turns until `is_over`, of the engine and of its end.
+    fn turn_until(
+        engine: &mut Engine,
+        is_over: impl Fn(&Engine, Option<&DrainReport>) -> bool,
+    ) -> Option<DrainReport> {
+        let began = std::time::Instant::now();
+        loop {
+            let report = engine.turn(Some(PATIENCE)).unwrap();
+            if is_over(engine, report.as_ref()) {
+                return report;
+            }
+            assert!(began.elapsed() < PATIENCE, "nothing comes of it");
+        }
+    }
 
     /// An engine with two peers that came and two that were called; they last as long as what is
     /// with it.
@@ -186,18 +201,13 @@ mod tests {
         for _ in 0..2 {
             engine.commands().connect::<Mute>(upstream.local_addr().unwrap(), ()).unwrap();
         }
-        while engine.connections_len() < 4 {
-            assert_eq!(engine.turn(Some(PATIENCE)).unwrap(), None);
-        }
+        let report = turn_until(&mut engine, |engine, _| engine.connections_len() == 4);
+        assert_eq!(report, None);
         (engine, peers, upstream)
     }
 
     fn end(engine: &mut Engine) -> DrainReport {
-        loop {
-            if let Some(report) = engine.turn(Some(PATIENCE)).unwrap() {
-                return report;
-            }
-        }
+        turn_until(engine, |_, report| report.is_some()).unwrap()
     }
 
     #[test]
