@@ -135,6 +135,7 @@ pub struct SimNetwork {
     has_achieved: bool,
     clock: Instant,
     call_cost: Duration,
+    stood_still: Duration,
     schedule: Schedule,
     sockets: BTreeMap<Token, Socket>,
     /// Those of the sockets that have an address of their own: the listeners and the UDP sockets.
@@ -181,6 +182,7 @@ impl SimNetwork {
             has_achieved: false,
             clock: Instant::START,
             call_cost: Duration::ZERO,
+            stood_still: Duration::ZERO,
             schedule: Schedule::default(),
             sockets: BTreeMap::new(),
             endpoints: Vec::new(),
@@ -286,6 +288,12 @@ impl SimNetwork {
     /// If the clock cannot reach that moment.
     pub fn jump(&mut self, wait: Duration) {
         self.clock = self.moment(wait);
+        self.stood_still = self.stood_still.saturating_add(wait);
+    }
+
+    /// How much time has passed by [jumps](Self::jump), for which no loop is to blame.
+    pub const fn stood_still(&self) -> Duration {
+        self.stood_still
     }
 
     /// A signal arrives. If the loop [watches](crate::network::Network::watch_signals) none, it is

@@ -125,8 +125,10 @@ impl Drop for Signals {
 fn held_back<T>(signal: i32, call: impl FnOnce() -> T) -> io::Result<T> {
     use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 
+    // One without a name is a real-time signal, which nix cannot hold back.
+    let Ok(signal) = Signal::try_from(signal) else { return Ok(call()) };
     let mut held = SigSet::empty();
-    held.add(Signal::try_from(signal)?);
+    held.add(signal);
     let before = held.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
     let result = call();
     before.thread_set_mask()?;
