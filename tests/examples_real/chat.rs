@@ -66,9 +66,9 @@ fn talk<S: Speaker>(mut connect: impl FnMut() -> S) {
     hear(&mut eve, &["* bob has gone to lobby"]);
     hear(&mut ann, &["* bob is here"]);
     bob.send("/who\n/quit\nnobody hears this\n");
-    hear(&mut bob, &["* goodbye"]);
     assert!(bob.line().starts_with("* ann: here for "));
     assert!(bob.line().starts_with("* bob: here for "));
+    hear(&mut bob, &["* goodbye"]);
     assert!(bob.is_at_end());
     hear(&mut ann, &["* bob has left"]);
     // Whose name is free again.
@@ -105,8 +105,8 @@ fn a_script_that_has_ended_is_answered_to_its_end() {
     let lines: Vec<&str> = answers.lines().collect();
     assert_eq!(lines.len(), 5, "{answers}");
     assert_eq!(lines[2], "* you are now called ann");
-    assert!(lines[3].starts_with("* there is no such command"), "{answers}");
-    assert!(lines[4].starts_with("* ann: here for "), "{answers}");
+    assert!(lines[3].starts_with("* ann: here for "), "{answers}");
+    assert!(lines[4].starts_with("* there is no such command"), "{answers}");
 }
 
 #[test]
