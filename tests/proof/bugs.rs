@@ -121,7 +121,7 @@ bugs! {
     /// C10: a fast reader is written to without end.
     WriteBudgetOff: Swarm(300),
     /// C13: an error of a write is taken for a full socket.
-    WriteErrorIgnored: World(streams::an_error_of_a_write_ends_a_connection_that_is_not_read),
+    WriteErrorIgnored: World(streams::an_error_of_a_write_ends_who_is_not_read),
     /// C14: who takes nothing may stay for ever.
     StalledReaderStays: World(times::whoever_takes_nothing_is_cut_on_time),
     /// D1: what was for one connection reaches the next in its slot.

@@ -216,7 +216,7 @@ pub(crate) fn all_buffers_together_are_bounded() {
 }
 
 #[test]
-pub(crate) fn an_error_of_a_write_ends_a_connection_that_is_not_read() {
+pub(crate) fn an_error_of_a_write_ends_who_is_not_read() {
     let handler = Scripted::<Lines>::on_frames(|session, _| {
         session.pause();
         session.set_timer(0, millis(10));
