@@ -15,7 +15,7 @@ use windlass::{Config, Handle};
 use self::plan::{Datagrams, Deed, NEWS, Shared, script};
 use super::fixture::{Journal, Replay, Scripted, World, address, at_most, millis, secs};
 use super::stage::client;
-use super::stride;
+use super::{one_of, stride};
 
 /// Of so many orders, and of so many deeds, a debug build tries one.
 const STRIDE: usize = 11;
@@ -299,13 +299,8 @@ fn try_batches(
 
 /// In a debug build, one order of so many, and one deed of so many with it.
 fn is_one_of_many() -> impl FnMut(&str) -> bool {
-    let stride = stride(STRIDE);
-    let (mut orders, mut deeds) = (0, 0);
-    move |name| {
-        let count = if name.ends_with(':') { &mut orders } else { &mut deeds };
-        *count += 1;
-        *count % stride == 0
-    }
+    let (mut order, mut deed) = (one_of(STRIDE), one_of(STRIDE));
+    move |name| if name.ends_with(':') { order() } else { deed() }
 }
 
 /// Tries every second batch from this one on.

@@ -16,7 +16,7 @@ use windlass::network::{Call, Faults, PeerState, SimNetwork};
 use super::faults::scenarios::{self, Scenario};
 use super::fixture::{Replay, millis, secs};
 use super::stage::{Said, Stage};
-use super::stride;
+use super::{one_of, stride};
 
 /// Of so many runs with one signal, and of so many with two, a debug build plays one.
 const STRIDES: [usize; 2] = [19, 97];
@@ -194,13 +194,8 @@ fn try_all(
 const LONGEST_END: u64 = 400;
 
 fn is_one_of_many() -> impl FnMut(&str, u64, Option<u64>) -> bool {
-    let strides = STRIDES.map(stride);
-    let mut counts = [0; 2];
-    move |_, _, second| {
-        let kind = usize::from(second.is_some());
-        counts[kind] += 1;
-        counts[kind] % strides[kind] == 0
-    }
+    let [mut one, mut two] = STRIDES.map(one_of);
+    move |_, _, second| if second.is_none() { one() } else { two() }
 }
 
 #[test]

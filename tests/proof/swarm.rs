@@ -59,8 +59,7 @@ struct Swarm {
 impl Swarm {
     fn new(plan: Plan) -> Self {
         let (world, told) = world_of(&plan);
-        let are_cut = plan.faults.truncated_datagram > 0;
-        let senders = plan.has_udp.then(|| Senders::new(plan.seed, are_cut));
+        let senders = plan.has_udp.then(|| Senders::new(plan.seed, &plan.faults));
         Self {
             random: Random::new(plan.seed ^ 0x5a),
             signal: plan.signal,
