@@ -197,7 +197,8 @@ impl Swarm {
             }
             Some("peer finished") | None => {}
             Some("malformed frame") if client.last == Last::Malformed => {}
-            Some("closed") if client.last == Last::Quit || client.is_passed_on() => {}
+            Some("closed") if client.last == Last::Quit => {}
+            Some("closed" | "partner gone") if client.is_passed_on() => {}
             Some("handler panicked") if client.last == Last::Panic => {}
             Some("reset") if client.breaks_off() => {}
             Some(reason) => assert!(excuses.contains(&reason), "I4: no reason: {}", how()),

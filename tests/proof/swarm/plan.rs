@@ -148,9 +148,6 @@ impl Plan {
             (self.signal.is_some(), "drain timeout"),
         ];
         excuses.extend(may.into_iter().filter(|(may_be, _)| *may_be).map(|(_, reason)| reason));
-        if self.protocols.contains(&Protocol::Proxy) {
-            excuses.extend(["partner gone", "not connected"]);
-        }
         excuses
     }
 
