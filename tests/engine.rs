@@ -35,8 +35,6 @@ mod drain_signals;
 mod endless_queue;
 #[path = "engine/eviction.rs"]
 mod eviction;
-#[path = "engine/false_codecs.rs"]
-mod false_codecs;
 mod fixture;
 #[path = "engine/histories.rs"]
 mod histories;

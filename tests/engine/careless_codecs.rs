@@ -3,20 +3,20 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
+use windlass::middleware::{ConnectionContext, Frame, Interest, Middleware, Verdict};
 use windlass::network::{PeerState, SimNetwork};
 use windlass::{Codec, Decoded, FrameError, Output};
 
-use crate::fixture::{Call, Framing, Scripted, World, echo, pattern, secs, timeless};
+use crate::fixture::{Call, Framing, Scripted, World, address, echo, pattern, secs, timeless};
 
-/// Lines, some of which are said to be of a length that they cannot have; and more bytes than have
-/// come are never asked for.
+/// Lines, for which no more bytes than have come are ever asked for.
 #[derive(Clone, Default)]
-struct Careless {
+struct Modest {
     /// How often it was asked for a frame.
     looks: Rc<Cell<usize>>,
 }
 
-impl Codec for Careless {
+impl Codec for Modest {
     type Frame<'a> = &'a mut [u8];
     type Message = [u8];
 
@@ -25,12 +25,7 @@ impl Codec for Careless {
         let Some(end) = input.iter().position(|byte| *byte == b'\n') else {
             return Ok(Decoded::Incomplete { need: 0 });
         };
-        let consumed = match &input[..end] {
-            b"nothing" => 0,
-            b"too much" => input.len() + 1,
-            _ => end + 1,
-        };
-        Ok(Decoded::Frame { frame: &mut input[..end], consumed })
+        Ok(Decoded::Frame { frame: &mut input[..end], consumed: end + 1 })
     }
 
     fn encode(&mut self, message: &[u8], output: &mut Output) -> Result<(), FrameError> {
@@ -43,7 +38,7 @@ impl Codec for Careless {
     }
 }
 
-impl Framing for Careless {
+impl Framing for Modest {
     fn message<'a>(frame: &'a &mut [u8]) -> &'a [u8] {
         frame
     }
@@ -97,6 +92,58 @@ impl Framing for Thousands {
     }
 }
 
+/// Frames of two bytes, but for one that begins with `0`, which takes none, and one that begins
+/// with `9`, which takes one more than there are.
+#[derive(Clone)]
+struct Pairs;
+
+impl Codec for Pairs {
+    type Frame<'a> = &'a [u8];
+    type Message = [u8];
+
+    fn decode<'a>(&mut self, input: &'a mut [u8]) -> Result<Decoded<&'a [u8]>, FrameError> {
+        let len = input.len();
+        Ok(match (input[0], len) {
+            (b'0', _) => Decoded::Frame { frame: &input[..0], consumed: 0 },
+            (b'9', _) => Decoded::Frame { frame: &input[..1], consumed: len + 1 },
+            (_, 1) => Decoded::Incomplete { need: 2 },
+            _ => Decoded::Frame { frame: &input[..2], consumed: 2 },
+        })
+    }
+
+    fn encode(&mut self, message: &[u8], output: &mut Output) -> Result<(), FrameError> {
+        output.put(message);
+        Ok(())
+    }
+
+    fn max_frame_len(&self) -> usize {
+        2
+    }
+}
+
+impl Framing for Pairs {
+    fn message<'a>(frame: &'a &[u8]) -> &'a [u8] {
+        frame
+    }
+
+    fn of_bytes(bytes: &[u8]) -> &[u8] {
+        bytes
+    }
+}
+
+/// Looks at every frame, and lets it through.
+struct Looking;
+
+impl Middleware for Looking {
+    fn interest(&self) -> Interest {
+        Interest::Bytes
+    }
+
+    fn on_frame(&mut self, _: &mut ConnectionContext<'_>, _: Frame<'_>) -> Verdict {
+        Verdict::Continue
+    }
+}
+
 #[test]
 fn a_codec_is_not_asked_again_before_what_it_needs_has_come() {
     let codec = Thousands::default();
@@ -115,31 +162,8 @@ fn a_codec_is_not_asked_again_before_what_it_needs_has_come() {
 }
 
 #[test]
-fn a_frame_of_impossible_length_ends_its_connection_and_no_other() {
-    // What has come before the rest of it is kept, and decoded elsewhere.
-    for first in ["", "o"] {
-        for lie in ["nothing", "too much"] {
-            let mut world = World::with_codec(timeless(), Careless::default(), echo);
-            let (peer, honest) = (world.join(), world.join());
-            world.network.send_from(peer, first.as_bytes());
-            world.settle();
-            let rest = format!("ok\n{lie}\nnever\n");
-            world.network.send_from(peer, &rest.as_bytes()[first.len()..]);
-            world.run_for(secs(2));
-            assert_eq!(world.frames(peer), ["ok", lie]);
-            assert_eq!(world.reason(peer), Some("malformed frame"));
-            assert_ne!(world.network.state(peer), PeerState::Open);
-            world.network.send_from(honest, b"still there?\n");
-            world.settle();
-            assert_eq!(world.received(honest), "still there?\n");
-            assert_eq!(world.reactor.held_len(), 0);
-        }
-    }
-}
-
-#[test]
 fn a_codec_that_asks_for_no_more_bytes_is_asked_again_when_they_come() {
-    let codec = Careless::default();
+    let codec = Modest::default();
     let looks = Rc::clone(&codec.looks);
     let mut world = World::on(SimNetwork::new(1), timeless(), codec, Scripted::new(echo));
     let peer = world.join();
@@ -174,5 +198,42 @@ fn the_last_frame_is_run_once_though_it_pauses_its_connection() {
         world.run_for(secs(5));
         assert_eq!(world.frames(peer), [last]);
         assert_eq!(world.reason(peer), Some("peer finished"));
+    }
+}
+
+fn assert_ends_its_connection_only(world: &mut World, pieces: &[&[u8]]) {
+    let (peer, neighbour) = (world.connect(), world.connect());
+    for piece in pieces {
+        world.network.send_from(peer, piece);
+        world.settle();
+    }
+    assert!(world.network.received(peer).starts_with(b"abcd"), "{pieces:?}");
+    assert_eq!(world.network.state(peer), PeerState::Finished, "{pieces:?}");
+    world.run_for(secs(2));
+    assert_eq!(world.open_len(), 1, "{pieces:?}");
+    let closed = world.reactor.metrics().closed;
+    let reasons: Vec<_> = closed.iter().filter(|(_, count)| *count > 0).collect();
+    assert_eq!(reasons, [("malformed frame", 1)], "{pieces:?}");
+    assert_eq!(world.reactor.metrics().frames, 3, "the impossible one ends it: {pieces:?}");
+    world.network.send_from(neighbour, b"ok");
+    world.settle();
+    assert_eq!(world.network.received(neighbour), b"ok");
+}
+
+#[test]
+fn a_frame_of_an_impossible_length_ends_its_connection_only() {
+    let at_once: [&[&[u8]]; 4] = [&[b"abcd0"], &[b"abcd0efgh"], &[b"abcd9"], &[b"abcd9efgh"]];
+    // Behind a beginning that was kept.
+    let in_pieces: [&[&[u8]]; 4] =
+        [&[b"abc", b"d0"], &[b"abc", b"d0e"], &[b"abc", b"d9"], &[b"abcd", b"9"]];
+    for pieces in at_once.into_iter().chain(in_pieces) {
+        for is_watched in [false, true] {
+            let net = SimNetwork::new(1);
+            let mut world = World::of(net, timeless(), None, |server| {
+                let server = if is_watched { server.middleware(Looking) } else { server };
+                server.tcp_with(address(0), Pairs, Scripted::new(echo))
+            });
+            assert_ends_its_connection_only(&mut world, pieces);
+        }
     }
 }

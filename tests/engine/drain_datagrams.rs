@@ -2,23 +2,10 @@
 
 use std::net::SocketAddr;
 
+use windlass::Config;
 use windlass::network::SimNetwork;
-use windlass::{Config, DatagramHandler, DatagramSession, Error};
 
-use crate::fixture::{World, address, at_most, millis, secs};
-
-struct Echo;
-
-impl DatagramHandler for Echo {
-    fn on_datagram(
-        &mut self,
-        session: &mut DatagramSession<'_>,
-        sender: SocketAddr,
-        payload: &[u8],
-    ) -> Result<(), Error> {
-        session.send_to(sender, payload)
-    }
-}
+use crate::fixture::{EchoDatagrams, World, address, at_most, millis, secs};
 
 fn sender() -> SocketAddr {
     SocketAddr::from(([192, 0, 2, 9], 5000))
@@ -26,7 +13,7 @@ fn sender() -> SocketAddr {
 
 fn world() -> World {
     let config = Config { drain_timeout: secs(20), max_datagram_len: 1000, ..at_most(10) };
-    World::of(SimNetwork::new(1), config, None, |server| server.udp(address(0), Echo))
+    World::of(SimNetwork::new(1), config, None, |server| server.udp(address(0), EchoDatagrams))
 }
 
 #[test]

@@ -15,12 +15,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use windlass::network::{AcceptFailure, Call, Faults, Forced, PeerState, SimNetwork};
-use windlass::{AtLimit, Config, DatagramHandler, DatagramSession, Error};
+use windlass::{AtLimit, Config};
 
 use self::clients::Client;
 use self::script::{MAX_FRAME_LEN, Protocol};
 use super::choices::Choices;
-use super::fixture::{World, address, millis, secs};
+use super::fixture::{EchoDatagrams, World, address, millis, secs};
 
 const MAX_STEPS: usize = 400;
 const MAX_CLIENTS: usize = 12;
@@ -31,20 +31,6 @@ const MAX_SENT_LEN: usize = 2000;
 const PATIENCE: Duration = Duration::from_secs(600);
 /// A drain is over some time after its deadline: who is cut lingers.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Sends every datagram back.
-struct EchoDatagrams;
-
-impl DatagramHandler for EchoDatagrams {
-    fn on_datagram(
-        &mut self,
-        session: &mut DatagramSession<'_>,
-        sender: SocketAddr,
-        payload: &[u8],
-    ) -> Result<(), Error> {
-        session.send_to(sender, payload)
-    }
-}
 
 struct Trial {
     world: World,

@@ -23,3 +23,12 @@ fn stride(many: usize) -> usize {
     let is_complete = !cfg!(debug_assertions) || std::env::var_os("WINDLASS_ALL").is_some();
     if is_complete { 1 } else { many }
 }
+
+/// Says of one run in `many` that it is played; of each where all are.
+fn one_of(many: usize) -> impl FnMut() -> bool {
+    let (stride, mut count) = (stride(many), 0);
+    move || {
+        count += 1;
+        count % stride == 0
+    }
+}

@@ -15,7 +15,7 @@ use windlass::{Config, Handle};
 use self::plan::{Datagrams, Deed, NEWS, Shared, script};
 use super::fixture::{Journal, Replay, Scripted, World, address, at_most, millis, secs};
 use super::stage::client;
-use super::stride;
+use super::{one_of, stride};
 
 /// Of so many orders, and of so many deeds, a debug build tries one.
 const STRIDE: usize = 11;
@@ -215,12 +215,13 @@ impl Scene {
             self.world.run_to_the_end(secs(6));
         }
         self.world.let_pass(secs(1));
-        self.check();
+        self.check(batch.contains(&Datagram));
     }
 
-    fn check(&mut self) {
+    fn check(&mut self, has_datagram: bool) {
         let plan = self.plan.borrow();
         plan.owed.check(&self.world.network);
+        let datagrams = self.world.network.take_datagrams(client(9));
         for (at, reason) in &plan.fates {
             let given = self.world.seen_from(*at).into_iter().find_map(|what| what.reason());
             assert_eq!(given, Some(*reason), "{at} was to end so");
@@ -233,6 +234,10 @@ impl Scene {
             let (lines, state) = (self.lines.get(number), self.world.network.state(*peer));
             let run = self.world.frames_from(client(*number)).len();
             assert_eq!((run, state), (*lines.unwrap_or(&0), PeerState::Finished), "{number}");
+        }
+        if !is_stopped {
+            let answers = datagrams.into_iter().map(|(_, payload)| payload).collect::<Vec<_>>();
+            assert_eq!(answers, vec![b"datagram".to_vec(); usize::from(has_datagram)]);
         }
         assert_eq!(self.world.open_len(), 0);
     }
@@ -294,13 +299,8 @@ fn try_batches(
 
 /// In a debug build, one order of so many, and one deed of so many with it.
 fn is_one_of_many() -> impl FnMut(&str) -> bool {
-    let stride = stride(STRIDE);
-    let (mut orders, mut deeds) = (0, 0);
-    move |name| {
-        let count = if name.ends_with(':') { &mut orders } else { &mut deeds };
-        *count += 1;
-        *count % stride == 0
-    }
+    let (mut order, mut deed) = (one_of(STRIDE), one_of(STRIDE));
+    move |name| if name.ends_with(':') { order() } else { deed() }
 }
 
 /// Tries every second batch from this one on.

@@ -16,7 +16,7 @@ use windlass::network::{Call, Faults, PeerState, SimNetwork};
 use super::faults::scenarios::{self, Scenario};
 use super::fixture::{Replay, millis, secs};
 use super::stage::{Said, Stage};
-use super::stride;
+use super::{one_of, stride};
 
 /// Of so many runs with one signal, and of so many with two, a debug build plays one.
 const STRIDES: [usize; 2] = [19, 97];
@@ -142,8 +142,7 @@ fn play(scenario: &Scenario, expected: &Undisturbed, first: u64, second: Option<
 
 fn check_end(stage: &mut Stage, expected: &Undisturbed, told: &Told) {
     let world = &mut stage.world;
-    // It has ended by itself before, or the story had no more calls.
-    let Some(report) = world.report.clone() else { return };
+    let report = world.report.clone().expect("the call was made, and with it the signal");
     assert!(report.took <= world.config().drain_timeout, "{report}");
     world.let_pass(secs(5));
     stage.check();
@@ -195,13 +194,8 @@ fn try_all(
 const LONGEST_END: u64 = 400;
 
 fn is_one_of_many() -> impl FnMut(&str, u64, Option<u64>) -> bool {
-    let strides = STRIDES.map(stride);
-    let mut counts = [0; 2];
-    move |_, _, second| {
-        let kind = usize::from(second.is_some());
-        counts[kind] += 1;
-        counts[kind] % strides[kind] == 0
-    }
+    let [mut one, mut two] = STRIDES.map(one_of);
+    move |_, _, second| if second.is_none() { one() } else { two() }
 }
 
 #[test]
@@ -210,7 +204,7 @@ fn a_signal_at_any_call_loses_nothing_that_had_arrived() {
     all.push(town::scenario());
     let runs = try_all(&all, false, is_one_of_many());
     println!("{runs} runs with a signal");
-    assert!(runs >= 7000 / stride(STRIDES[0]), "{runs} runs");
+    assert!(runs >= 5000 / stride(STRIDES[0]), "{runs} runs");
 }
 
 #[test]

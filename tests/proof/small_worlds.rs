@@ -5,7 +5,6 @@ pub(super) mod commands;
 pub(super) mod datagrams;
 pub(super) mod drains;
 pub(super) mod layers;
-pub(super) mod pairs;
 pub(super) mod streams;
 pub(super) mod times;
 

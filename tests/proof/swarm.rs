@@ -20,7 +20,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use windlass::Instant;
-use windlass::network::{Faults, PeerState};
+use windlass::network::{Faults, PeerState, SimPeer};
 
 use self::clients::{Client, Last};
 use self::datagrams::Senders;
@@ -59,8 +59,7 @@ struct Swarm {
 impl Swarm {
     fn new(plan: Plan) -> Self {
         let (world, told) = world_of(&plan);
-        let are_cut = plan.faults.truncated_datagram > 0;
-        let senders = plan.has_udp.then(|| Senders::new(plan.seed, are_cut));
+        let senders = plan.has_udp.then(|| Senders::new(plan.seed, &plan.faults));
         Self {
             random: Random::new(plan.seed ^ 0x5a),
             signal: plan.signal,
@@ -185,12 +184,11 @@ impl Swarm {
         for client in &self.clients {
             let Some(peer) = client.peer else { continue };
             let reason = reasons.get(&self.world.network.address(peer)).copied();
-            self.check_client(client, reason, &excuses);
+            self.check_client(client, peer, reason, &excuses);
         }
     }
 
-    fn check_client(&self, client: &Client, reason: Option<&'static str>, excuses: &[&str]) {
-        let Some(peer) = client.peer else { return };
+    fn check_client(&self, client: &Client, peer: SimPeer, reason: Option<&str>, excuses: &[&str]) {
         let state = self.world.network.state(peer);
         let how = || format!("{state:?}, closed for {reason:?}: {client:?}");
         match reason {
@@ -199,8 +197,10 @@ impl Swarm {
             }
             Some("peer finished") | None => {}
             Some("malformed frame") if client.last == Last::Malformed => {}
-            Some("closed") if client.last == Last::Quit || client.is_passed_on() => {}
+            Some("closed") if client.last == Last::Quit => {}
+            Some("closed" | "partner gone") if client.is_passed_on() => {}
             Some("handler panicked") if client.last == Last::Panic => {}
+            Some("reset") if client.breaks_off() => {}
             Some(reason) => assert!(excuses.contains(&reason), "I4: no reason: {}", how()),
         }
         // Whoever goes on sending after the server has closed may be reset in the end.
@@ -223,7 +223,7 @@ fn run_without(seed: u64, without: &Parts) -> u64 {
 
 /// Makes the world of this seed smaller, which fails like this, and runs what is left of it for all
 /// to see.
-fn fail_small(seed: u64, failure: &str) {
+fn fail_small(seed: u64, failure: &str) -> ! {
     let is_same = |other: &str| other.split(':').next() == failure.split(':').next();
     let fails =
         |without: &Parts| quietly(|| run_without(seed, without)).is_err_and(|e| is_same(&e));
@@ -232,7 +232,13 @@ fn fail_small(seed: u64, failure: &str) {
         "WINDLASS_SEED={seed} WINDLASS_WITHOUT={} cargo test --lib proof::swarm",
         to_ranges(&without)
     ));
-    run_without(seed, &without);
+    fail_again(seed, &without, failure)
+}
+
+/// Runs a world again that has failed like this, for all to see.
+fn fail_again(seed: u64, without: &Parts, failure: &str) -> ! {
+    run_without(seed, without);
+    panic!("seed {seed} does not take the same course again, in which it has failed: {failure}");
 }
 
 #[test]
@@ -247,8 +253,6 @@ fn every_peer_gets_what_it_is_owed_in_any_world() {
         }
         Ok(_) => {}
         Err(failure) if without.is_empty() => fail_small(seed, &failure),
-        Err(_) => {
-            run_without(seed, &without);
-        }
+        Err(failure) => fail_again(seed, &without, &failure),
     });
 }

@@ -166,7 +166,7 @@ pub(super) fn script(
 const RESUME: u32 = 1;
 pub(super) const NEWS: u32 = 2;
 
-/// Sends datagrams back.
+/// Sends datagrams back, and does what is to be done. Whatever that is, the answer leaves.
 pub(super) struct Datagrams(pub(super) Shared);
 
 impl DatagramHandler for Datagrams {
@@ -179,8 +179,11 @@ impl DatagramHandler for Datagrams {
         let mut plan = self.0.borrow_mut();
         let deed = plan.next();
         plan.owed.send_to(session, sender, payload)?;
-        if let Some(deed) = deed {
-            plan.command(&mut session.commands(), deed);
+        match deed {
+            Some(Deed::Fail) => return Err(Error::new("as you wish")),
+            Some(Deed::Panic) => panic_quietly(),
+            Some(deed) => plan.command(&mut session.commands(), deed),
+            None => {}
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use windlass::{Config, Session};
 
 use crate::proof::faults::scenarios::Scenario;
 use crate::proof::fixture::{Call, Scripted, at_most, ignore, millis};
-use crate::proof::stage::Act::{Finish, ReadSlowly, Reset, Send, Stall};
+use crate::proof::stage::Act::{self, Finish, ReadSlowly, Reset, Send, Stall};
 use crate::proof::stage::{Owed, Stage, Staged};
 
 pub(super) fn scenario() -> Scenario {
@@ -46,7 +46,7 @@ fn town(mut network: SimNetwork) -> Staged {
     Ok(stage)
 }
 
-const TALK: &[(u64, super::super::stage::Act)] = &[
+const TALK: &[(u64, Act)] = &[
     (0, Send(b"line 0\n")),
     (2, Send(b"line 1\n")),
     (4, Send(b"line 2\n")),

@@ -1,12 +1,13 @@
 //! What must happen at some time, and what must not.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use windlass::Config;
 use windlass::network::PeerState;
+use windlass::{Config, Raw};
 
 use crate::proof::fixture::{
-    Call, What, World, assert_on_time, echo, ignore, millis, secs, timeless,
+    Call, Scripted, What, World, assert_on_time, echo, ignore, millis, secs, timeless,
 };
 
 #[test]
@@ -118,4 +119,15 @@ pub(crate) fn whoever_takes_nothing_is_cut_on_time() {
     let end = world.end_of(peer);
     assert_on_time(end, secs(5));
     assert_eq!(world.network.state(peer), PeerState::Reset);
+}
+
+#[test]
+pub(crate) fn an_attempt_to_connect_has_an_end() {
+    let config = Config { max_outbound: 1, connect_timeout: secs(3), ..timeless() };
+    let mut world = World::with_codec(config, Raw, ignore);
+    let to = SocketAddr::from(([198, 51, 100, 1], 80));
+    world.network.ignore_connects(to);
+    world.reactor.commands().connect::<Scripted<Raw>>(to, ()).expect("there is room");
+    world.run_for(secs(4));
+    assert_eq!(world.reactor.metrics().connects_failed, 1);
 }

@@ -128,9 +128,14 @@ impl Client {
         matches!(self.protocol, Protocol::Proxy)
     }
 
+    /// Whether it resets the connection.
+    pub(super) const fn breaks_off(&self) -> bool {
+        matches!(self.ending, Ending::Reset { .. })
+    }
+
     /// Whether it is owed everything.
     pub(super) const fn is_honest(&self) -> bool {
-        !matches!(self.ending, Ending::Reset { .. }) && !matches!(self.last, Last::Panic)
+        !self.breaks_off() && !matches!(self.last, Last::Panic)
     }
 
     /// Whether it has received everything.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use windlass::Instant;
-use windlass::network::SimNetwork;
+use windlass::network::{Faults, SimNetwork};
 
 use super::server::UDP_PORT;
 use crate::proof::fixture::{Random, address};
@@ -21,12 +21,19 @@ pub(super) struct Senders {
     sent: BTreeMap<Vec<u8>, (SocketAddr, usize)>,
     /// Whether some may have arrived without their end.
     are_cut: bool,
+    /// Whether some may have arrived twice, or their answers.
+    are_doubled: bool,
 }
 
 impl Senders {
-    pub(super) fn new(seed: u64, are_cut: bool) -> Self {
-        let random = Random::new(seed ^ 0xd9);
-        Self { random, next_send: Instant::START, sent: BTreeMap::new(), are_cut }
+    pub(super) fn new(seed: u64, faults: &Faults) -> Self {
+        Self {
+            random: Random::new(seed ^ 0xd9),
+            next_send: Instant::START,
+            sent: BTreeMap::new(),
+            are_cut: faults.truncated_datagram > 0,
+            are_doubled: faults.doubled_datagram > 0,
+        }
     }
 
     /// Sends a few, perhaps, and looks at what has come.
@@ -48,7 +55,8 @@ impl Senders {
         self.sent.insert(payload, (from, 0));
     }
 
-    /// Whatever has come was sent, by whom it has come to.
+    /// Whatever has come was sent, by whom it has come to; and comes once, unless the network
+    /// doubles.
     pub(super) fn look(&mut self, network: &mut SimNetwork) {
         for sender in SENDERS.map(SocketAddr::from) {
             for (from, payload) in network.take_datagrams(sender) {
@@ -57,6 +65,7 @@ impl Senders {
                     Some((to, answers)) => {
                         assert_eq!(*to, sender, "an answer went to somebody else");
                         *answers += 1;
+                        assert!(self.are_doubled || *answers == 1, "it was answered twice");
                     }
                     None => assert!(
                         self.are_cut && self.is_beginning(&payload),

@@ -139,18 +139,15 @@ impl Plan {
 
     /// The reasons for which a connection may be closed in this world that nobody asked for.
     pub(super) fn excuses(&self) -> Vec<&'static str> {
-        let mut excuses = vec!["reset", "drained"];
-        excuses.extend(self.timeouts());
+        let mut excuses = self.timeouts();
         let may = [
+            (!self.is_lossless, "reset"),
             (self.config.at_limit == AtLimit::EvictIdle, "evicted"),
             (self.config.memory_budget < 1 << 20, "memory budget"),
-            (self.signal.is_some(), "stopped"),
+            (self.signal.is_some(), "drained"),
             (self.signal.is_some(), "drain timeout"),
         ];
         excuses.extend(may.into_iter().filter(|(may_be, _)| *may_be).map(|(_, reason)| reason));
-        if self.protocols.contains(&Protocol::Proxy) {
-            excuses.extend(["partner gone", "not connected"]);
-        }
         excuses
     }
 

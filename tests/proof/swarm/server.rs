@@ -10,14 +10,14 @@ use bytes::Bytes;
 use windlass::middleware::{ConnectionContext, Frame, Interest, Middleware, Verdict};
 use windlass::network::SimNetwork;
 use windlass::{
-    Broadcast, ByteLines, CloseReason, DatagramHandler, DatagramSession, Delimited, Error, Fixed,
-    Handler, LengthPrefixed, Lines, Listener, Raw, Scope, Session, Slow, Varint,
+    Broadcast, ByteLines, CloseReason, Delimited, Error, Fixed, Handler, LengthPrefixed, Lines,
+    Listener, Raw, Scope, Session, Slow, Varint,
 };
 
 use super::clients::{FIXED_LEN, MAX_PAYLOAD_LEN};
 use super::plan::{Plan, Protocol};
 use super::upstream::UPSTREAM;
-use crate::proof::fixture::{Framing, Journal, What, World, address, panic_quietly};
+use crate::proof::fixture::{EchoDatagrams, Framing, Journal, What, World, address, panic_quietly};
 
 /// Everything after this word is not answered.
 pub(super) const QUIT: &[u8] = b"quit";
@@ -248,18 +248,5 @@ impl Middleware for Looks {
             (Interest::Lengths, 3) => Verdict::Slow(Duration::from_micros(500)),
             _ => Verdict::Continue,
         }
-    }
-}
-
-struct EchoDatagrams;
-
-impl DatagramHandler for EchoDatagrams {
-    fn on_datagram(
-        &mut self,
-        session: &mut DatagramSession<'_>,
-        sender: SocketAddr,
-        payload: &[u8],
-    ) -> Result<(), Error> {
-        session.send_to(sender, payload)
     }
 }

@@ -75,7 +75,7 @@ fn drain_of_who_does_not_read(mut network: SimNetwork) -> Staged {
 
 /// Who has connected before is let in, as soon as there is room.
 fn drain_of_those_who_wait(network: SimNetwork) -> Staged {
-    let mut stage = ending(network, at_most(3), &[5])?.tangled();
+    let mut stage = ending(network, at_most(3), &[5])?;
     stage.client(0, 0, &[(0, Send(b"one\n"))]);
     stage.client(1, 1, &[(0, Send(b"two\n"))]);
     stage.client(2, 5, &[(0, Send(b"three\n")), (0, Finish)]);

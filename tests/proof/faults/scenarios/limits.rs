@@ -70,7 +70,7 @@ const FAREWELL: &[u8] = b"not now\n";
 fn refused_at_the_limit(network: SimNetwork) -> Staged {
     let at_limit = AtLimit::Refuse(Bytes::from_static(FAREWELL));
     let stage = Stage::echo(network, Config { at_limit, ..at_most(1) })?;
-    let mut stage = stage.farewell(FAREWELL).tangled();
+    let mut stage = stage.farewell(FAREWELL).harming(2).timed();
     stage.client(0, 0, &[(0, Send(b"one\n")), (6, Finish)]);
     stage.client(1, 2, &[(9, Finish)]);
     stage.client(2, 3, &[(0, Send(b"two\n")), (9, Finish)]);
@@ -79,7 +79,7 @@ fn refused_at_the_limit(network: SimNetwork) -> Staged {
 
 fn evicted_at_the_limit(network: SimNetwork) -> Staged {
     let at_limit = AtLimit::EvictIdle;
-    let mut stage = Stage::echo(network, Config { at_limit, ..at_most(2) })?.tangled();
+    let mut stage = Stage::echo(network, Config { at_limit, ..at_most(2) })?.harming(2).timed();
     stage.client(0, 0, &[(0, Send(b"one\n"))]);
     stage.client(1, 1, &[(0, Send(b"two\nand more"))]);
     stage.client(2, 3, &[(0, Send(b"three\n")), (4, Finish)]);
@@ -89,7 +89,7 @@ fn evicted_at_the_limit(network: SimNetwork) -> Staged {
 
 /// There are descriptors for two connections only, whatever the configuration says.
 fn too_few_sockets(network: SimNetwork) -> Staged {
-    let mut stage = Stage::echo(network, at_most(10))?.tangled();
+    let mut stage = Stage::echo(network, at_most(10))?;
     stage.world.network.set_socket_limit(Some(3));
     stage.client(0, 0, &[(0, Send(b"one\n")), (4, Finish)]);
     stage.client(1, 0, &[(0, Send(b"two\n")), (6, Finish)]);
@@ -146,7 +146,7 @@ fn write_limit(mut network: SimNetwork) -> Staged {
 
 fn idle_timeout(network: SimNetwork) -> Staged {
     let config = Config { idle_timeout: Some(millis(20)), ..at_most(10) };
-    let mut stage = Stage::echo(network, config)?.tangled();
+    let mut stage = Stage::echo(network, config)?.timed();
     stage.client(0, 0, &[(0, Send(b"one\n")), (15, Send(b"two\n")), (30, Send(b"three\n"))]);
     stage.client(1, 5, &[(30, Finish)]);
     Ok(stage)
@@ -158,7 +158,7 @@ fn frame_timeouts(network: SimNetwork) -> Staged {
         first_frame_timeout: Some(millis(30)),
         ..at_most(10)
     };
-    let mut stage = Stage::echo(network, config)?.tangled();
+    let mut stage = Stage::echo(network, config)?.timed();
     stage.client(0, 0, &[(0, Send(b"one\nt")), (4, Send(b"w")), (8, Send(b"o")), (25, Finish)]);
     stage.client(1, 0, &[(40, Finish)]);
     stage.client(2, 0, &[(0, Send(b"thr")), (7, Send(b"ee\n")), (50, Finish)]);
@@ -168,7 +168,7 @@ fn frame_timeouts(network: SimNetwork) -> Staged {
 fn write_timeout(mut network: SimNetwork) -> Staged {
     network.set_pipe_len(100);
     let config = Config { write_timeout: Some(millis(20)), ..at_most(10) };
-    let mut stage = talkative(network, config, 900)?.tangled();
+    let mut stage = talkative(network, config, 900)?.timed();
     stage.client(0, 0, &[(0, Stall), (0, Send(b"a\n")), (5, Finish)]);
     stage.client(1, 0, &[(0, Send(b"b\n")), (30, Finish)]);
     Ok(stage)
@@ -176,7 +176,7 @@ fn write_timeout(mut network: SimNetwork) -> Staged {
 
 fn lifetime_is_over(network: SimNetwork) -> Staged {
     let config = Config { lifetime: Some(millis(20)), ..at_most(10) };
-    let mut stage = Stage::echo(network, config)?.tangled();
+    let mut stage = Stage::echo(network, config)?.timed();
     stage.client(0, 0, &[(0, Send(b"one\n")), (18, Send(b"two\nthr")), (25, Finish)]);
     stage.client(1, 3, &[(0, Send(b"four\n")), (10, Finish)]);
     Ok(stage)
@@ -188,7 +188,7 @@ fn too_many_of_one_address(network: SimNetwork) -> Staged {
     let layer = PerAddressLimit::new(2).farewell(FAREWELL);
     let stage =
         Stage::layered(network, at_most(10), owed, script, |listener| listener.middleware(layer))?;
-    let mut stage = stage.farewell(FAREWELL).tangled();
+    let mut stage = stage.farewell(FAREWELL).timed();
     stage.client(0, 0, &[(0, Send(b"one\n")), (5, Finish)]);
     stage.client(1, 0, &[(0, Send(b"two\n")), (9, Finish)]);
     stage.client(2, 0, &[(6, Finish)]);
@@ -203,7 +203,7 @@ fn too_many_connections_a_second(network: SimNetwork) -> Staged {
     let layer = RateLimit::connections(2, secs(1)).farewell(FAREWELL);
     let stage =
         Stage::layered(network, at_most(10), owed, script, |listener| listener.middleware(layer))?;
-    let mut stage = stage.farewell(FAREWELL).tangled().lasting(2000);
+    let mut stage = stage.farewell(FAREWELL).timed().lasting(2000);
     stage.client(0, 0, &[(0, Send(b"one\n")), (5, Finish)]);
     stage.client(1, 0, &[(0, Send(b"two\n")), (5, Finish)]);
     stage.client(2, 1, &[(5, Finish)]);
@@ -220,7 +220,7 @@ fn frames_slowed_and_refused(network: SimNetwork) -> Staged {
         let refuses = refuses.over(Over::Close).farewell(FAREWELL);
         listener.middleware(slows).middleware(refuses)
     })?;
-    let mut stage = stage.farewell(FAREWELL).tangled();
+    let mut stage = stage.farewell(FAREWELL).timed();
     stage.client(0, 0, &[(0, Send(b"1\n2\n3\n4\n5\n6\n7\n8\n")), (300, Finish)]);
     stage.client(10, 0, &[(0, Send(b"one\n")), (5, Finish)]);
     Ok(stage)
@@ -237,7 +237,7 @@ fn who_must_say_who_he_is(network: SimNetwork) -> Staged {
     let stage =
         Stage::layered(network, at_most(10), owed, script, |listener| listener.middleware(layer))?;
     let probe: [&[u8]; 2] = [b"it is me\nhello\n", b"hello\n"];
-    let mut stage = stage.farewell(FAREWELL).probed(Some(probe)).withholding().tangled();
+    let mut stage = stage.farewell(FAREWELL).probed(Some(probe)).withholding();
     stage.client(0, 0, &[(0, Send(b"it is ")), (2, Send(b"me\none\n")), (5, Finish)]);
     stage.client(1, 0, &[(0, Send(b"who are you\ntwo\n")), (8, Finish)]);
     stage.client(2, 0, &[(80, Finish)]);

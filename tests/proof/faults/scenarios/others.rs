@@ -129,7 +129,7 @@ fn proxy_to_a_slow_client(network: SimNetwork) -> Staged {
 }
 
 fn proxy_to_who_resets(network: SimNetwork) -> Staged {
-    let mut stage = exchange(network, 200)?.tangled();
+    let mut stage = exchange(network, 200)?.harming(2);
     stage.client(0, 0, &[(0, Send(b"dial\nhello\n")), (9, Finish)]);
     stage.upstream(upstream(), 3, &[(0, Send(b"this much\n")), (2, Reset)]);
     stage.owed.relay(client(0), b"this much\n");
@@ -146,7 +146,7 @@ fn upstream_refuses(mut network: SimNetwork) -> Staged {
 
 fn upstream_does_not_answer(mut network: SimNetwork) -> Staged {
     network.ignore_connects(upstream());
-    let mut stage = exchange(network, 200)?.tangled();
+    let mut stage = exchange(network, 200)?.harming(2);
     stage.client(0, 0, &[(0, Send(b"dial\n")), (60, Send(b"dial\nan echo\n")), (70, Finish)]);
     stage.client(1, 0, &[(0, Send(b"dial\n")), (5, Finish)]);
     Ok(stage)
@@ -284,7 +284,7 @@ fn datagrams_at_the_end(network: SimNetwork) -> Staged {
 }
 
 fn datagrams_refused(network: SimNetwork) -> Staged {
-    let mut stage = with_datagrams(network, at_most(10), Talker::new)?.tangled();
+    let mut stage = with_datagrams(network, at_most(10), Talker::new)?;
     stage.world.network.refuse_datagrams(client(1));
     stage.datagram(1, 1, 0, b"to nobody");
     stage.datagram(0, 1, 1, b"one");

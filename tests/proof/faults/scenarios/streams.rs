@@ -289,7 +289,7 @@ fn broadcast_to_all(network: SimNetwork) -> Staged {
 }
 
 fn others_kicked(network: SimNetwork) -> Staged {
-    let mut stage = obedient(network, at_most(10))?.tangled();
+    let mut stage = obedient(network, at_most(10))?.harming(3).timed();
     stage.client(0, 0, &[(2, Send(b"kick\nfree\n")), (6, Finish)]);
     stage.client(1, 0, &[(0, Send(b"one\n"))]);
     stage.client(2, 0, &[(0, Send(b"two\nand a half"))]);
