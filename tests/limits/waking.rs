@@ -253,6 +253,34 @@ fn whoever_has_sent_while_the_loop_stood_still_amid_a_turn_is_served_before_anyo
 }
 
 #[test]
+fn whoever_has_sent_while_the_loop_stood_still_is_served_though_others_were_due_before() {
+    for (slow, calls) in (0..6).flat_map(|slow| (1..12).map(move |calls| (slow, calls))) {
+        let config = Config { idle_timeout: Some(secs(30)), ..timeless() };
+        let mut world = World::new(config, echo);
+        let [other, idle] = [world.join(), world.join()];
+        world.run_for(secs(1));
+        let peer = world.join();
+        world.run_for(secs(29) - millis(1));
+        // The idle one's deadline passes in this turn, unseen, and the peer's in the next.
+        let call = world.network.calls_made() + slow;
+        world.network.at_call(call, move |network| {
+            network.jump(millis(2));
+            network.at_call(call + calls, move |network| {
+                network.send_from(peer, b"late\n");
+                network.jump(secs(31));
+            });
+        });
+        world.network.send_from(other, b"now\n");
+        world.settle();
+        world.network.send_from(other, b"and again\n");
+        world.settle();
+        let times = format!("slow before call {slow}, still before the {calls}. after it");
+        assert_eq!(world.network.received(peer), b"late\n", "{times}");
+        assert_eq!(world.network.state(idle), PeerState::Finished, "{times}");
+    }
+}
+
+#[test]
 fn whoever_has_sent_nothing_while_the_loop_stood_still_is_expired() {
     assert_eq!(after_a_jump(HOUR, 0), (0, 0));
     assert_eq!(after_a_jump(HOUR, 1500), (1500, 1500));
