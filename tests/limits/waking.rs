@@ -316,6 +316,26 @@ fn a_steady_stream_of_events_does_not_keep_deadlines_from_passing() {
 }
 
 #[test]
+fn a_loop_that_is_held_up_in_every_turn_meets_its_deadlines_all_the_same() {
+    for (busy_poll, timeout) in
+        [(0, Some(0)), (0, None), (1, Some(0)), (1, None)].map(|(busy, t)| (millis(busy), t))
+    {
+        let config = Config { idle_timeout: Some(secs(30)), busy_poll, ..timeless() };
+        let mut world = World::new(config, echo);
+        let [busy, idle] = [world.join(), world.join()];
+        // Between asking for events and the look at the clock.
+        world.network.set_call_cost(millis(20));
+        while world.network.state(idle) == PeerState::Open {
+            world.network.send_from(busy, b"hi\n");
+            world.turn(timeout.map(millis));
+            let clock = world.network.clock().since(Instant::START);
+            assert!(clock < secs(31), "{clock:?}: the idle one is not expired");
+        }
+        assert_eq!(world.network.state(busy), PeerState::Open);
+    }
+}
+
+#[test]
 fn a_frame_that_has_come_while_the_loop_stood_still_is_read_to_its_end() {
     let deadline = Some(secs(5));
     for deadlines in [
