@@ -121,8 +121,9 @@ pub trait Network {
     fn adopt(&mut self, connection: Token) -> io::Result<()>;
 
     /// Sends the peer in the hand as much of `farewell` as it takes at once, and closes it. If
-    /// there is a farewell, what has arrived from the peer is read before, 64 KiB of it at most: to
-    /// close with bytes unread is to reset, which can destroy what the peer has not read.
+    /// there is a farewell, what has arrived from the peer is read before it is closed, 64 KiB of
+    /// it at most: to close with bytes unread is to reset, which can destroy what the peer has not
+    /// read.
     fn refuse(&mut self, farewell: &[u8]);
 
     /// Opens a connection under the name `connection`, begins to connect it to `address`, and

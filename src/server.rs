@@ -156,7 +156,8 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// As for [`build`](Self::build). Whatever was opened until then is closed again.
+    /// As for [`build`](Self::build). Whatever was opened until then is closed again; signals stay
+    /// watched as long as `network` lasts.
     pub fn build_on(self, network: &mut dyn Network) -> Result<Reactor, Error> {
         let Self { config, layers, listeners } = self;
         config.check()?;

@@ -24,6 +24,9 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     /// The time of this turn.
     pub(crate) now: Instant,
+    /// Up to when deadlines have passed for good, with all that came by then looked at: now, unless
+    /// the loop was held up since it asked for events.
+    pub(crate) due: Instant,
     /// What the callbacks of the current event have sent; empty between events.
     pub(crate) output: Output,
     /// How long the output may get before it must be flushed: the high watermark, but for a
@@ -102,6 +105,7 @@ impl Shared {
     pub(crate) fn new(config: Config, capacity: usize, roster: Roster, now: Instant) -> Self {
         Self {
             now,
+            due: now,
             output: Output::new(),
             room: config.high_watermark,
             read_left: 0,

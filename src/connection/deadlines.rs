@@ -74,7 +74,7 @@ impl Connection {
     pub(crate) fn expire(&mut self, shared: &mut Shared) {
         self.deadline = None;
         let Some((deadline, expiry)) = self.next_deadline(&shared.config) else { return };
-        if deadline > shared.now {
+        if deadline > shared.due {
             return;
         }
         match expiry {

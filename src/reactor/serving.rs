@@ -11,8 +11,9 @@ use crate::outside::Outside;
 use crate::shared::Purpose;
 use crate::token::Token;
 
-/// A loop that is later than this for a deadline did not only wake late. More than any clock's
-/// grain, so that the usual deadline costs no second look for events.
+/// A loop that looks at the clock later than this, after a deadline until which it slept or else
+/// after it asked for events, did not only wake late. More than any clock's grain, so that no usual
+/// deadline costs a second look for events.
 const USUALLY_LATE: Duration = Duration::from_millis(10);
 
 impl Reactor {
@@ -101,10 +102,13 @@ impl Reactor {
 
     /// Not before all were looked at for whom something waited in the network, if the loop comes
     /// late: after a slow callback, or because its process was stopped. That can have been between
-    /// the events and the look at the clock: then events are asked for once more.
+    /// the events and the look at the clock: then what was due since waits until events are asked
+    /// for once more.
     pub(super) fn fire_timers(&mut self, network: &mut Outside<'_>) {
-        let late = self.tools.shared.now.since(self.expected);
-        if self.asked < self.expected && late > USUALLY_LATE {
+        let shared = &mut self.tools.shared;
+        let late = shared.now.since(self.asked.max(self.expected));
+        shared.due = if late > USUALLY_LATE { self.asked } else { shared.now };
+        if shared.due < self.expected {
             return;
         }
         let may_have_more = self.events.len() == self.events.capacity();
@@ -116,7 +120,7 @@ impl Reactor {
         let budget = self.tools.shared.config.timer_budget;
         let budget = if planted!(TimerBudgetOff) { usize::MAX } else { budget };
         for _ in 0..budget {
-            let Some(key) = self.tools.shared.timers.pop_due(self.tools.shared.now) else { break };
+            let Some(key) = self.tools.shared.timers.pop_due(self.tools.shared.due) else { break };
             self.tools.shared.metrics.timers_fired += 1;
             let mut turn = self.tools.turn(network);
             match (&mut self.services[key.token.endpoint_index()], key.purpose) {

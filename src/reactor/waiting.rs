@@ -56,7 +56,7 @@ impl Reactor {
     }
 
     /// Whether a peer that comes now can be dealt with.
-    pub(super) fn has_room(&self) -> bool {
+    fn has_room(&self) -> bool {
         match self.tools.shared.config.at_limit {
             AtLimit::Refuse(_) => true,
             AtLimit::EvictIdle if self.may_evict => true,

@@ -253,6 +253,34 @@ fn whoever_has_sent_while_the_loop_stood_still_amid_a_turn_is_served_before_anyo
 }
 
 #[test]
+fn whoever_has_sent_while_the_loop_stood_still_is_served_though_others_were_due_before() {
+    for (slow, calls) in (0..6).flat_map(|slow| (1..12).map(move |calls| (slow, calls))) {
+        let config = Config { idle_timeout: Some(secs(30)), ..timeless() };
+        let mut world = World::new(config, echo);
+        let [other, idle] = [world.join(), world.join()];
+        world.run_for(secs(1));
+        let peer = world.join();
+        world.run_for(secs(29) - millis(1));
+        // The idle one's deadline passes in this turn, unseen, and the peer's in the next.
+        let call = world.network.calls_made() + slow;
+        world.network.at_call(call, move |network| {
+            network.jump(millis(2));
+            network.at_call(call + calls, move |network| {
+                network.send_from(peer, b"late\n");
+                network.jump(secs(31));
+            });
+        });
+        world.network.send_from(other, b"now\n");
+        world.settle();
+        world.network.send_from(other, b"and again\n");
+        world.settle();
+        let times = format!("slow before call {slow}, still before the {calls}. after it");
+        assert_eq!(world.network.received(peer), b"late\n", "{times}");
+        assert_eq!(world.network.state(idle), PeerState::Finished, "{times}");
+    }
+}
+
+#[test]
 fn whoever_has_sent_nothing_while_the_loop_stood_still_is_expired() {
     assert_eq!(after_a_jump(HOUR, 0), (0, 0));
     assert_eq!(after_a_jump(HOUR, 1500), (1500, 1500));
@@ -285,6 +313,26 @@ fn a_steady_stream_of_events_does_not_keep_deadlines_from_passing() {
     }
     assert!(idle.iter().all(|peer| world.network.state(*peer) == PeerState::Finished));
     assert!(busy.iter().all(|peer| world.network.state(*peer) == PeerState::Open));
+}
+
+#[test]
+fn a_loop_that_is_held_up_in_every_turn_meets_its_deadlines_all_the_same() {
+    for (busy_poll, timeout) in
+        [(0, Some(0)), (0, None), (1, Some(0)), (1, None)].map(|(busy, t)| (millis(busy), t))
+    {
+        let config = Config { idle_timeout: Some(secs(30)), busy_poll, ..timeless() };
+        let mut world = World::new(config, echo);
+        let [busy, idle] = [world.join(), world.join()];
+        // Between asking for events and the look at the clock.
+        world.network.set_call_cost(millis(20));
+        while world.network.state(idle) == PeerState::Open {
+            world.network.send_from(busy, b"hi\n");
+            world.turn(timeout.map(millis));
+            let clock = world.network.clock().since(Instant::START);
+            assert!(clock < secs(31), "{clock:?}: the idle one is not expired");
+        }
+        assert_eq!(world.network.state(busy), PeerState::Open);
+    }
 }
 
 #[test]

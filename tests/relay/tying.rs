@@ -227,27 +227,43 @@ fn a_connection_that_is_being_made_is_given_up_when_the_other_goes() {
 }
 
 /// Has a connection to the upstream made, and its tie to this peer asked for, and has the upstream
-/// say something in the very poll that finds it reached: before the tie is done.
-fn tie_to_hasty_upstream(pairs: &mut Pairs, peer: SimPeer, says: &'static [u8]) -> SimPeer {
+/// act in the very poll that finds it reached: before the tie is done.
+fn tie_to_hasty_upstream(
+    pairs: &mut Pairs,
+    peer: SimPeer,
+    act: impl FnOnce(&mut SimNetwork, SimPeer) + 'static,
+) -> SimPeer {
     pairs.tie_to_upstream(peer);
+    hasten_upstream(pairs, act)
+}
+
+/// The same, of a tie that was asked for right before.
+fn hasten_upstream(
+    pairs: &mut Pairs,
+    act: impl FnOnce(&mut SimNetwork, SimPeer) + 'static,
+) -> SimPeer {
     pairs.world.turn_at_once();
     let now = pairs.world.network.clock();
     let reached = Rc::new(Cell::new(None));
     let reached_there = Rc::clone(&reached);
     pairs.world.network.at(now, move |network| {
         let peer = network.accepted(SocketAddr::from(UPSTREAM)).expect("it was just reached");
-        network.send_from(peer, says);
+        act(network, peer);
         reached_there.set(Some(peer));
     });
     pairs.world.settle();
     reached.get().expect("that moment has come")
 }
 
+fn say(network: &mut SimNetwork, upstream: SimPeer) {
+    network.send_from(upstream, b"a line\n");
+}
+
 #[test]
 fn what_comes_before_a_tie_that_was_asked_for_in_time_is_passed_on() {
     let mut pairs = Pairs::new();
     let [one, other] = pairs.strangers();
-    let upstream = tie_to_hasty_upstream(&mut pairs, one, b"a line\n");
+    let upstream = tie_to_hasty_upstream(&mut pairs, one, say);
     assert_eq!(pairs.world.network.received(one), b"a line\n");
     assert_eq!(pairs.world.frames(upstream).len(), 0);
     for peer in [one, other, upstream] {
@@ -260,10 +276,47 @@ fn what_comes_before_a_tie_that_was_asked_for_in_time_is_passed_on() {
 fn what_comes_before_a_tie_that_cannot_be_is_run() {
     let mut pairs = Pairs::new();
     let [one, other] = pairs.pair();
-    let upstream = tie_to_hasty_upstream(&mut pairs, one, b"a line\n");
+    let upstream = tie_to_hasty_upstream(&mut pairs, one, say);
     assert_eq!(pairs.world.network.received(one), b"");
     assert_eq!(pairs.world.frames(upstream).len(), 1);
     for peer in [one, other, upstream] {
+        pairs.world.network.finish(peer);
+    }
+    pairs.finish();
+}
+
+#[test]
+fn an_end_that_comes_before_a_tie_that_was_asked_for_in_time_is_passed_on() {
+    let mut pairs = Pairs::new();
+    let [one, other] = pairs.strangers();
+    let upstream = tie_to_hasty_upstream(&mut pairs, one, |network, upstream| {
+        say(network, upstream);
+        network.finish(upstream);
+    });
+    assert_eq!(pairs.world.network.received(one), b"a line\n");
+    assert_eq!(pairs.world.network.state(one), PeerState::Finished, "half of it has ended");
+    pairs.world.network.send_from(one, b"an answer\n");
+    pairs.world.settle();
+    assert_eq!(pairs.world.network.received(upstream), b"an answer\n", "the other half has not");
+    for peer in [one, other] {
+        pairs.world.network.finish(peer);
+    }
+    pairs.finish();
+}
+
+#[test]
+fn what_comes_before_a_tie_waits_for_however_many_commands_are_before_it() {
+    let mut pairs = Pairs::with(Config { command_budget: 1, ..timeless() });
+    let [one, other] = pairs.strangers();
+    let id = pairs.id(other);
+    pairs.tie_to_upstream(one);
+    for _ in 0..20 {
+        pairs.world.reactor.commands().close(id).expect("it is still open");
+    }
+    let upstream = hasten_upstream(&mut pairs, say);
+    assert_eq!(pairs.world.network.received(one), b"a line\n");
+    assert_eq!(pairs.world.frames(upstream).len(), 0);
+    for peer in [one, upstream] {
         pairs.world.network.finish(peer);
     }
     pairs.finish();

@@ -69,14 +69,15 @@ impl SimNetwork {
         self.forcings.calls_made
     }
 
-    /// The call of this number answers like this. Where there was such a wish, this takes its
+    /// The call of this number answers like this; one that was made already is not made again.
+    /// Where there was such a wish, or one of [`force_from`](Self::force_from), this takes its
     /// place.
     pub const fn force(&mut self, number: u64, answer: Forced) {
         self.forcings.forcing = Some(Forcing { first: number, sticky: None, answer });
     }
 
     /// From the call of this number on, all that are the same `call` answer like this, until
-    /// [`force_nothing`](Self::force_nothing).
+    /// [`force_nothing`](Self::force_nothing), or another wish takes the place of this.
     pub const fn force_from(&mut self, number: u64, call: Call, answer: Forced) {
         self.forcings.forcing = Some(Forcing { first: number, sticky: Some(call), answer });
     }
@@ -87,7 +88,8 @@ impl SimNetwork {
     }
 
     /// Does `action` right before the call of this number: between what the loop has done and what
-    /// it does next. Where there was such a wish, this takes its place.
+    /// it does next. Never, if that was made already. Where there was such a wish, this takes its
+    /// place.
     pub fn at_call(&mut self, number: u64, action: impl FnOnce(&mut Self) + 'static) {
         self.forcings.action = Some((number, Box::new(action)));
     }
