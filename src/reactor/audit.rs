@@ -13,6 +13,11 @@ use crate::shared::Relay;
 use crate::token::Token;
 
 /// A rule that a loop has broken, which is always a bug of the engine.
+///
+/// Its text begins with what the rule is about: connections and their limit (I1), sockets (I2),
+/// output (I3), openings and closes (I4), whatever can be read, accepted or done (I6), memory (I7),
+/// deadlines (I10), or what is left at the end (I12). The numbers are those of the project's list
+/// of invariants, of which the others cannot be seen by looking at a loop once.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Breach {
     rule: &'static str,

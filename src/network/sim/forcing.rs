@@ -13,6 +13,7 @@ use crate::network::{Event, Progress};
 /// What a call of the loop answers that is [forced](SimNetwork::force) to. A call that cannot
 /// answer like this, or to which it makes no difference, answers as it would have.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum Forced {
     /// An error of this kind. A connection is broken by it.
     Fails(io::ErrorKind),
@@ -32,6 +33,7 @@ pub enum Forced {
 
 /// A call that the loop has made, as the [record](SimNetwork::record_calls) has it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Recorded {
     /// Which call.
     pub call: Call,
