@@ -8,18 +8,20 @@ use std::cell::Cell;
 
 use super::fixture::quietly;
 use super::small_worlds::{commands, datagrams, drains, layers, streams, times};
-use super::{stride, swarm};
+use super::{faults, stride, swarm};
 
 /// What finds a bug.
 #[derive(Clone, Copy)]
 enum Detector {
     /// One of so many worlds of the swarm.
     Swarm(u64),
+    /// The scenarios, with a few of the faults at their calls.
+    Faults,
     /// A world made for it.
     World(fn()),
 }
 
-use Detector::{Swarm, World};
+use Detector::{Faults, Swarm, World};
 
 /// The bugs, each named for what it does, after the row of `tests/hazards.md` that tells of it; and
 /// what finds it.
@@ -39,7 +41,7 @@ bugs! {
     /// A1: an accept that fails for want of something is the last, until somebody comes.
     ExhaustionIsFinal: Swarm(300),
     /// A1: what failed is tried again at full speed.
-    FailureWithoutPause: World(streams::a_listener_that_fails_pauses),
+    FailureWithoutPause: Faults,
     /// A1: when the pause after a failure is over, nobody is accepted.
     PauseWithoutEnd: Swarm(300),
     /// A2: a peer that left before it was accepted ends the loop.
@@ -91,7 +93,7 @@ bugs! {
     /// B16: a frame that came in pieces waits for a byte of the next.
     OneByteTooManyAwaited: Swarm(300),
     /// B21: a batch of frames is run in one go.
-    FrameBudgetOff: World(streams::no_more_frames_are_run_in_a_turn_than_may_be),
+    FrameBudgetOff: Swarm(300),
     /// C1: a peer that does not read is served on.
     HighWatermarkOff: Swarm(300),
     /// C1: a peer that was held back once is so for ever.
@@ -117,23 +119,23 @@ bugs! {
     /// C6: whoever is owed something when he is cut sees the end and no reset.
     CutLooksLikeTheEnd: World(streams::whoever_is_owed_something_is_reset),
     /// C7: a close with input unread resets what is on its way.
-    CloseWithoutLinger: World(streams::whoever_sends_too_much_reads_the_last_word),
+    CloseWithoutLinger: Faults,
     /// C10: a fast reader is written to without end.
     WriteBudgetOff: Swarm(300),
     /// C13: an error of a write is taken for a full socket.
-    WriteErrorIgnored: World(streams::an_error_of_a_write_ends_who_is_not_read),
+    WriteErrorIgnored: Faults,
     /// C14: who takes nothing may stay for ever.
-    StalledReaderStays: World(times::whoever_takes_nothing_is_cut_on_time),
+    StalledReaderStays: Faults,
     /// D1: what was for one connection reaches the next in its slot.
     StrangerInTheSlot: World(commands::what_was_for_one_never_reaches_the_next_in_its_slot),
     /// D2: a slot's next tenant has the name of the last.
     NameIsGivenTwice: Swarm(300),
     /// D5: an abort forgets why.
-    AbortWithoutReason: World(streams::an_abort_says_that_it_was_one),
+    AbortWithoutReason: Faults,
     /// D5: what happens while a connection ends becomes the reason why it did.
     LastReasonStays: World(streams::the_first_reason_stays),
     /// D6: a peer in the middle of a frame passes for one that is idle.
-    HalfAFrameIsIdle: World(streams::nobody_is_evicted_in_the_middle_of_a_frame),
+    HalfAFrameIsIdle: Faults,
     /// D8: the handler is not told of a close.
     CloseIsNotTold: Swarm(300),
     /// D8: the handler is told of a close twice.
@@ -151,9 +153,9 @@ bugs! {
     /// E4: a timer set for now comes due in the same pass.
     TimerStarvesTheRest: World(times::a_timer_set_for_now_lets_others_run),
     /// E5: deadlines that fall together are all met in one turn.
-    TimerBudgetOff: World(times::deadlines_that_fall_together_are_met_in_portions),
+    TimerBudgetOff: Swarm(300),
     /// E6: a timer that is set anew leaves the old one behind.
-    ReplacedTimerStays: World(times::a_timer_set_anew_is_one_timer),
+    ReplacedTimerStays: Swarm(300),
     /// E7: the timer of a connection stays when it goes.
     TimerOutlivesItsOwner: Swarm(300),
     /// E8: a deadline that is set before the last is seen after it.
@@ -161,9 +163,9 @@ bugs! {
     /// E8: the loop sleeps for as long as it may.
     WaitIsNotRecomputed: Swarm(300),
     /// E10: the time of a turn is that of the last.
-    NowIsStale: World(times::whoever_is_idle_is_closed_on_time),
+    NowIsStale: Faults,
     /// E11: after a jump of the clock deadlines come before input.
-    DeadlinesBeforeInput: World(times::what_has_come_is_served_before_a_deadline),
+    DeadlinesBeforeInput: Swarm(300),
     /// F1: a second message wakes nobody.
     FlagStaysUp: World(commands::each_burst_wakes_the_loop),
     /// F1: what is left of the queue at the budget is not taken.
@@ -171,31 +173,31 @@ bugs! {
     /// F2: a loop that has ended is told more.
     DeadLoopTakesCommands: World(commands::a_loop_that_has_ended_takes_nothing),
     /// F3: a flood of commands is done without end.
-    CommandBudgetOff: World(commands::no_more_commands_are_done_in_a_turn_than_may_be),
+    CommandBudgetOff: Faults,
     /// G1: a signal is taken and not heeded.
     SignalUnheard: Swarm(300),
     /// G3: a second signal does no more than the first.
-    SecondSignalIsTheFirst: World(drains::a_second_signal_ends_at_once),
+    SecondSignalIsTheFirst: Faults,
     /// G4: a drain has no deadline.
-    DrainForEver: World(drains::a_drain_ends_though_somebody_takes_nothing),
+    DrainForEver: Faults,
     /// G4: a drain does not close the idle.
-    DrainLeavesTheIdle: World(drains::a_drain_closes_the_idle_at_once),
+    DrainLeavesTheIdle: Faults,
     /// G5: a drain closes who is owed an answer.
-    DrainCutsTheBusy: World(drains::a_drain_waits_for_an_answer_that_is_owed),
+    DrainCutsTheBusy: Faults,
     /// G6: the loop ends though connections are open.
     LeavesTooEarly: Swarm(300),
     /// G11: a poll that fails for good is tried again.
-    FatalPollIsIgnored: World(drains::a_poll_that_fails_ends_the_loop),
+    FatalPollIsIgnored: Faults,
     /// G12: who is accepted when the drain begins is not told of it.
-    NewcomerOfTheDrain: World(drains::whoever_comes_with_the_drain_and_is_silent_goes_soon),
+    NewcomerOfTheDrain: Faults,
     /// H1: a datagram that was cut passes for a whole one.
     TruncatedIsDelivered: World(datagrams::a_datagram_that_was_cut_is_not_taken_for_a_whole_one),
     /// H2: a datagram that cannot be sent takes the others along.
-    SendErrorLosesAll: World(datagrams::what_can_never_be_sent_takes_nothing_along),
+    SendErrorLosesAll: Faults,
     /// H3: a refusal of one datagram costs the next.
     RefusalCostsAnother: World(datagrams::a_refusal_costs_nobody_else),
     /// H4: an error that does not end is met without a pause.
-    ReceiveErrorSpins: World(datagrams::an_error_that_does_not_end_is_met_with_pauses),
+    ReceiveErrorSpins: Faults,
     /// H5: a datagram without payload is lost.
     EmptyDatagramIsDropped: World(datagrams::an_empty_datagram_is_one),
     /// H8: a flood of datagrams is received without end.
@@ -203,7 +205,7 @@ bugs! {
     /// H8: datagrams that wait at the budget wait for the next to come.
     DatagramsForgottenAtBudget: Swarm(300),
     /// H11: what a full socket does not take is lost.
-    BlockedSendLosesAll: World(datagrams::what_cannot_be_sent_now_is_sent_later),
+    BlockedSendLosesAll: Faults,
     /// H11: a datagram is joined behind a shorter one.
     JoinedBehindAShorterOne: Swarm(300),
     /// H11: of datagrams that came joined only the first is seen.
@@ -221,21 +223,21 @@ bugs! {
     /// I10: the partner of a tied connection that ends stays.
     PartnerIsNotTold: Swarm(300),
     /// I12: an attempt to connect has no deadline.
-    ConnectForEver: World(times::an_attempt_to_connect_has_an_end),
+    ConnectForEver: Faults,
     /// J1: a connection stays counted for its address.
-    AddressCountLeaks: World(layers::an_address_has_no_more_connections_than_it_may_have),
+    AddressCountLeaks: Faults,
     /// J2: with enough addresses, one of them is forgotten.
     FullTableEvicts: World(layers::whoever_comes_with_many_addresses_wins_nothing),
     /// J3: what was not used of a rate adds up without an end.
     RateAddsUp: World(layers::what_was_not_used_of_a_rate_does_not_add_up),
     /// J4: who is refused at the door is let in.
-    RefusalUnheard: World(layers::an_address_has_no_more_connections_than_it_may_have),
+    RefusalUnheard: Faults,
     /// J13: layers are told of the opening and not of the close.
-    LayersNotToldOfTheClose: World(layers::an_address_has_no_more_connections_than_it_may_have),
+    LayersNotToldOfTheClose: Faults,
     /// K2: buffers are not counted.
     MemoryUncounted: Swarm(300),
     /// K2: all buffers together may take any memory.
-    MemoryBudgetOff: World(streams::all_buffers_together_are_bounded),
+    MemoryBudgetOff: Faults,
 }
 
 thread_local! {
@@ -276,6 +278,7 @@ impl Detector {
         match self {
             Self::Swarm(budget) => (0..budget)
                 .find_map(|seed| Some((seed + 1, quietly(|| _ = swarm::run(seed)).err()?))),
+            Self::Faults => Some((1, quietly(faults::play_few).err()?)),
             Self::World(run) => Some((1, quietly(run).err()?)),
         }
     }
@@ -283,6 +286,7 @@ impl Detector {
     const fn name(self) -> &'static str {
         match self {
             Self::Swarm(_) => "swarm",
+            Self::Faults => "scenarios",
             Self::World(_) => "world",
         }
     }

@@ -32,7 +32,7 @@ use super::fixture::{millis, number, quietly, secs};
 use super::shrink::{Parts, from_ranges, needless_parts, to_ranges};
 
 /// A debug build is much slower.
-const SEEDS: u64 = if cfg!(debug_assertions) { 150 } else { 20_000 };
+const SEEDS: u64 = if cfg!(debug_assertions) { 150 } else { 60_000 };
 /// How many calls of the network a world takes at least, unless it is told to end.
 const CALLS: u64 = 2000;
 /// How long faults happen to those who came at the same time, at most.
