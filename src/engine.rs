@@ -155,21 +155,9 @@ mod tests {
     use std::net::{TcpListener, TcpStream};
 
     use super::*;
-    use crate::codec::Lines;
     use crate::config::Config;
-    use crate::handler::{Handler, Session};
     use crate::server::Server;
-
-    struct Mute;
-
-    impl Handler for Mute {
-        type Codec = Lines;
-        type State = ();
-
-        fn on_frame(&mut self, _: &mut Session<'_, Self>, _: &str) -> Result<(), Error> {
-            Ok(())
-        }
-    }
+    use crate::server::tests::Mute;
 
     /// More than anything here takes: what waits for longer has failed.
     const PATIENCE: Duration = Duration::from_secs(60);

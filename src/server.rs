@@ -284,13 +284,14 @@ impl fmt::Debug for Server {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::codec::Lines;
     use crate::handler::Session;
     use crate::network::SimNetwork;
 
-    struct Mute;
+    /// Does nothing with lines.
+    pub(crate) struct Mute;
 
     impl Handler for Mute {
         type Codec = Lines;

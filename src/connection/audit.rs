@@ -5,7 +5,7 @@ use crate::network::Readiness;
 use crate::shared::Shared;
 
 /// What must be true, and whether it is.
-pub(crate) type Rule = (&'static str, bool);
+type Rule = (&'static str, bool);
 
 impl Connection {
     /// Enough of it to see what is wrong, without the bytes it holds.

@@ -175,12 +175,10 @@ impl Reactor {
         let rule = "I7: as many are held back as are counted";
         check(rule, sums.held_back == shared.held_back_len, about)?;
         let rule = "I6: who is on the list of those that have work is there once";
-        let mut listed = sums.listed.clone();
-        let is_once = shared.ready.iter().filter(|token| sums.listed.contains(token)).count();
-        shared.ready.iter().for_each(|token| {
-            listed.remove(token);
-        });
-        check(rule, listed.is_empty() && is_once == sums.listed.len(), about)?;
+        let present = shared.ready.iter().filter(|token| sums.listed.contains(token));
+        let distinct: BTreeSet<_> = present.clone().collect();
+        let is_once = distinct.len() == sums.listed.len() && present.count() == distinct.len();
+        check(rule, is_once, about)?;
         let rule = "I6: what was asked for will be done";
         let is_asked = !shared.commands.is_empty() || !shared.relays.is_empty();
         let is_over = self.drain.is_over();

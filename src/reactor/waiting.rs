@@ -32,9 +32,8 @@ impl Reactor {
             return timeout;
         }
         // Not from the time of the last turn: a callback may have been slow.
-        let wait = self.expected.since(self.tools.shared.stopwatch.read());
-        let is_rounded = planted!(WaitIsRoundedDown);
-        let wait = if is_rounded { Duration::from_secs(wait.as_secs()) } else { wait };
+        let wait = self.expected.since(self.asked);
+        planted!(WaitIsRoundedDown, return Some(Duration::from_secs(wait.as_secs())));
         planted!(WaitIsNotRecomputed, return timeout);
         Some(timeout.map_or(wait, |timeout| timeout.min(wait)))
     }

@@ -42,8 +42,8 @@ fn what_has_arrived_is_answered_though_it_is_more_than_a_turn_receives() {
     assert_eq!(world.network.take_datagrams(sender()).len(), 800);
 }
 
-#[test]
-fn what_cannot_be_sent_yet_is_waited_for() {
+/// It has begun to drain, and cannot send what it has to for three seconds.
+fn draining_with_an_answer_that_waits() -> World {
     let mut world = world();
     world.network.block_datagrams(address(0), secs(3));
     world.network.send_datagram(sender(), address(0), b"hello");
@@ -51,6 +51,12 @@ fn what_cannot_be_sent_yet_is_waited_for() {
         world.turn(millis(1));
     }
     world.reactor.drain();
+    world
+}
+
+#[test]
+fn what_cannot_be_sent_yet_is_waited_for() {
+    let mut world = draining_with_an_answer_that_waits();
     let report = world.run_to_the_end(secs(3));
     assert_eq!(report.datagrams_cut, 0);
     assert_eq!(world.network.take_datagrams(sender()), [(address(0), b"hello".to_vec())]);
@@ -59,13 +65,7 @@ fn what_cannot_be_sent_yet_is_waited_for() {
 
 #[test]
 fn what_comes_while_the_last_answers_wait_is_left() {
-    let mut world = world();
-    world.network.block_datagrams(address(0), secs(3));
-    world.network.send_datagram(sender(), address(0), b"hello");
-    for _ in 0..3 {
-        world.turn(millis(1));
-    }
-    world.reactor.drain();
+    let mut world = draining_with_an_answer_that_waits();
     world.turn(millis(1));
     world.network.send_datagram(sender(), address(0), b"too late");
     assert!(world.run_to_the_end(secs(3)).is_clean());
