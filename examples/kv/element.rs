@@ -53,6 +53,12 @@ impl From<&[u8]> for Element {
     }
 }
 
+impl AsRef<[u8]> for Element {
+    fn as_ref(&self) -> &[u8] {
+        self.as_slice()
+    }
+}
+
 impl PartialEq for Element {
     fn eq(&self, other: &Self) -> bool {
         self.as_slice() == other.as_slice()

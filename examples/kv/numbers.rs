@@ -25,9 +25,7 @@ pub(crate) fn format_integer(value: i64, room: &mut [u8; MAX_INTEGER_LEN]) -> &[
     let (mut start, mut left) = (MAX_INTEGER_LEN, value.unsigned_abs());
     loop {
         start -= 1;
-        #[expect(clippy::cast_possible_truncation, reason = "it is a digit")]
-        let digit = (left % 10) as u8;
-        room[start] = b'0' + digit;
+        room[start] = b'0' + (left % 10) as u8;
         left /= 10;
         if left == 0 {
             break;
