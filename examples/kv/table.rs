@@ -151,6 +151,8 @@ impl<E: Keyed> Table<E> {
             // All memory of what was a large table is given back.
             (self.slots, self.chains, self.empty) = (Vec::new(), Vec::new(), NONE);
         }
+        // There may be two for each entry.
+        self.drop_chain();
         self.drop_chain();
         entry
     }
@@ -196,10 +198,8 @@ impl<E: Keyed> Table<E> {
         // There are no more than a few chains for each entry.
         loop {
             let chain = self.chains[random.below(self.chains.len())];
-            let links = || {
-                std::iter::successors(Some(chain), |slot| Some(self.slots[*slot as usize].next))
-                    .take_while(|slot| *slot != NONE)
-            };
+            let next = |slot: &u32| Some(self.slots.get(*slot as usize)?.next);
+            let links = || std::iter::successors(Some(chain), next).filter(|slot| *slot != NONE);
             if chain != NONE {
                 return links().nth(random.below(links().count()));
             }
