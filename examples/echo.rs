@@ -72,12 +72,13 @@ const MAX_SIZE: usize = i32::MAX as usize;
 const DEFAULT_MAX_FRAME: usize = 1 << 20;
 
 /// Sends every frame back, whatever the framing.
-struct Echo<C>(PhantomData<C>);
+struct Echo<C, M: ?Sized>(PhantomData<fn(&M) -> C>);
 
-impl<C> Handler for Echo<C>
+impl<C, M> Handler for Echo<C, M>
 where
-    C: Codec + Clone + 'static,
-    for<'a> C::Frame<'a>: AsRef<C::Message>,
+    C: for<'a> Codec<Message<'a> = &'a M> + Clone + 'static,
+    for<'a> C::Frame<'a>: AsRef<M>,
+    M: ?Sized + 'static,
 {
     type Codec = C;
     type State = ();
@@ -232,7 +233,7 @@ pub(crate) fn server(settings: Settings) -> Server {
     let mut server = gate.guard(Server::with_config(config));
     for address in &addresses.tcp {
         server = match framing {
-            Framing::Raw => server.tcp(address, Echo::<Raw>(PhantomData)),
+            Framing::Raw => server.tcp(address, Echo::<Raw, _>(PhantomData)),
             Framing::Lines => {
                 let codec = max_frame.into_iter().fold(ByteLines::default(), ByteLines::max_len);
                 server.tcp_with(address, codec, Echo(PhantomData))

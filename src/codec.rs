@@ -108,14 +108,14 @@ pub enum Decoded<F> {
 ///
 /// impl Codec for Bytewise {
 ///     type Frame<'a> = u8;
-///     type Message = u8;
+///     type Message<'a> = u8;
 ///
 ///     fn decode<'a>(&mut self, input: &'a mut [u8]) -> Result<Decoded<u8>, FrameError> {
 ///         Ok(Decoded::Frame { frame: input[0], consumed: 1 })
 ///     }
 ///
-///     fn encode(&mut self, message: &u8, output: &mut Output) -> Result<(), FrameError> {
-///         output.put(&[*message]);
+///     fn encode(&mut self, message: u8, output: &mut Output) -> Result<(), FrameError> {
+///         output.put(&[message]);
 ///         Ok(())
 ///     }
 ///
@@ -127,8 +127,8 @@ pub enum Decoded<F> {
 pub trait Codec {
     /// A frame as the handler sees it: typed, and borrowed from the bytes it came in.
     type Frame<'a>;
-    /// What the handler sends.
-    type Message: ?Sized;
+    /// What the handler sends: typed, and borrowed from wherever the handler has it.
+    type Message<'a>;
 
     /// Looks for a frame at the beginning of `input`, which is never empty.
     ///
@@ -161,7 +161,8 @@ pub trait Codec {
     /// # Errors
     ///
     /// A message that would be no frame for the decoder, or one that is too long. Nothing is put.
-    fn encode(&mut self, message: &Self::Message, output: &mut Output) -> Result<(), FrameError>;
+    fn encode(&mut self, message: Self::Message<'_>, output: &mut Output)
+    -> Result<(), FrameError>;
 
     /// What [layers](crate::middleware) are shown of a frame, given all its bytes on the wire, or
     /// none: without its length or delimiter, if it has one. Unless told otherwise, all of them.
@@ -179,7 +180,7 @@ mod tests {
     use super::*;
 
     /// Asserts that what layers are shown of a message on the wire is what the handler is given.
-    fn assert_body<C>(mut codec: C, message: &C::Message, body: &[u8])
+    fn assert_body<C>(mut codec: C, message: C::Message<'_>, body: &[u8])
     where
         C: Codec,
         for<'a> C::Frame<'a>: AsRef<[u8]>,

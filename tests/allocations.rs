@@ -162,7 +162,7 @@ fn in_parts(message: Vec<u8>, count: usize) -> impl FnMut(usize) -> Vec<u8> {
     }
 }
 
-fn message<C: Codec>(mut codec: C, message: &C::Message) -> Vec<u8> {
+fn message<C: Codec>(mut codec: C, message: C::Message<'_>) -> Vec<u8> {
     let mut output = windlass::Output::new();
     codec.encode(message, &mut output).expect("it is a message");
     output.to_vec()

@@ -553,7 +553,7 @@ impl Drop for Fragile {
 
 impl Codec for Fragile {
     type Frame<'a> = &'a str;
-    type Message = str;
+    type Message<'a> = &'a str;
 
     fn decode<'a>(&mut self, input: &'a mut [u8]) -> Result<Decoded<&'a str>, FrameError> {
         self.lines.decode(input)

@@ -95,7 +95,7 @@ fn refusal(message: &[u8]) -> FrameError {
 
 impl Codec for ByteLines {
     type Frame<'a> = &'a mut [u8];
-    type Message = [u8];
+    type Message<'a> = &'a [u8];
 
     #[inline(always)]
     fn decode<'a>(&mut self, input: &'a mut [u8]) -> Result<Decoded<&'a mut [u8]>, FrameError> {

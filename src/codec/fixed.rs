@@ -39,7 +39,7 @@ impl Fixed {
 
 impl Codec for Fixed {
     type Frame<'a> = &'a mut [u8];
-    type Message = [u8];
+    type Message<'a> = &'a [u8];
 
     #[inline]
     fn decode<'a>(&mut self, input: &'a mut [u8]) -> Result<Decoded<&'a mut [u8]>, FrameError> {

@@ -322,7 +322,7 @@ fn put_zeros(mut count: usize, output: &mut Output) {
 
 impl Codec for LengthPrefixed {
     type Frame<'a> = &'a mut [u8];
-    type Message = [u8];
+    type Message<'a> = &'a [u8];
 
     #[inline(always)]
     fn decode<'a>(&mut self, input: &'a mut [u8]) -> Result<Decoded<&'a mut [u8]>, FrameError> {

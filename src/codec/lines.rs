@@ -61,7 +61,7 @@ fn not_text(error: Utf8Error) -> FrameError {
 
 impl Codec for Lines {
     type Frame<'a> = &'a str;
-    type Message = str;
+    type Message<'a> = &'a str;
 
     #[inline(always)]
     fn decode<'a>(&mut self, input: &'a mut [u8]) -> Result<Decoded<&'a str>, FrameError> {

@@ -39,7 +39,7 @@ impl<H: Handler> Session<'_, H> {
     /// If the codec refuses the message, the connection is closing, or its output would come to
     /// more than [`write_limit`](crate::Config::write_limit), in which case it is closed.
     #[inline]
-    pub fn send(&mut self, message: &<H::Codec as Codec>::Message) -> Result<(), Error> {
+    pub fn send(&mut self, message: <H::Codec as Codec>::Message<'_>) -> Result<(), Error> {
         if !self.connection.may_send() {
             return Err(closing());
         }
@@ -67,7 +67,7 @@ impl<H: Handler> Session<'_, H> {
     /// # Errors
     ///
     /// If the codec refuses the message.
-    pub fn encode(&mut self, message: &<H::Codec as Codec>::Message) -> Result<Bytes, Error> {
+    pub fn encode(&mut self, message: <H::Codec as Codec>::Message<'_>) -> Result<Bytes, Error> {
         let mut output = Output::new();
         self.codec.encode(message, &mut output)?;
         Ok(output.into_bytes())

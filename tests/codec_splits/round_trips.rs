@@ -2,7 +2,7 @@
 
 use std::borrow::Borrow;
 
-use windlass::{ByteLines, Delimited, Fixed, Lines, Output, Varint};
+use windlass::{ByteLines, Codec, Delimited, Fixed, Lines, Output, Varint};
 
 use crate::feed::{Bytewise, Outcome, assert_outcome};
 use crate::fixture::Random;
@@ -18,13 +18,14 @@ pub(crate) fn cuts(random: &mut Random, len: usize) -> Vec<usize> {
 
 /// Sends messages that `message` makes, with `settings`, and asserts that those which were taken
 /// arrive, however they are cut.
-fn assert_round_trips<C, M>(
+fn assert_round_trips<C, M, T>(
     settings: impl Fn(&mut Random) -> C,
     message: impl Fn(&mut Random) -> M,
     may_be_sent: impl Fn(&M) -> bool,
 ) where
-    C: Bytewise,
-    M: Borrow<C::Message> + AsRef<[u8]>,
+    C: Bytewise + for<'m> Codec<Message<'m> = &'m T>,
+    M: Borrow<T> + AsRef<[u8]>,
+    T: ?Sized,
 {
     for seed in 0..CASES {
         let random = &mut Random::new(seed);

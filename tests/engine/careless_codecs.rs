@@ -18,7 +18,7 @@ struct Modest {
 
 impl Codec for Modest {
     type Frame<'a> = &'a mut [u8];
-    type Message = [u8];
+    type Message<'a> = &'a [u8];
 
     fn decode<'a>(&mut self, input: &'a mut [u8]) -> Result<Decoded<&'a mut [u8]>, FrameError> {
         self.looks.set(self.looks.get() + 1);
@@ -39,6 +39,8 @@ impl Codec for Modest {
 }
 
 impl Framing for Modest {
+    type Text = [u8];
+
     fn message<'a>(frame: &'a &mut [u8]) -> &'a [u8] {
         frame
     }
@@ -58,7 +60,7 @@ struct Thousands {
 
 impl Codec for Thousands {
     type Frame<'a> = &'a mut [u8];
-    type Message = [u8];
+    type Message<'a> = &'a [u8];
 
     fn decode<'a>(&mut self, input: &'a mut [u8]) -> Result<Decoded<&'a mut [u8]>, FrameError> {
         self.looks.set(self.looks.get() + 1);
@@ -83,6 +85,8 @@ impl Codec for Thousands {
 }
 
 impl Framing for Thousands {
+    type Text = [u8];
+
     fn message<'a>(frame: &'a &mut [u8]) -> &'a [u8] {
         frame
     }
@@ -99,7 +103,7 @@ struct Pairs;
 
 impl Codec for Pairs {
     type Frame<'a> = &'a [u8];
-    type Message = [u8];
+    type Message<'a> = &'a [u8];
 
     fn decode<'a>(&mut self, input: &'a mut [u8]) -> Result<Decoded<&'a [u8]>, FrameError> {
         let len = input.len();
@@ -122,6 +126,8 @@ impl Codec for Pairs {
 }
 
 impl Framing for Pairs {
+    type Text = [u8];
+
     fn message<'a>(frame: &'a &[u8]) -> &'a [u8] {
         frame
     }

@@ -120,7 +120,7 @@ struct Fragile {
 
 impl Codec for Fragile {
     type Frame<'a> = &'a str;
-    type Message = str;
+    type Message<'a> = &'a str;
 
     fn decode<'a>(&mut self, input: &'a mut [u8]) -> Result<Decoded<&'a str>, FrameError> {
         if input.starts_with(b"panic in decode\n") {
@@ -155,7 +155,7 @@ struct Echo<C, S>(PhantomData<(C, S)>);
 
 impl<C, S> Handler for Echo<C, S>
 where
-    C: for<'a> Codec<Frame<'a> = &'a str, Message = str> + Clone + 'static,
+    C: for<'a> Codec<Frame<'a> = &'a str, Message<'a> = &'a str> + Clone + 'static,
     S: Default + 'static,
 {
     type Codec = C;

@@ -37,14 +37,14 @@ impl<'a> Case<'a> {
 
     /// Of the messages that the pieces are, those for which `wire` knows how they are sent are
     /// taken, and arrive.
-    fn departs<C>(
+    fn departs<C, M>(
         &self,
         codec: &C,
-        message: impl Fn(&'a [u8]) -> Option<&'a C::Message>,
+        message: impl Fn(&'a [u8]) -> Option<&'a M>,
         wire: impl Fn(&[u8]) -> Option<Vec<u8>>,
     ) where
-        C: Bytewise,
-        C::Message: 'a,
+        C: Bytewise + for<'m> Codec<Message<'m> = &'m M>,
+        M: ?Sized + 'a,
     {
         let (mut sender, mut output, mut frames) = (codec.clone(), Output::new(), Vec::new());
         let mut sent = Vec::new();

@@ -159,8 +159,8 @@ impl Pairs {
 /// `rest` has the connection paused from then on for four.
 fn script<C: Framing>(
     known: &Rc<RefCell<Known>>,
-    late: &'static C::Message,
-) -> impl FnMut(&mut Session<'_, Scripted<C>>, Call<'_, C::Message>) -> Result<(), Error> + use<C> {
+    late: &'static C::Text,
+) -> impl FnMut(&mut Session<'_, Scripted<C>>, Call<'_, C::Text>) -> Result<(), Error> + use<C> {
     let known = Rc::clone(known);
     move |session, call| {
         let mut known = known.borrow_mut();

@@ -57,7 +57,10 @@ pub fn encode_varints(frames: usize) -> Work {
 }
 
 /// To find the frames in a buffer that holds so many, as it does after a read.
-fn decoding<C: Codec + 'static>(mut codec: C, message: &C::Message, frames: usize) -> Work {
+fn decoding<C, M: ?Sized>(mut codec: C, message: &M, frames: usize) -> Work
+where
+    C: for<'a> Codec<Message<'a> = &'a M> + 'static,
+{
     let mut output = Output::new();
     put(&mut codec, message, frames, &mut output);
     let mut input = output.to_vec();
@@ -76,18 +79,20 @@ fn decoding<C: Codec + 'static>(mut codec: C, message: &C::Message, frames: usiz
 }
 
 /// To put a message so many times into an output, which has had room for that since before.
-fn encoding<C: Codec<Message: 'static> + 'static>(
-    mut codec: C,
-    message: Box<C::Message>,
-    frames: usize,
-) -> Work {
+fn encoding<C, M: ?Sized + 'static>(mut codec: C, message: Box<M>, frames: usize) -> Work
+where
+    C: for<'a> Codec<Message<'a> = &'a M> + 'static,
+{
     let mut output = Output::new();
     put(&mut codec, &message, frames, &mut output);
     parts::clear(&mut output);
     Box::new(move || put(&mut codec, &message, frames, &mut output))
 }
 
-fn put<C: Codec>(codec: &mut C, message: &C::Message, frames: usize, output: &mut Output) -> usize {
+fn put<C, M: ?Sized>(codec: &mut C, message: &M, frames: usize, output: &mut Output) -> usize
+where
+    C: for<'a> Codec<Message<'a> = &'a M>,
+{
     for _ in 0..frames {
         codec.encode(black_box(message), output).expect("it is no longer than any");
     }

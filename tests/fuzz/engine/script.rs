@@ -168,7 +168,7 @@ fn scripted<C: Framing>() -> Scripted<C> {
 
 fn answer<C: Framing>(
     session: &mut Session<'_, Scripted<C>>,
-    frame: &C::Message,
+    frame: &C::Text,
 ) -> Result<(), Error> {
     match frame.as_ref().first() {
         Some(b'x') => {

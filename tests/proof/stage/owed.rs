@@ -12,12 +12,12 @@ use crate::proof::fixture::{Call, Framing, Scripted, ignore};
 
 /// What a [`Scripted`] handler does.
 pub(in crate::proof) trait Script<C: Framing>:
-    FnMut(&mut Session<'_, Scripted<C>>, Call<'_, C::Message>) -> Result<(), Error> + 'static
+    FnMut(&mut Session<'_, Scripted<C>>, Call<'_, C::Text>) -> Result<(), Error> + 'static
 {
 }
 
 impl<C: Framing, S> Script<C> for S where
-    S: FnMut(&mut Session<'_, Scripted<C>>, Call<'_, C::Message>) -> Result<(), Error> + 'static
+    S: FnMut(&mut Session<'_, Scripted<C>>, Call<'_, C::Text>) -> Result<(), Error> + 'static
 {
 }
 
@@ -39,11 +39,14 @@ struct Debts {
 
 impl Owed {
     /// Sends a frame, and writes down that it is owed.
-    pub(in crate::proof) fn send<H: Handler>(
+    pub(in crate::proof) fn send<'m, H: Handler>(
         &self,
         session: &mut Session<'_, H>,
-        message: &<H::Codec as Codec>::Message,
-    ) -> Result<(), Error> {
+        message: <H::Codec as Codec>::Message<'m>,
+    ) -> Result<(), Error>
+    where
+        <H::Codec as Codec>::Message<'m>: Copy,
+    {
         let bytes = session.encode(message)?;
         session.send(message)?;
         self.note(session.peer(), &bytes);

@@ -101,7 +101,7 @@ impl<C: Framing> Answers<C> {
     }
 
     /// The answer comes later, and nothing is to come before it.
-    fn put_off(session: &mut Session<'_, Self>, message: &C::Message) -> Result<(), Error> {
+    fn put_off(session: &mut Session<'_, Self>, message: &C::Text) -> Result<(), Error> {
         session.pause();
         session.set_busy(true);
         let answer = session.encode(message)?;
@@ -118,7 +118,7 @@ impl<C: Framing> Answers<C> {
     }
 
     /// One of the ways to answer, which the frame itself decides.
-    fn answer(session: &mut Session<'_, Self>, message: &C::Message) -> Result<(), Error> {
+    fn answer(session: &mut Session<'_, Self>, message: &C::Text) -> Result<(), Error> {
         let mark = message
             .as_ref()
             .iter()

@@ -24,12 +24,13 @@ pub(super) const CONTENDER: Contender = Contender {
 const MAX_CONNECTIONS: usize = 12_000;
 
 /// Sends every frame back, whatever the framing.
-struct Echo<C>(PhantomData<C>);
+struct Echo<C, M: ?Sized>(PhantomData<fn(&M) -> C>);
 
-impl<C> Handler for Echo<C>
+impl<C, M> Handler for Echo<C, M>
 where
-    C: Codec + Clone + 'static,
-    for<'a> C::Frame<'a>: AsRef<C::Message>,
+    C: for<'a> Codec<Message<'a> = &'a M> + Clone + 'static,
+    for<'a> C::Frame<'a>: AsRef<M>,
+    M: ?Sized + 'static,
 {
     type Codec = C;
     type State = ();
@@ -62,9 +63,9 @@ fn serve(protocol: Protocol) -> Result<(), Box<dyn Error>> {
     let server = Server::with_config(config);
     let address = any_port();
     let server = match protocol {
-        Protocol::Raw => server.tcp(address, Echo::<Raw>(PhantomData)),
-        Protocol::Length => server.tcp(address, Echo::<LengthPrefixed>(PhantomData)),
-        Protocol::Line => server.tcp(address, Echo::<Lines>(PhantomData)),
+        Protocol::Raw => server.tcp(address, Echo::<Raw, _>(PhantomData)),
+        Protocol::Length => server.tcp(address, Echo::<LengthPrefixed, _>(PhantomData)),
+        Protocol::Line => server.tcp(address, Echo::<Lines, _>(PhantomData)),
         Protocol::Datagram => server.udp(address, EchoDatagrams),
     };
     let mut engine = server.build()?;

@@ -1,0 +1,20 @@
+//! To be written.
+
+use super::command::Spec;
+use super::refusal::Refusal;
+use super::reply::Replies;
+use super::store::Store;
+
+pub(crate) const COMMANDS: &[Spec] = &[];
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum KeyCommand<'a> {
+    Nothing(&'a [u8]),
+}
+
+impl KeyCommand<'_> {
+    pub(crate) fn run(self, store: &mut Store, to: &mut impl Replies) -> Result<(), Refusal> {
+        let _ = (store, to);
+        Ok(())
+    }
+}

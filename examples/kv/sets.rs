@@ -1,0 +1,36 @@
+//! To be written.
+
+use super::command::Spec;
+use super::refusal::Refusal;
+use super::reply::Replies;
+use super::store::Store;
+use super::value::kind;
+
+#[derive(Debug, Default)]
+pub(crate) struct Set {}
+
+kind!(Set);
+
+impl Set {
+    pub(crate) fn is_empty(&self) -> bool {
+        true
+    }
+
+    pub(crate) fn heap_len(&self) -> usize {
+        0
+    }
+}
+
+pub(crate) const COMMANDS: &[Spec] = &[];
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum SetCommand<'a> {
+    Nothing(&'a [u8]),
+}
+
+impl SetCommand<'_> {
+    pub(crate) fn run(self, store: &mut Store, to: &mut impl Replies) -> Result<(), Refusal> {
+        let _ = (store, to);
+        Ok(())
+    }
+}

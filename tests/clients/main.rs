@@ -1,0 +1,20 @@
+//! The examples that speak known protocols, as clients see them that nobody here wrote.
+//!
+//! The clients are Debian's packages and, for Python, what `tests/clients/requirements.txt` names.
+//! `.ci/run` installs them; the Python ones go into `target/clients`. Where a client is missing,
+//! what needs it is left out with a line that says so, unless `CI` is set: then it fails.
+//!
+//! ```text
+//! python3 -m venv target/clients
+//! target/clients/bin/pip install -r tests/clients/requirements.txt
+//! cargo test --test clients
+//! ```
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+#[path = "../real_network/example.rs"]
+mod example;
+mod metrics;
+#[allow(dead_code, reason = "not every client is here yet")]
+mod tools;
