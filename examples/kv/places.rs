@@ -30,14 +30,10 @@ mod tests {
 
     #[test]
     fn places_count_from_either_end() {
-        assert_eq!([0, 2, 3, -1, -3, -4].map(|index| place(index, 3)), [
-            Some(0),
-            Some(2),
-            None,
-            Some(2),
-            Some(0),
-            None
-        ]);
+        assert_eq!(
+            [0, 2, 3, -1, -3, -4].map(|index| place(index, 3)),
+            [Some(0), Some(2), None, Some(2), Some(0), None]
+        );
         assert_eq!([i64::MIN, i64::MAX, 0].map(|index| place(index, 0)), [None; 3]);
     }
 
