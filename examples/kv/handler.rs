@@ -48,7 +48,7 @@ impl Handler for Kv {
             Request::Command { command, .. } => {
                 let done = command.and_then(|command| run(&mut self.store, command, &mut to));
                 if let Err(refusal) = done {
-                    to.put(Reply::Error(refusal.text()));
+                    to.put(Reply::Error(&refusal.text()));
                 }
             }
             Request::Unknown { .. } => to.put(Reply::Error("ERR unknown command")),

@@ -23,6 +23,7 @@ mod connection;
 mod deadlines;
 mod dispatch;
 mod element;
+mod expiry;
 mod glob;
 mod hashes;
 mod inline;
@@ -52,7 +53,7 @@ use std::process::ExitCode;
 use common::{Ending, Options, Stop};
 use handler::Kv;
 use resp::{Limits, Resp};
-use store::Store;
+use store::{Store, StoreLimits};
 use windlass::{Config, Error, Server};
 
 const HELP: &str = "";
@@ -81,7 +82,7 @@ pub(crate) fn read(options: &mut Options) -> Result<Settings, Stop> {
 /// The server that is asked for.
 pub(crate) fn server(settings: Settings) -> Server {
     let Settings { tcp, config } = settings;
-    let kv = Kv { store: Store::new(usize::MAX, 1) };
+    let kv = Kv { store: Store::new(StoreLimits { max_bytes: usize::MAX, max_len: 1 << 20 }, 1) };
     let limits = Limits { max_bulk_len: 1 << 20, max_request_len: 1 << 24 };
     Server::with_config(config).tcp_with(tcp, Resp::new(limits, false), kv)
 }

@@ -6,7 +6,7 @@ use super::reply::Replies;
 use super::store::Store;
 use super::value::kind;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct SortedSet {}
 
 kind!(SortedSet);
@@ -14,6 +14,11 @@ kind!(SortedSet);
 impl SortedSet {
     pub(crate) fn is_empty(&self) -> bool {
         true
+    }
+
+    /// As `OBJECT ENCODING` says it.
+    pub(crate) fn encoding(&self) -> &'static str {
+        "listpack"
     }
 
     pub(crate) fn heap_len(&self) -> usize {

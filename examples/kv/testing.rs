@@ -5,7 +5,7 @@ use windlass::{Codec, Decoded, Output};
 use super::command::Command;
 use super::reply::{Replies, Reply, Version};
 use super::resp::{Limits, Request, Resp};
-use super::store::Store;
+use super::store::{Store, StoreLimits};
 
 /// Answers, as they would be sent.
 #[derive(Default)]
@@ -36,7 +36,7 @@ pub(crate) fn ask3(store: &mut Store, line: &str) -> String {
 
 /// A store that is empty, at one second after the beginning of time.
 pub(crate) fn store() -> Store {
-    let mut store = Store::new(usize::MAX, 1);
+    let mut store = Store::new(StoreLimits { max_bytes: usize::MAX, max_len: 1 << 20 }, 1);
     store.set_now(1000);
     store
 }
@@ -50,7 +50,7 @@ fn answer(store: &mut Store, line: &str, version: Version) -> String {
         Request::Command { command, .. } => {
             let done = command.and_then(|command| run(command, store, &mut answers));
             if let Err(refusal) = done {
-                answers.put(Reply::Error(refusal.text()));
+                answers.put(Reply::Error(&refusal.text()));
             }
         }
         Request::WrongArity { .. } => answers.put(Reply::Error("ERR wrong arity")),
