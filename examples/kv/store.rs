@@ -38,6 +38,8 @@ pub(crate) struct StoreLimits {
     pub(crate) max_bytes: usize,
     /// The longest string.
     pub(crate) max_len: usize,
+    /// The longest request: all of a transaction's together are no longer either.
+    pub(crate) max_request_len: usize,
 }
 
 /// A key, and the slot it is in, if it is there: good until the next change of the store.
