@@ -49,6 +49,11 @@ impl<'a> Arguments<'a> {
         self.left == 0
     }
 
+    /// How many bytes the words take, about.
+    pub(crate) const fn wire_len(&self) -> usize {
+        self.rest.len()
+    }
+
     /// The next word; none at all is an empty one, which the arity of a command rules out.
     #[inline]
     pub(crate) fn word(&mut self) -> &'a [u8] {

@@ -1,6 +1,7 @@
 //! All commands: their names, what clients are told about them, and how they are read.
 
 use super::arguments::Arguments;
+use super::channels::ChannelCommand;
 use super::connection::ConnectionCommand;
 use super::hashes::HashCommand;
 use super::keys::KeyCommand;
@@ -10,12 +11,15 @@ use super::server::ServerCommand;
 use super::sets::SetCommand;
 use super::sorted_sets::SortedSetCommand;
 use super::strings::StringCommand;
+use super::transactions::TransactionCommand;
 
 /// A command with its arguments, as a module of its own does it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Command<'a> {
     Connection(ConnectionCommand<'a>),
     Server(ServerCommand<'a>),
+    Transaction(TransactionCommand<'a>),
+    Channel(ChannelCommand<'a>),
     Key(KeyCommand<'a>),
     String(StringCommand<'a>),
     List(ListCommand<'a>),
@@ -25,9 +29,11 @@ pub(crate) enum Command<'a> {
 }
 
 /// The lists that the modules have of their commands.
-const GROUPS: [(&str, &[Spec]); 8] = [
+const GROUPS: [(&str, &[Spec]); 10] = [
     ("connection", super::connection::COMMANDS),
     ("server", super::server::COMMANDS),
+    ("transactions", super::transactions::COMMANDS),
+    ("pubsub", super::channels::COMMANDS),
     ("generic", super::keys::COMMANDS),
     ("string", super::strings::COMMANDS),
     ("list", super::lists::COMMANDS),

@@ -19,6 +19,9 @@ pub(crate) fn run(
         Command::Hash(command) => command.run(store, to),
         Command::Set(command) => command.run(store, to),
         Command::SortedSet(command) => command.run(store, to),
-        Command::Connection(_) | Command::Server(_) => return None,
+        Command::Connection(_)
+        | Command::Server(_)
+        | Command::Transaction(_)
+        | Command::Channel(_) => return None,
     })
 }

@@ -10,7 +10,7 @@ use super::value::kind;
 const MIN_KEPT: usize = 64;
 
 /// Elements in a row.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct List {
     elements: VecDeque<Element>,
     /// What the elements take besides themselves.
@@ -38,6 +38,11 @@ impl List {
     /// How many bytes of memory this takes besides itself.
     pub(crate) fn heap_len(&self) -> usize {
         self.elements.capacity() * size_of::<Element>() + self.elements_len
+    }
+
+    /// What clients would call the way in which this is kept.
+    pub(crate) const fn encoding(&self) -> &'static str {
+        "quicklist"
     }
 
     pub(crate) fn push(&mut self, end: End, element: Element) {

@@ -11,14 +11,14 @@ use super::table::{Keyed, Table};
 const MAX_FEW: usize = 16;
 
 /// Members, each with a value.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Members<V> {
     form: Form<V>,
     /// What the members and values take besides themselves.
     elements_len: usize,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Form<V> {
     Few(Vec<Member<V>>),
     Many(Box<Table<Member<V>>>),
@@ -85,6 +85,14 @@ impl<V: HeapLen> Members<V> {
             Form::Many(many) => size_of_val(&**many) + many.len() * Table::<Member<V>>::ENTRY_BYTES,
         };
         own + self.elements_len
+    }
+
+    /// What clients would call the way in which this is kept.
+    pub(crate) const fn encoding(&self) -> &'static str {
+        match &self.form {
+            Form::Few(_) => "listpack",
+            Form::Many(_) => "hashtable",
+        }
     }
 
     pub(crate) fn get(&self, name: &[u8]) -> Option<&V> {

@@ -32,7 +32,7 @@ impl Scored {
 /// entries before the child is greater, none of its own is less. (The first child has one too, which
 /// is not looked at.) All questions are about ranks: how many entries are before some place, and
 /// which are at some ranks.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct RankTree {
     root: Node,
     /// How many nodes there are besides the root, to know the memory they take.
@@ -45,13 +45,13 @@ struct Nodes {
     inners: usize,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Node {
     Leaf(Vec<Scored>),
     Inner(Vec<Child>),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Child {
     separator: Scored,
     len: usize,

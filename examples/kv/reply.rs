@@ -42,7 +42,7 @@ pub(crate) trait Replies {
     fn put(&mut self, reply: Reply<'_>);
 
     /// Which version the connection speaks, for the few answers whose form depends on it.
-    fn version(&self) -> Version;
+    fn version(&mut self) -> Version;
 
     fn ok(&mut self) {
         self.put(Reply::Simple("OK"));

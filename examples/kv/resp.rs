@@ -14,16 +14,16 @@ use super::reply::{Reply, Version};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Limits {
     /// The longest argument, in bytes.
-    pub(crate) max_bulk_len: u32,
+    pub(crate) max_value_len: usize,
     /// The longest request, in bytes, with all its lengths.
-    pub(crate) max_request_len: u32,
+    pub(crate) max_request_len: usize,
 }
 
 /// The most arguments of a request: as in Redis.
 const MAX_ARGUMENTS: u32 = 1024 * 1024;
 /// The most arguments, and the longest one, before the password was given: as in Redis.
 const MAX_STRANGERS_ARGUMENTS: u32 = 10;
-const MAX_STRANGERS_BULK_LEN: u32 = 16 * 1024;
+const MAX_STRANGERS_VALUE_LEN: usize = 16 * 1024;
 /// The longest length, with what is before and behind it: no number of 64 bits is longer.
 const MAX_HEADER_LEN: usize = 24;
 
@@ -143,15 +143,15 @@ impl Resp {
             [other, ..] => return Err(Unfinished::Broken(Fault::NoBulk(*other))),
         };
         let limits = self.limits;
-        let len = match u32::try_from(len) {
-            Ok(len) if self.is_stranger && len > MAX_STRANGERS_BULK_LEN => {
+        let len = match usize::try_from(len) {
+            Ok(len) if self.is_stranger && len > MAX_STRANGERS_VALUE_LEN => {
                 return broken("unauthenticated bulk length");
             }
-            Ok(len) if len <= limits.max_bulk_len => len as usize,
+            Ok(len) if len <= limits.max_value_len => len,
             _ => return Err(Unfinished::Broken(BAD_LEN)),
         };
         let end = start + len + 2;
-        if end > limits.max_request_len as usize {
+        if end > limits.max_request_len {
             return broken("too big request");
         }
         match input.get(start + len..end) {
@@ -274,6 +274,6 @@ impl Codec for Resp {
     }
 
     fn max_frame_len(&self) -> usize {
-        self.limits.max_request_len as usize
+        self.limits.max_request_len
     }
 }

@@ -9,7 +9,7 @@ use super::rank_tree::{RankTree, Scored};
 use super::value::kind;
 
 /// Members with a score each: by name in a table, and by rank in a tree.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct SortedSet {
     scores: Members<f64>,
     order: RankTree,
@@ -89,6 +89,14 @@ impl SortedSet {
     pub(crate) fn heap_len(&self) -> usize {
         // What the members take besides themselves is shared by both.
         self.scores.heap_len() + self.order.heap_len()
+    }
+
+    /// What clients would call the way in which this is kept.
+    pub(crate) fn encoding(&self) -> &'static str {
+        match self.scores.encoding() {
+            "hashtable" => "skiplist",
+            few => few,
+        }
     }
 
     pub(crate) fn score(&self, name: &[u8]) -> Option<f64> {

@@ -5,6 +5,7 @@ use super::element::Element;
 use super::random::Random;
 use super::refusal::Refusal;
 use super::table::{Keyed, Table};
+use super::text::Text;
 use super::value::{Kind, Value};
 use super::watches::Watches;
 
@@ -24,11 +25,40 @@ pub(crate) struct Store {
     now: u64,
     /// How many bytes the keys and their values take, by our own account.
     used_bytes: usize,
-    max_bytes: usize,
+    limits: StoreLimits,
+    /// How many keys have expired.
+    expired: u64,
     pub(crate) random: Random,
 }
 
-#[derive(Debug)]
+/// What a store may come to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct StoreLimits {
+    /// How many bytes of memory the keys and their values may take.
+    pub(crate) max_bytes: usize,
+    /// The longest string.
+    pub(crate) max_len: usize,
+    /// The longest request: all of a transaction's together are no longer either.
+    pub(crate) max_request_len: usize,
+}
+
+/// A key, and the slot it is in, if it is there: good until the next change of the store.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place<'k> {
+    key: &'k [u8],
+    hash: u32,
+    slot: Option<u32>,
+}
+
+impl Place<'_> {
+    /// Whether the key is not there.
+    #[inline]
+    pub(crate) const fn is_new(&self) -> bool {
+        self.slot.is_none()
+    }
+}
+
+#[derive(Clone, Debug)]
 pub(crate) struct Entry {
     key: Element,
     value: Value,
@@ -51,15 +81,16 @@ pub(crate) enum Outcome<R> {
 }
 
 impl Store {
-    /// A store for as many bytes.
-    pub(crate) fn new(max_bytes: usize, seed: u64) -> Self {
+    /// An empty store, whose chance comes from `seed`.
+    pub(crate) fn new(limits: StoreLimits, seed: u64) -> Self {
         Self {
             table: Table::default(),
             deadlines: Deadlines::default(),
             watches: Watches::default(),
             now: 0,
             used_bytes: 0,
-            max_bytes,
+            limits,
+            expired: 0,
             random: Random::new(seed),
         }
     }
@@ -174,6 +205,226 @@ impl Store {
         true
     }
 
+    /// Where `key` is, or would be.
+    #[inline]
+    pub(crate) fn place<'k>(&self, key: &'k [u8]) -> Place<'k> {
+        let hash = self.table.hash(key);
+        Place { key, hash, slot: self.find(hash, key) }
+    }
+
+    /// The string at a place, if there is anything.
+    ///
+    /// # Errors
+    ///
+    /// If it is no string.
+    #[inline]
+    pub(crate) fn text(&self, place: Place<'_>) -> Result<Option<&Text>, Refusal> {
+        let Some(slot) = place.slot else { return Ok(None) };
+        Text::of(&self.table.at(slot).value).map(Some).ok_or(Refusal::WrongType)
+    }
+
+    /// Puts a string there, whatever was there before: until `expires`, or as long as that.
+    #[inline]
+    pub(crate) fn set_text(&mut self, place: Place<'_>, text: &[u8], expires: Option<u64>) {
+        self.watches.touch(place.key);
+        let slot = match place.slot {
+            Some(slot) => {
+                self.replace(slot, text);
+                slot
+            }
+            None => self.insert(place.hash, place.key, Value::Text(Text::from(text))),
+        };
+        if let Some(expires) = expires {
+            self.set_expires_at(slot, expires);
+        }
+    }
+
+    #[inline]
+    fn replace(&mut self, slot: u32, text: &[u8]) {
+        let value = &mut self.table.at_mut(slot).value;
+        let before = value.held_bytes();
+        if let Value::Text(old) = value {
+            old.set(text);
+        } else {
+            *value = Value::Text(Text::from(text));
+        }
+        self.used_bytes = self.used_bytes - before + value.held_bytes();
+    }
+
+    /// Changes the string at a place, where there is one or nothing: as [`change`](Self::change).
+    pub(crate) fn change_text(
+        &mut self,
+        place: Place<'_>,
+        is_change: bool,
+        change: impl FnOnce(&mut Text),
+    ) {
+        if is_change {
+            self.watches.touch(place.key);
+        }
+        let slot = match place.slot {
+            Some(slot) => slot,
+            None => self.insert(place.hash, place.key, Value::Text(Text::default())),
+        };
+        let Value::Text(text) = &mut self.table.at_mut(slot).value else { return };
+        let before = text.heap_len();
+        change(text);
+        self.used_bytes = self.used_bytes - before + text.heap_len();
+    }
+
+    /// Whether a string may be as long.
+    ///
+    /// # Errors
+    ///
+    /// If not.
+    pub(crate) fn check_len(&self, len: usize) -> Result<(), Refusal> {
+        const TOO_LONG: &str = "ERR string exceeds maximum allowed size (proto-max-bulk-len)";
+        if len > self.limits.max_len { Err(Refusal::Other(TOO_LONG)) } else { Ok(()) }
+    }
+
+    /// When the key at a place expires, if it is there.
+    pub(crate) fn expires(&self, place: Place<'_>) -> Option<u64> {
+        place.slot.map(|slot| self.table.at(slot).expires)
+    }
+
+    /// Has the key at a place expire then, if it is there. If that time has come, it is removed.
+    pub(crate) fn set_expires(&mut self, place: Place<'_>, expires: u64) {
+        let Some(slot) = place.slot else { return };
+        self.watches.touch(place.key);
+        match expires <= self.now {
+            true => _ = self.remove_at(slot),
+            false => self.set_expires_at(slot, expires),
+        }
+    }
+
+    #[inline]
+    fn set_expires_at(&mut self, slot: u32, expires: u64) {
+        let before = std::mem::replace(&mut self.table.at_mut(slot).expires, expires);
+        if before != expires {
+            self.deadlines.remove(before, slot);
+            self.deadlines.insert(expires, slot);
+        }
+    }
+
+    /// Removes keys whose time has come, `most` of them; says when the next one's does.
+    pub(crate) fn expire_due(&mut self, most: usize) -> Option<u64> {
+        for _ in 0..most {
+            let (expires, slot) = self.deadlines.first()?;
+            if expires > self.now {
+                break;
+            }
+            self.watches.touch(self.table.at(slot).key());
+            self.remove_at(slot);
+            self.expired += 1;
+        }
+        self.next_expiry()
+    }
+
+    /// When the next key expires.
+    #[inline]
+    pub(crate) fn next_expiry(&self) -> Option<u64> {
+        self.deadlines.first().map(|(expires, _)| expires)
+    }
+
+    /// How many keys there are, those counted that have expired and were not removed yet.
+    pub(crate) const fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// How many of them have a time of expiry.
+    pub(crate) fn expiring_len(&self) -> usize {
+        self.deadlines.len()
+    }
+
+    /// How many have expired so far.
+    pub(crate) const fn expired(&self) -> u64 {
+        self.expired
+    }
+
+    pub(crate) const fn used_bytes(&self) -> usize {
+        self.used_bytes
+    }
+
+    pub(crate) const fn limits(&self) -> StoreLimits {
+        self.limits
+    }
+
+    /// Whether there is no memory left for what may take more.
+    #[inline]
+    pub(crate) const fn is_full(&self) -> bool {
+        self.used_bytes > self.limits.max_bytes
+    }
+
+    /// Removes everything.
+    pub(crate) fn clear(&mut self) {
+        self.table.iter().for_each(|entry| self.watches.touch(entry.key()));
+        self.table.clear();
+        self.deadlines.clear();
+        self.used_bytes = 0;
+    }
+
+    /// All keys that are there, with what they hold.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], &Value)> {
+        let there = self.table.iter().filter(|entry| entry.expires > self.now);
+        there.map(|entry| (entry.key(), &entry.value))
+    }
+
+    /// Shows the keys from `cursor` on, as [`Table::scan`] does.
+    pub(crate) fn scan<'s>(
+        &'s self,
+        cursor: u64,
+        count: usize,
+        mut visit: impl FnMut(&'s [u8], &'s Value),
+    ) -> u64 {
+        self.table.scan(cursor, count, |entry| {
+            if entry.expires > self.now {
+                visit(entry.key(), &entry.value);
+            }
+        })
+    }
+
+    /// Any key.
+    pub(crate) fn random_key(&mut self) -> Option<&[u8]> {
+        const TRIES: usize = 100;
+        for _ in 0..TRIES {
+            let slot = self.table.random(&mut self.random)?;
+            if self.table.at(slot).expires > self.now {
+                return Some(self.table.at(slot).key());
+            }
+        }
+        None
+    }
+
+    /// Moves, or copies, what one key holds to another, with its time of expiry, whatever was there
+    /// before; says whether there was anything.
+    pub(crate) fn transfer(&mut self, from: &[u8], to: &[u8], is_copy: bool) -> bool {
+        let Some(slot) = self.place(from).slot else { return false };
+        if from == to {
+            return true;
+        }
+        let entry = match is_copy {
+            true => self.table.at(slot).clone(),
+            false => {
+                self.watches.touch(from);
+                self.remove_at(slot)
+            }
+        };
+        self.remove(to);
+        self.watches.touch(to);
+        let slot = self.insert(self.table.hash(to), to, entry.value);
+        self.set_expires_at(slot, entry.expires);
+        true
+    }
+
+    /// Begins to watch `key`; says how often it has changed so far.
+    pub(crate) fn watch(&mut self, key: &[u8]) -> u64 {
+        self.watches.add(key)
+    }
+
+    /// Ends a watch; says how often the key has changed, which it has if its time has come.
+    pub(crate) fn unwatch(&mut self, key: &[u8]) -> u64 {
+        self.watches.remove(key)
+    }
+
     /// Puts in a key that is not there, or whose time has come.
     fn insert(&mut self, hash: u32, key: &[u8], value: Value) -> u32 {
         if let Some(slot) = self.table.find(hash, key) {
@@ -184,10 +435,11 @@ impl Store {
         self.table.insert(hash, entry)
     }
 
-    fn remove_at(&mut self, slot: u32) {
+    fn remove_at(&mut self, slot: u32) -> Entry {
         let entry = self.table.remove(slot);
         self.used_bytes -= entry.held_bytes();
         self.deadlines.remove(entry.expires, slot);
+        entry
     }
 }
 

@@ -5,7 +5,7 @@ use windlass::{Codec, Decoded, Output};
 use super::command::Command;
 use super::reply::{Replies, Reply, Version};
 use super::resp::{Limits, Request, Resp};
-use super::store::Store;
+use super::store::{Store, StoreLimits};
 
 /// Answers, as they would be sent.
 #[derive(Default)]
@@ -19,7 +19,7 @@ impl Replies for Answers {
         reply.encode(self.version, &mut self.output);
     }
 
-    fn version(&self) -> Version {
+    fn version(&mut self) -> Version {
         self.version
     }
 }
@@ -36,21 +36,24 @@ pub(crate) fn ask3(store: &mut Store, line: &str) -> String {
 
 /// A store that is empty, at one second after the beginning of time.
 pub(crate) fn store() -> Store {
-    let mut store = Store::new(usize::MAX, 1);
+    let mut store = Store::new(
+        StoreLimits { max_bytes: usize::MAX, max_len: 1 << 20, max_request_len: 1 << 24 },
+        1,
+    );
     store.set_now(1000);
     store
 }
 
 fn answer(store: &mut Store, line: &str, version: Version) -> String {
-    let mut codec = Resp::new(Limits { max_bulk_len: 1 << 20, max_request_len: 1 << 24 }, false);
+    let mut codec = Resp::new(Limits { max_value_len: 1 << 20, max_request_len: 1 << 24 }, false);
     let mut line = format!("{line}\n").into_bytes();
     let Ok(Decoded::Frame { frame, .. }) = codec.decode(&mut line) else { panic!("no request") };
     let mut answers = Answers { output: Output::new(), version };
     match frame {
-        Request::Command { command, .. } => {
+        Request::Command { command, words, .. } => {
             let done = command.and_then(|command| run(command, store, &mut answers));
             if let Err(refusal) = done {
-                answers.put(Reply::Error(refusal.text()));
+                answers.put(Reply::Error(&refusal.text(words)));
             }
         }
         Request::WrongArity { .. } => answers.put(Reply::Error("ERR wrong arity")),

@@ -2,13 +2,14 @@
 
 use super::hashes::Hash;
 use super::list::List;
+use super::numbers::parse_integer;
 use super::sets::Set;
 use super::sorted_set::SortedSet;
 use super::text::Text;
 
 /// What a key holds. Anything but text is behind a pointer: most values are text, and each takes as
 /// much room as the largest.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Value {
     Text(Text),
     List(Box<List>),
@@ -44,6 +45,21 @@ impl Value {
         }
     }
 
+    /// How it is kept, as `OBJECT ENCODING` says it: for text in the words that fit its bytes best.
+    pub(crate) fn encoding(&self) -> &'static str {
+        const MAX_EMBEDDED_LEN: usize = 44;
+        match self {
+            Self::Text(text) if parse_integer(text.as_slice()).is_some() => "int",
+            Self::Text(text) if text.as_slice().len() <= MAX_EMBEDDED_LEN => "embstr",
+            Self::Text(_) => "raw",
+            Self::List(list) => list.encoding(),
+            Self::Hash(hash) => hash.encoding(),
+            Self::Set(set) => set.encoding(),
+            Self::SortedSet(set) => set.encoding(),
+        }
+    }
+
+    #[inline]
     pub(crate) fn held_bytes(&self) -> usize {
         match self {
             Self::Text(text) => text.held_bytes(),
@@ -56,7 +72,7 @@ impl Value {
 }
 
 /// `Kind` for the type that a variant of [`Value`] holds behind a pointer. The type has `is_empty`
-/// and `held_bytes` of its own.
+/// and `heap_len` of its own.
 macro_rules! kind {
     ($type:ident) => {
         impl super::value::Kind for $type {
