@@ -68,68 +68,86 @@ impl Picks {
     }
 }
 
-/// The options of a scan.
+/// A scan: where it goes on, and its options.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scan<'a> {
     cursor: u64,
+    /// They are only looked at if there is something to be scanned.
+    options: Arguments<'a>,
+}
+
+/// What a scan is asked for.
+#[derive(Clone, Copy, Debug)]
+struct Wanted<'a> {
+    /// About how many are looked at.
     count: usize,
     pattern: Option<&'a [u8]>,
 }
 
 impl<'a> Scan<'a> {
-    const USUAL_COUNT: usize = 10;
-
     /// The cursor and what follows it.
-    pub(crate) fn parse(mut arguments: Arguments<'a>) -> Result<Self, Refusal> {
-        let cursor = parse_cursor(arguments.word()).ok_or(Refusal::Other("ERR invalid cursor"))?;
-        let mut scan = Self { cursor, count: Self::USUAL_COUNT, pattern: None };
-        while let Some(option) = arguments.next() {
-            let value = arguments.next().ok_or(Refusal::Syntax)?;
-            if option.eq_ignore_ascii_case(b"match") {
-                scan.pattern = Some(value);
-            } else if option.eq_ignore_ascii_case(b"count") {
-                let count = integer(value)?;
-                scan.count = usize::try_from(count).map_err(|_| Refusal::Syntax)?;
-                if scan.count == 0 {
-                    return Err(Refusal::Syntax);
-                }
-            } else {
-                return Err(Refusal::Syntax);
-            }
-        }
-        Ok(scan)
-    }
-
-    fn wants(&self, name: &[u8]) -> bool {
-        self.pattern.is_none_or(|pattern| glob::matches(pattern, name))
+    pub(crate) fn parse(mut words: Arguments<'a>) -> Result<Self, Refusal> {
+        let cursor = parse_cursor(words.word()).ok_or(Refusal::Other("ERR invalid cursor"))?;
+        Ok(Self { cursor, options: words })
     }
 
     /// Answers with the next cursor, and with `width` words, as `put` says, for each member.
     pub(crate) fn answer<V: HeapLen, R: Replies>(
-        &self,
+        self,
         members: Option<&Members<V>>,
         width: usize,
         to: &mut R,
         put: impl Fn(&Member<V>, &mut R),
-    ) {
-        let mut found = Vec::new();
-        let next = members.map_or(0, |members| {
-            members.scan(self.cursor, self.count, |member| {
-                if self.wants(member.name.as_slice()) {
+    ) -> Result<(), Refusal> {
+        let (mut next, mut found) = (0, Vec::new());
+        if let Some(members) = members {
+            let wanted = Wanted::parse(self.options)?;
+            next = members.scan(self.cursor, wanted.count, |member| {
+                if wanted.has(member.name.as_slice()) {
                     found.push(member);
                 }
-            })
-        });
+            });
+        }
         to.array(2);
         let next = i64::try_from(next).unwrap_or(i64::MAX);
         to.bulk(format_integer(next, &mut [0; 20]));
         to.array(found.len() * width);
         found.into_iter().for_each(|member| put(member, to));
+        Ok(())
     }
 }
 
-/// A cursor is a number of 64 bits without a sign.
+impl<'a> Wanted<'a> {
+    const USUAL_COUNT: usize = 10;
+
+    fn parse(mut options: Arguments<'a>) -> Result<Self, Refusal> {
+        let mut wanted = Self { count: Self::USUAL_COUNT, pattern: None };
+        while let Some(option) = options.next() {
+            let value = options.next().ok_or(Refusal::Syntax)?;
+            if option.eq_ignore_ascii_case(b"match") {
+                wanted.pattern = Some(value);
+            } else if option.eq_ignore_ascii_case(b"count") {
+                wanted.count = match usize::try_from(integer(value)?) {
+                    Ok(count @ 1..) => count,
+                    _ => return Err(Refusal::Syntax),
+                };
+            } else {
+                return Err(Refusal::Syntax);
+            }
+        }
+        Ok(wanted)
+    }
+
+    fn has(&self, name: &[u8]) -> bool {
+        self.pattern.is_none_or(|pattern| glob::matches(pattern, name))
+    }
+}
+
+/// A cursor is a number of 64 bits without a sign; no digits at all are zero.
 fn parse_cursor(word: &[u8]) -> Option<u64> {
-    let is_number = word.iter().all(u8::is_ascii_digit);
-    std::str::from_utf8(word).ok().filter(|_| is_number)?.parse().ok()
+    match word {
+        [] => Some(0),
+        [b'+' | b'-', ..] => None,
+        _ => std::str::from_utf8(word).ok()?.parse().ok(),
+    }
 }

@@ -223,7 +223,7 @@ impl HashCommand<'_> {
             }
             Self::Scan { key, scan } => {
                 let hash = store.read::<Hash>(key)?;
-                scan.answer(hash, 2, to, |field, to| answer(field, Part::Both, to));
+                scan.answer(hash, 2, to, |field, to| answer(field, Part::Both, to))?;
             }
         }
         Ok(())

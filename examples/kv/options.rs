@@ -41,10 +41,11 @@ pub(crate) fn numbered_keys(
 pub(crate) fn pop_count(mut words: Arguments<'_>) -> Result<usize, Refusal> {
     let Some(option) = words.next() else { return Ok(1) };
     let value = words.next().ok_or(Refusal::Syntax)?;
-    if !option.eq_ignore_ascii_case(b"count") || !words.is_empty() {
+    if !option.eq_ignore_ascii_case(b"count") {
         return Err(Refusal::Syntax);
     }
-    least(value, 1, Refusal::Other("ERR count should be greater than 0"))
+    let count = least(value, 1, Refusal::Other("ERR count should be greater than 0"))?;
+    if words.is_empty() { Ok(count) } else { Err(Refusal::Syntax) }
 }
 
 /// How many are counted: all, or no more than the option `LIMIT` says, in which zero is all as well.

@@ -68,7 +68,7 @@ impl SortedSetCommand<'_> {
             }
             Self::Scan { key, scan } => {
                 let members = store.read::<SortedSet>(key)?.map(SortedSet::members);
-                scan.answer(members, 2, to, answer_scanned);
+                scan.answer(members, 2, to, answer_scanned)?;
             }
             Self::Combine { combination } => {
                 let set = combination.run(store)?;
@@ -79,9 +79,7 @@ impl SortedSetCommand<'_> {
                 to.count(set.len());
                 store.put(destination, set);
             }
-            Self::CountCommon { combination, limit } => {
-                to.count(combination.count(store)?.min(limit));
-            }
+            Self::CombineCount { combination } => to.count(combination.count(store)?),
         }
         Ok(())
     }
@@ -154,7 +152,7 @@ fn increment(
 ) -> Outcome<Result<Option<f64>, Refusal>> {
     let Some((by, member)) = scores.pairs().next() else { return Outcome::Same(Ok(None)) };
     let (old, by) = (set.score(member), parse_double(by).unwrap_or(0.0));
-    let new = old.unwrap_or(0.0) + by;
+    let new = old.map_or(by, |old| old + by);
     if new.is_nan() {
         let refusal = "ERR resulting score is not a number (NaN)";
         return Outcome::Same(Err(Refusal::Other(refusal)));

@@ -201,7 +201,7 @@ impl SetCommand<'_> {
             Self::CountCommon { keys, limit } => {
                 to.count(combined(&sets(store, keys)?, How::Intersection, limit).len());
             }
-            Self::Scan { key, scan } => scan.answer(store.read::<Set>(key)?, 1, to, answer),
+            Self::Scan { key, scan } => scan.answer(store.read::<Set>(key)?, 1, to, answer)?,
         }
         Ok(())
     }

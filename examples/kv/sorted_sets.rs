@@ -161,10 +161,8 @@ pub(crate) enum SortedSetCommand<'a> {
         destination: &'a [u8],
         combination: Combination<'a>,
     },
-    /// Counts no further than `limit`.
-    CountCommon {
+    CombineCount {
         combination: Combination<'a>,
-        limit: usize,
     },
 }
 
@@ -305,6 +303,6 @@ fn store<'a>(mut words: Arguments<'a>, how: How, needs_keys: &'static str) -> Pa
 
 fn parse_count_common(words: Arguments<'_>) -> Parsed<'_> {
     let needs_keys = "ERR at least 1 input key is needed for 'zintercard' command";
-    let (combination, limit) = Combination::parse_count(words, needs_keys)?;
-    made(SortedSetCommand::CountCommon { combination, limit })
+    let combination = Combination::parse_count(words, needs_keys)?;
+    made(SortedSetCommand::CombineCount { combination })
 }

@@ -4,7 +4,6 @@
 use std::ops::Range;
 
 use super::arguments::Arguments;
-use super::numbers::parse_double;
 use super::options::integer;
 use super::refusal::Refusal;
 use super::sorted_set::{NameBound, ScoreBound, SortedSet, Span};
@@ -54,7 +53,14 @@ fn score_bound(word: &[u8]) -> Result<ScoreBound, Refusal> {
         [b'(', number @ ..] => (true, number),
         number => (false, number),
     };
-    Ok(ScoreBound { score: parse_double(number).ok_or(NOT_A_SCORE)?, is_open })
+    Ok(ScoreBound { score: lenient(number).ok_or(NOT_A_SCORE)?, is_open })
+}
+
+/// A bound is read as C's `strtod` does: no digits at all are zero, too many are an infinity.
+fn lenient(number: &[u8]) -> Option<f64> {
+    let text = std::str::from_utf8(number).ok()?.trim_ascii_start();
+    let score: f64 = if text.is_empty() { 0.0 } else { text.parse().ok()? };
+    (!score.is_nan()).then_some(score)
 }
 
 fn name_bound(word: &[u8]) -> Result<NameBound<'_>, Refusal> {
@@ -89,7 +95,8 @@ impl<'a> Selection<'a> {
             }
         }
         let (by, is_reverse) = (by.unwrap_or(By::Rank), is_reverse.unwrap_or(false));
-        if by == By::Rank && limit.is_some_and(|(_, count)| count != -1) {
+        // A limit that is none is let through.
+        if by == By::Rank && limit.take().is_some_and(|(_, count)| count != -1) {
             return Err(Refusal::Other(RANKS_HAVE_NO_LIMIT));
         }
         if by == By::Name && has_scores {

@@ -20,6 +20,10 @@ pub(crate) struct Combination<'a> {
     weights: Option<Arguments<'a>>,
     aggregate: Aggregate,
     pub(crate) has_scores: bool,
+    /// How far members are counted.
+    limit: usize,
+    /// What is wrong with the options: it is only said if nothing is wrong with the keys.
+    refusal: Option<Refusal>,
 }
 
 /// What becomes of the scores that a member has in several sets.
@@ -96,42 +100,56 @@ impl<'a> Combination<'a> {
         is_stored: bool,
         needs_keys: &'static str,
     ) -> Result<Self, Refusal> {
-        let (keys, mut words) = keys(words, needs_keys)?;
-        let (weights, aggregate) = (None, Aggregate::Sum);
-        let mut it = Self { how, keys, weights, aggregate, has_scores: false };
-        while let Some(option) = words.next() {
+        let (keys, options) = keys(words, needs_keys)?;
+        let mut it = Self::new(how, keys);
+        it.refusal = it.read(options, is_stored).err();
+        Ok(it)
+    }
+
+    fn read(&mut self, mut options: Arguments<'a>, is_stored: bool) -> Result<(), Refusal> {
+        while let Some(option) = options.next() {
             if !is_stored && option.eq_ignore_ascii_case(b"withscores") {
-                it.has_scores = true;
-            } else if how == How::Difference {
+                self.has_scores = true;
+            } else if self.how == How::Difference {
                 return Err(Refusal::Syntax);
             } else if option.eq_ignore_ascii_case(b"weights") {
-                let (weights, rest) = words.split_at(keys.len()).ok_or(Refusal::Syntax)?;
-                if weights.into_iter().any(|weight| parse_double(weight).is_none()) {
+                let (mut weights, rest) =
+                    options.split_at(self.keys.len()).ok_or(Refusal::Syntax)?;
+                (self.weights, options) = (Some(weights), rest);
+                if weights.any(|weight| parse_double(weight).is_none()) {
                     return Err(Refusal::Other("ERR weight value is not a float"));
                 }
-                (it.weights, words) = (Some(weights), rest);
             } else if option.eq_ignore_ascii_case(b"aggregate") {
-                it.aggregate = aggregate_of(words.next().ok_or(Refusal::Syntax)?)?;
+                self.aggregate = aggregate_of(options.next().ok_or(Refusal::Syntax)?)?;
             } else {
                 return Err(Refusal::Syntax);
             }
         }
-        Ok(it)
+        Ok(())
     }
 
-    /// As [`parse`](Self::parse), for what is only counted; and how far.
+    /// As [`parse`](Self::parse), for what is only counted.
     pub(crate) fn parse_count(
         words: Arguments<'a>,
         needs_keys: &'static str,
-    ) -> Result<(Self, usize), Refusal> {
-        let (keys, words) = keys(words, needs_keys)?;
-        let (how, aggregate) = (How::Intersection, Aggregate::Sum);
-        Ok((Self { how, keys, weights: None, aggregate, has_scores: false }, limit(words)?))
+    ) -> Result<Self, Refusal> {
+        let (keys, options) = keys(words, needs_keys)?;
+        let mut it = Self::new(How::Intersection, keys);
+        match limit(options) {
+            Ok(limit) => it.limit = limit,
+            Err(refusal) => it.refusal = Some(refusal),
+        }
+        Ok(it)
     }
 
-    /// How many members the set would have that comes out.
+    const fn new(how: How, keys: Arguments<'a>) -> Self {
+        let (weights, aggregate, limit) = (None, Aggregate::Sum, usize::MAX);
+        Self { how, keys, weights, aggregate, has_scores: false, limit, refusal: None }
+    }
+
+    /// How many members the set would have that comes out, up to the limit.
     pub(crate) fn count(&self, store: &Store) -> Result<usize, Refusal> {
-        self.members(store).map(|members| members.len())
+        self.members(store).map(|members| members.len().min(self.limit))
     }
 
     /// The set that comes out.
@@ -150,6 +168,7 @@ impl<'a> Combination<'a> {
             Ok((Source::of(store, key)?, weight.unwrap_or(1.0)))
         };
         let mut sources = self.keys.map(weighted).collect::<Result<Vec<_>, Refusal>>()?;
+        self.refusal.map_or(Ok(()), Err)?;
         let mut members = Members::default();
         match self.how {
             How::Union => {
