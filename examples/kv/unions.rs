@@ -169,6 +169,11 @@ impl<'a> Combination<'a> {
         };
         let mut sources = self.keys.map(weighted).collect::<Result<Vec<_>, Refusal>>()?;
         self.refusal.map_or(Ok(()), Err)?;
+        if self.how != How::Difference {
+            // The smallest first: it has all that can be in an intersection. Sums of doubles depend
+            // on the order, and other servers have this one.
+            sources.sort_by_key(|(source, _)| source.len());
+        }
         let mut members = Members::default();
         match self.how {
             How::Union => {
@@ -182,7 +187,6 @@ impl<'a> Combination<'a> {
                 }
             }
             How::Intersection => {
-                sources.sort_by_key(|(source, _)| source.len());
                 let Some(((smallest, weight), others)) = sources.split_first() else {
                     return Ok(members);
                 };
