@@ -65,7 +65,7 @@ pub(crate) const COMMANDS: &[Spec] = &[
     Spec::new("echo", 2, Flags::NONE, Keys::NONE, |mut a| {
         Ok(Command::Connection(C::Echo(a.word())))
     }),
-    Spec::new("hello", -1, Flags::OPEN.and(Flags::ALONE), Keys::NONE, hello),
+    Spec::new("hello", -1, Flags::OPEN, Keys::NONE, hello),
     Spec::new("ping", -1, Flags::SUBSCRIBED, Keys::NONE, |mut arguments| {
         match (arguments.next(), arguments.is_empty()) {
             (word, true) => Ok(Command::Connection(C::Ping(word))),

@@ -19,7 +19,8 @@ pub(crate) struct Limits {
     pub(crate) max_request_len: usize,
 }
 
-/// The most arguments of a request: as in Redis.
+/// The most arguments of a request. Redis takes two thousand times as many, of which no client
+/// makes use.
 const MAX_ARGUMENTS: u32 = 1024 * 1024;
 /// The most arguments, and the longest one, before the password was given: as in Redis.
 const MAX_STRANGERS_ARGUMENTS: u32 = 10;
