@@ -172,7 +172,7 @@ impl ConnectionCommand<'_> {
     pub(crate) fn run(self, kv: &mut Kv, session: &mut Session<'_, Kv>) -> Result<(), Refusal> {
         match self {
             Self::Ping(None) if session.state().is_plain => {
-                Answers(session).put(Reply::Simple("PONG"));
+                Answers(session).put(Reply::Pong);
                 Ok(())
             }
             other => other.run_other(kv, session),
@@ -233,7 +233,7 @@ fn ping(session: &mut Session<'_, Kv>, word: Option<&[u8]>) {
             to.bulk(word.unwrap_or_default());
         }
         Some(word) => to.bulk(word),
-        None => to.put(Reply::Simple("PONG")),
+        None => to.put(Reply::Pong),
     }
 }
 
