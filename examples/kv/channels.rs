@@ -122,7 +122,7 @@ impl ChannelCommand<'_> {
             }
             Self::CountSubscribers { channels: names } => {
                 let mut to = Answers(session);
-                to.put(Reply::Map(names.len()));
+                to.array(2 * names.len());
                 for name in names {
                     to.bulk(name);
                     to.count(channels.channels.get(name).map_or(0, Audience::len));

@@ -65,7 +65,7 @@ pub(crate) const COMMANDS: &[Spec] = &[
     Spec::new("echo", 2, Flags::NONE, Keys::NONE, |mut a| {
         Ok(Command::Connection(C::Echo(a.word())))
     }),
-    Spec::new("hello", -1, Flags::OPEN.and(Flags::ALONE), Keys::NONE, hello),
+    Spec::new("hello", -1, Flags::OPEN, Keys::NONE, hello),
     Spec::new("ping", -1, Flags::SUBSCRIBED, Keys::NONE, |mut arguments| {
         match (arguments.next(), arguments.is_empty()) {
             (word, true) => Ok(Command::Connection(C::Ping(word))),
@@ -172,7 +172,7 @@ impl ConnectionCommand<'_> {
     pub(crate) fn run(self, kv: &mut Kv, session: &mut Session<'_, Kv>) -> Result<(), Refusal> {
         match self {
             Self::Ping(None) if session.state().is_plain => {
-                Answers(session).put(Reply::Simple("PONG"));
+                Answers(session).put(Reply::Pong);
                 Ok(())
             }
             other => other.run_other(kv, session),
@@ -233,7 +233,7 @@ fn ping(session: &mut Session<'_, Kv>, word: Option<&[u8]>) {
             to.bulk(word.unwrap_or_default());
         }
         Some(word) => to.bulk(word),
-        None => to.put(Reply::Simple("PONG")),
+        None => to.put(Reply::Pong),
     }
 }
 

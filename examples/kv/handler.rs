@@ -7,16 +7,18 @@ use windlass::{CloseReason, Error, Handler, Instant, Scope, Session};
 use super::arguments::Arguments;
 use super::channels::Channels;
 use super::client::Client;
-use super::command::{Command, Flags, Spec};
+use super::command::{Command, Flags};
 use super::dispatch;
 use super::refusal::{Refusal, shown};
 use super::reply::{Replies, Reply, Version};
-use super::resp::{Fault, Request, Resp};
-use super::store::Store;
+use super::resp::{Call, Fault, Request, Resp};
+use super::store::{NEVER, Store};
 use super::transactions;
 
 /// The timer that removes keys whose time has come.
 const EXPIRY: u32 = 0;
+/// The words of the request that the codec knows at once.
+const PING: Arguments<'_> = Arguments::bulk(b"$4\r\nPING\r\n", 1);
 /// So many keys are removed at a time: others are served before the next ones.
 const EXPIRY_BUDGET: usize = 1000;
 /// Keys are removed so long after their time has come, and so all that expire until then at once:
@@ -34,7 +36,7 @@ pub(crate) struct Kv {
     /// The moment that the store was told.
     pub(crate) told: Option<Instant>,
     /// When the timer for expiry is due, in milliseconds since 1970.
-    pub(crate) wakes: Option<u64>,
+    pub(crate) wakes: u64,
     /// How many connections there are.
     pub(crate) clients: usize,
     /// The number of the connection that came last.
@@ -70,17 +72,18 @@ impl Handler for Kv {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn on_frame(
         &mut self,
         session: &mut Session<'_, Self>,
         request: Request<'_>,
     ) -> Result<(), Error> {
         match request {
-            Request::Command { spec, command: Ok(command), words } if session.state().is_plain => {
-                self.run(session, spec, command, words);
+            Request::Ping if session.state().is_plain => {
+                self.commands = self.commands.wrapping_add(1);
+                Answers(session).put(Reply::Pong);
             }
-            other => self.on_other(session, other),
+            other => self.on_request(session, other),
         }
         Ok(())
     }
@@ -88,7 +91,7 @@ impl Handler for Kv {
     fn on_server_timer(&mut self, scope: &mut Scope<'_, Self>, _: u32) -> Result<(), Error> {
         self.tell_time(scope.now());
         self.store.expire_due(EXPIRY_BUDGET);
-        self.wakes = None;
+        self.wakes = NEVER;
         self.set_timer(scope);
         Ok(())
     }
@@ -108,54 +111,37 @@ impl Kv {
             password,
             epoch,
             told: None,
-            wakes: None,
+            wakes: NEVER,
             clients: 0,
             next_number: 0,
             commands: 0,
         }
     }
 
-    /// Does a command, or says why not.
-    pub(crate) fn run_or_refuse(
-        &mut self,
-        session: &mut Session<'_, Self>,
-        spec: &'static Spec,
-        command: Result<Command<'_>, Refusal>,
-        words: Arguments<'_>,
-    ) {
-        match command {
-            Ok(command) => self.run(session, spec, command, words),
-            Err(refusal) => refuse(session, refusal, words),
+    #[inline(never)]
+    fn on_request(&mut self, session: &mut Session<'_, Self>, request: Request<'_>) {
+        match request {
+            Request::Command(call) if session.state().is_plain => self.run(session, &call),
+            other => self.on_other(session, other),
         }
     }
 
-    /// Does a command of a connection for which nothing else has to be seen to.
+    /// Does a command for which nothing else has to be seen to.
     #[inline]
-    pub(crate) fn run(
-        &mut self,
-        session: &mut Session<'_, Self>,
-        spec: &'static Spec,
-        command: Command<'_>,
-        words: Arguments<'_>,
-    ) {
+    pub(crate) fn run(&mut self, session: &mut Session<'_, Self>, call: &Call<'_>) {
         self.commands = self.commands.wrapping_add(1);
         self.tell_time(session.now());
-        if let Err(refusal) = self.attempt(session, spec, command) {
-            refuse(session, refusal, words);
+        if let Err(refusal) = self.attempt(session, call) {
+            refuse(session, refusal, call.words);
         }
-        if spec.flags.has(Flags::WRITE) && self.store.next_expiry() < self.wakes.or(Some(u64::MAX))
-        {
+        if call.spec.flags.has(Flags::WRITE) && self.store.next_expiry() < self.wakes {
             self.wake_for_expiry(session);
         }
     }
 
     #[inline]
-    fn attempt(
-        &mut self,
-        session: &mut Session<'_, Self>,
-        spec: &'static Spec,
-        command: Command<'_>,
-    ) -> Result<(), Refusal> {
+    fn attempt(&mut self, session: &mut Session<'_, Self>, call: &Call<'_>) -> Result<(), Refusal> {
+        let (spec, command) = (call.spec, call.command()?);
         if spec.flags.has(Flags::GROW) && self.store.is_full() {
             return Err(Refusal::Other("OOM command not allowed when used memory > 'maxmemory'."));
         }
@@ -172,9 +158,12 @@ impl Kv {
     #[inline(never)]
     fn on_other(&mut self, session: &mut Session<'_, Self>, request: Request<'_>) {
         match request {
-            Request::Command { spec, command, words } => {
-                self.on_command(session, spec, command, words);
+            Request::Ping => {
+                if let Request::Command(call) = Request::read(PING) {
+                    self.on_command(session, &call);
+                }
             }
+            Request::Command(call) => self.on_command(session, &call),
             Request::Unknown { words } => reject(session, &unknown(words)),
             Request::WrongArity { spec, words } => {
                 reject(session, &Refusal::WrongArity(spec.name).text(words));
@@ -187,14 +176,9 @@ impl Kv {
         }
     }
 
-    fn on_command(
-        &mut self,
-        session: &mut Session<'_, Self>,
-        spec: &'static Spec,
-        command: Result<Command<'_>, Refusal>,
-        words: Arguments<'_>,
-    ) {
-        if let Err(refusal) = command
+    fn on_command(&mut self, session: &mut Session<'_, Self>, call: &Call<'_>) {
+        let Call { spec, words, .. } = *call;
+        if let Err(refusal) = call.command()
             && refusal.is_early()
         {
             return reject(session, &refusal.text(words));
@@ -211,7 +195,7 @@ impl Kv {
         {
             return reject(session, &only_subscribed(spec.name));
         }
-        self.run_or_refuse(session, spec, command, words);
+        self.run(session, call);
     }
 
     /// Tells the store the time, once in each turn of the loop.
@@ -238,8 +222,8 @@ impl Kv {
 
     fn set_timer(&mut self, scope: &mut Scope<'_, Self>) {
         self.wakes = self.store.next_expiry();
-        if let Some(wakes) = self.wakes {
-            let wait = Duration::from_millis(wakes.saturating_sub(self.store.now()));
+        if self.wakes != NEVER {
+            let wait = Duration::from_millis(self.wakes.saturating_sub(self.store.now()));
             scope.set_timer(EXPIRY, wait + EXPIRY_DELAY);
         }
     }

@@ -17,6 +17,8 @@ pub(crate) enum Version {
 /// elements.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) enum Reply<'a> {
+    Ok,
+    Pong,
     Simple(&'a str),
     /// The text begins with a word in capitals, such as `ERR`.
     Error(&'a str),
@@ -45,7 +47,7 @@ pub(crate) trait Replies {
     fn version(&mut self) -> Version;
 
     fn ok(&mut self) {
-        self.put(Reply::Simple("OK"));
+        self.put(Reply::Ok);
     }
 
     fn integer(&mut self, value: i64) {
@@ -76,17 +78,19 @@ impl Reply<'_> {
     #[inline]
     pub(crate) fn encode(self, version: Version, output: &mut Output) {
         match self {
-            Self::Simple("OK") => output.put(b"+OK\r\n"),
-            Self::Simple(text) => line(b'+', text, output),
+            Self::Ok => output.put(b"+OK\r\n"),
+            Self::Pong => output.put(b"+PONG\r\n"),
             Self::Bulk(bytes) => bulk(bytes, output),
             Self::Integer(value) => header(b':', value, output),
             _ => self.encode_other(version, output),
         }
     }
 
+    #[inline(never)]
     fn encode_other(self, version: Version, output: &mut Output) {
         let is_third = version == Version::Resp3;
         match self {
+            Self::Simple(text) => line(b'+', text, output),
             Self::Error(text) => line(b'-', text, output),
             Self::Text(text) if is_third => {
                 header(b'=', text.len() + "txt:".len(), output);
@@ -104,7 +108,9 @@ impl Reply<'_> {
             Self::Set(len) if is_third => header(b'~', len, output),
             Self::Push(len) if is_third => header(b'>', len, output),
             Self::Array(len) | Self::Set(len) | Self::Push(len) => header(b'*', len, output),
-            Self::Simple(_) | Self::Bulk(_) | Self::Integer(_) => self.encode(version, output),
+            Self::Ok | Self::Pong | Self::Bulk(_) | Self::Integer(_) => {
+                self.encode(version, output)
+            }
         }
     }
 }

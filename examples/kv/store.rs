@@ -305,24 +305,22 @@ impl Store {
         }
     }
 
-    /// Removes keys whose time has come, `most` of them; says when the next one's does.
-    pub(crate) fn expire_due(&mut self, most: usize) -> Option<u64> {
+    /// Removes keys whose time has come, `most` of them.
+    pub(crate) fn expire_due(&mut self, most: usize) {
         for _ in 0..most {
-            let (expires, slot) = self.deadlines.first()?;
-            if expires > self.now {
-                break;
-            }
+            let Some((_, slot)) = self.deadlines.first().filter(|(due, _)| *due <= self.now) else {
+                return;
+            };
             self.watches.touch(self.table.at(slot).key());
             self.remove_at(slot);
             self.expired += 1;
         }
-        self.next_expiry()
     }
 
     /// When the next key expires.
     #[inline]
-    pub(crate) fn next_expiry(&self) -> Option<u64> {
-        self.deadlines.first().map(|(expires, _)| expires)
+    pub(crate) fn next_expiry(&self) -> u64 {
+        self.deadlines.first().map_or(NEVER, |(expires, _)| expires)
     }
 
     /// How many keys there are, those counted that have expired and were not removed yet.

@@ -333,7 +333,7 @@ impl Set<'_> {
         if self.has_get {
             to.bulk_or_null(store.text(place)?.map(Text::as_slice));
         } else {
-            to.put(if is_held { Reply::Null } else { Reply::Simple("OK") });
+            to.put(if is_held { Reply::Null } else { Reply::Ok });
         }
         if !is_held {
             store.set_text(place, self.value, expires);

@@ -50,10 +50,10 @@ fn answer(store: &mut Store, line: &str, version: Version) -> String {
     let Ok(Decoded::Frame { frame, .. }) = codec.decode(&mut line) else { panic!("no request") };
     let mut answers = Answers { output: Output::new(), version };
     match frame {
-        Request::Command { command, words, .. } => {
-            let done = command.and_then(|command| run(command, store, &mut answers));
+        Request::Command(call) => {
+            let done = call.command().and_then(|command| run(command, store, &mut answers));
             if let Err(refusal) = done {
-                answers.put(Reply::Error(&refusal.text(words)));
+                answers.put(Reply::Error(&refusal.text(call.words)));
             }
         }
         Request::WrongArity { .. } => answers.put(Reply::Error("ERR wrong arity")),

@@ -159,8 +159,8 @@ fn execute(kv: &mut Kv, session: &mut Session<'_, Kv>) -> Result<(), Refusal> {
     for (end, count) in transaction.ends {
         let words = Arguments::bulk(&transaction.words[start..end], count);
         start = end;
-        if let Request::Command { spec, command, words } = Request::read(words) {
-            kv.run_or_refuse(session, spec, command, words);
+        if let Request::Command(call) = Request::read(words) {
+            kv.run(session, &call);
         }
     }
     Ok(())
