@@ -65,13 +65,10 @@ impl Authority {
         if query.edns.is_some_and(|edns| edns.version > 0) {
             return Outcome::without_records(Rcode::BadVers);
         }
-        match query.qtype {
-            rtype::IXFR | rtype::AXFR => return Outcome::without_records(Rcode::Refused),
-            rtype::MAILB | rtype::MAILA => return Outcome::without_records(Rcode::NotImp),
-            _ => {}
-        }
-        let found = match query.qclass {
-            class::IN | class::ANY => self.zone.find(self.name.as_bytes()),
+        let found = match (query.qclass, query.qtype) {
+            // Transfers are for secondaries, of which there are none.
+            (_, rtype::IXFR | rtype::AXFR) => Found::Outside,
+            (class::IN | class::ANY, _) => self.zone.find(self.name.as_bytes()),
             _ => Found::Outside,
         };
         if found == Found::Outside {

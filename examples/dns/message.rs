@@ -41,8 +41,6 @@ pub(crate) mod rtype {
     pub(crate) const FIRST_META: u16 = 128;
     pub(crate) const IXFR: u16 = 251;
     pub(crate) const AXFR: u16 = 252;
-    pub(crate) const MAILB: u16 = 253;
-    pub(crate) const MAILA: u16 = 254;
     pub(crate) const ANY: u16 = 255;
 }
 
