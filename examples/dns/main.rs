@@ -25,6 +25,8 @@ pub(crate) mod common;
 mod authority;
 mod message;
 mod name;
+#[cfg(test)]
+mod plain_reader;
 mod rdata;
 mod records;
 mod reply;

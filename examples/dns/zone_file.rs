@@ -114,3 +114,144 @@ fn check_type(rtype: u16) -> Result<(), String> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: &str = "$ORIGIN e.\n@ 60 SOA . . 1 2 3 4 5\n@ NS ns\n";
+
+    /// Asserts that what is wrong in a file that goes on like this is said of this line.
+    #[track_caller]
+    fn assert_wrong(rest: &str, line: usize, what: &str) {
+        let error = read(format!("{START}{rest}").as_bytes(), None).err().expect("it is wrong");
+        assert_eq!((error.line, &error.what[..]), (line, what), "{rest}");
+    }
+
+    /// The TTL and the first bytes of the data of the first record of this type of the zone.
+    fn first(text: &str, rtype: u16) -> (u32, u8) {
+        let zone = read(text.as_bytes(), None).expect("a zone");
+        let mut sets = zone.nodes.iter().flat_map(|node| &node.sets);
+        let set = sets.find(|set| set.rtype == rtype).expect("a set of this type");
+        let ttl = set.bytes[6..].first_chunk().expect("a whole record");
+        (u32::from_be_bytes(*ttl), set.bytes[12])
+    }
+
+    #[test]
+    fn a_ttl_and_a_class_come_in_any_order_or_not_at_all() {
+        for (record, ttl) in [
+            ("a A 192.0.2.1", 60),
+            ("a 7 A 192.0.2.1", 7),
+            ("a IN A 192.0.2.1", 60),
+            ("a in 1m7s a 192.0.2.1", 67),
+            ("a 7 CLASS1 TYPE1 192.0.2.1", 7),
+            ("b 9 TXT b\na A 192.0.2.1", 9),
+            ("$TTL 8\na A 192.0.2.1", 8),
+            ("b 9 TXT b\n$TTL 8\nA A 192.0.2.1", 8),
+            ("a 7 A 192.0.2.1\na 5 A 192.0.2.2\na 9 A 192.0.2.3", 5),
+        ] {
+            let text = format!("{START}{record}");
+            assert_eq!(first(&text, rtype::A), (ttl, 192), "{record}");
+        }
+    }
+
+    #[test]
+    fn an_indented_record_belongs_to_the_owner_before_it() {
+        let text = format!("{START}a A 192.0.2.1\n$ORIGIN b\n  TXT x\nc TXT y\n");
+        let zone = read(text.as_bytes(), None).expect("a zone");
+        let types = |name: &[u8]| -> Vec<u16> {
+            let id = zone.ids.get(name).expect("the name exists");
+            zone.node(*id).sets.iter().map(|set| set.rtype).collect()
+        };
+        assert_eq!(types(b"\x01a\x01e\0"), [rtype::A, 16]);
+        assert_eq!(types(b"\x01c\x01b\x01e\0"), [16]);
+    }
+
+    #[test]
+    fn an_origin_can_come_from_outside() {
+        let text = b"@ 60 SOA . . 1 2 3 4 5\n@ NS ns";
+        let zone = read(text, Some(b"\x01f\0")).expect("a zone");
+        assert_eq!(&*zone.apex, b"\x01f\0");
+        let error = read(text, None).err().expect("there is no origin");
+        assert_eq!(
+            (error.line, &error.what[..]),
+            (1, "\"@\" is relative, and there is no $ORIGIN yet")
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_with_an_entry_is_said_of_its_line() {
+        let no_type = "\"ABC\" is no type that is known here";
+        assert_wrong("\n; x\na ABC 1", 6, no_type);
+        assert_wrong("a", 4, "a record without a type");
+        assert_wrong("a 60 IN", 4, "a record without a type");
+        assert_wrong("a 60 60 A 192.0.2.1", 4, "\"60\" is no type that is known here");
+        assert_wrong("a CH TXT x", 4, "\"CH\": no class but IN is served here");
+        assert_wrong("a CLASS3 TXT x", 4, "\"CLASS3\": no class but IN is served here");
+        let ttl = "is no TTL: write it as 3600 or 1h, up to 2^31-1 s";
+        assert_wrong("a 2147483648 TXT x", 4, &format!("\"2147483648\" {ttl}"));
+        assert_wrong("$TTL x", 4, &format!("\"x\" {ttl}"));
+        assert_wrong("$TTL", 4, "\"$TTL\" takes one value");
+        assert_wrong("$INCLUDE a", 4, "\"$INCLUDE\" is not known here: $ORIGIN and $TTL are");
+        assert_wrong("a TYPE39 \\# 0", 4, "DNAME (TYPE39) is not served here");
+        assert_wrong("a TYPE252 \\# 0", 4, "no zone has records of type TYPE252");
+        assert_wrong("a (\nA\n192.0.2.1\nx )", 4, "\"x\" is one field too many for type A");
+        assert_wrong("\n\n(", 6, "a parenthesis is never closed");
+    }
+
+    #[test]
+    fn what_comes_before_there_is_an_owner_or_a_ttl_is_refused() {
+        for (text, what) in [
+            (" 60 A 192.0.2.1", "the first record has no owner"),
+            ("a. A 192.0.2.1", "no TTL, neither here nor before, and no $TTL"),
+            ("; nothing\n", "the zone has no SOA record"),
+        ] {
+            let error = read(text.as_bytes(), None).err().expect("it is wrong");
+            assert_eq!(error.what, what);
+        }
+    }
+
+    #[test]
+    fn records_that_contradict_one_another_are_refused_with_their_lines() {
+        let second = "e. is a second SOA record, beside line 2";
+        assert_wrong("@ SOA . . 1 2 3 4 5", 4, second);
+        assert_wrong("a.f. A 192.0.2.1", 4, "a.f. is not in the zone");
+        let alone = "a.e. has a CNAME record, in line 4, and nothing else then";
+        assert_wrong("a CNAME b\na TXT x", 5, alone);
+        assert_wrong("a CNAME b\na CNAME c", 5, alone);
+        assert_wrong("*.a NS b", 4, "*.a.e. has an NS record, which no wildcard can");
+        let chain = "here more than 16 CNAME records follow on one another";
+        assert_wrong("a CNAME a", 4, chain);
+        assert_wrong("a CNAME b\n*.c CNAME x.c\n", 5, chain);
+        let links = |count: usize| -> String {
+            (0..count).map(|at| format!("c{at} CNAME c{}\n", at + 1)).collect()
+        };
+        assert_wrong(&links(17), 4, chain);
+        read(format!("{START}{}", links(16)).as_bytes(), None).expect("not too many");
+        let many: String = (0..3_600).map(|at| format!("a TXT {at:04}\n")).collect();
+        let too_many = "a.e. has more records of type TXT than fit into a message";
+        assert_wrong(&many, 3_533, too_many);
+    }
+
+    #[test]
+    fn a_zone_without_a_server_is_refused() {
+        let error = read(b"e. 60 SOA . . 1 2 3 4 5\n", None).err().expect("it is wrong");
+        assert_eq!((error.line, &error.what[..]), (1, "e. has no NS record, and is the zone"));
+    }
+
+    #[test]
+    fn a_record_that_is_there_twice_is_sent_once() {
+        let text = format!("{START}a TXT x\na 50 TXT x\na TXT y");
+        let zone = read(text.as_bytes(), None).expect("a zone");
+        let sets = zone.nodes.iter().flat_map(|node| &node.sets);
+        assert_eq!(
+            sets.filter(|set| set.rtype == 16).map(|set| set.count).collect::<Vec<_>>(),
+            [2]
+        );
+    }
+
+    #[test]
+    fn the_sample_is_a_zone() {
+        assert!(read(include_bytes!("example.zone"), None).is_ok());
+    }
+}
