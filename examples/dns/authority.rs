@@ -440,6 +440,21 @@ big A 192.0.2.4
     }
 
     #[test]
+    fn no_query_takes_memory_whatever_it_asks_for() {
+        let mut authority = authority(UNLIMITED);
+        for name in ["www.e.test.", "x.y.wild.e.test.", "nope.e.test.", "a.sub.e.test.", "f.test."]
+        {
+            for qtype in [rtype::A, rtype::MX, rtype::ANY] {
+                let query = query(name, qtype, Some(1232));
+                let taken = allocation_counter::measure(|| {
+                    assert!(authority.answer(&query, Transport::Udp).is_some());
+                });
+                assert_eq!(taken.count_total, 0, "{name} {qtype}");
+            }
+        }
+    }
+
+    #[test]
     fn no_answer_is_answered_and_what_is_malformed_only_with_a_header() {
         let mut authority = authority(UNLIMITED);
         let query = query("e.test.", rtype::SOA, None);

@@ -22,7 +22,7 @@
 #[path = "../common/mod.rs"]
 pub(crate) mod common;
 
-mod authority;
+pub(crate) mod authority;
 mod message;
 mod name;
 #[cfg(test)]
