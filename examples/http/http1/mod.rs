@@ -20,7 +20,7 @@ mod target;
 
 pub(crate) use answer::{Answer, Head, Persistence, Size, Status};
 use body::Chunks;
-pub(crate) use date::{Clock, Date};
+pub(crate) use date::{Clock, Date, date};
 pub(crate) use head::{Length, Method, Request, Version};
 use progress::Progress;
 use windlass::{Codec, Decoded, FrameError, FrameFault, Output};
