@@ -34,7 +34,8 @@ impl Site {
             return self.finish(session, terms);
         }
         let last_id = request.field("last-event-id").and_then(|id| str::from_utf8(id).ok());
-        let next_id = last_id.and_then(|id| id.parse().ok()).map_or(0, |id: u64| id.wrapping_add(1));
+        let next_id =
+            last_id.and_then(|id| id.parse().ok()).map_or(0, |id: u64| id.wrapping_add(1));
         session.state().doing = Doing::Telling(Telling { next_id, is_chunked });
         // What is asked for next would have to wait for ever.
         session.pause();

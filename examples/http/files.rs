@@ -8,14 +8,14 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use windlass::{Error, Session};
 
 use super::exchange::{Doing, Terms};
 use super::http1::{Answer, Method, Request, Size, Status};
 use super::precondition::{Part, Version, part};
-use super::site::{MORE, Site};
+use super::site::Site;
 
 /// So much of a file is read and sent at a time: what the engine lets wait for a peer, by default.
 const PORTION_LEN: usize = 64 << 10;
@@ -57,9 +57,9 @@ impl Files {
     }
 
     /// The file that a path, as it was sent, is for.
-    fn find(&self, path: &str) -> Option<Found> {
+    fn find(&self, path: &[u8]) -> Option<Found> {
         let mut wanted = self.root.clone();
-        for segment in path.split('/') {
+        for segment in path.split(|byte| *byte == b'/') {
             wanted.push(segment_name(segment)?);
         }
         let wanted = wanted.canonicalize().ok().filter(|wanted| wanted.starts_with(&self.root))?;
@@ -75,16 +75,16 @@ impl Files {
 }
 
 /// What a segment of a path stands for, if that can be the name of a file that is served.
-fn segment_name(segment: &str) -> Option<String> {
+fn segment_name(segment: &[u8]) -> Option<String> {
     let mut name = Vec::with_capacity(segment.len());
-    let mut bytes = segment.bytes();
+    let mut bytes = segment.iter();
     while let Some(byte) = bytes.next() {
         name.push(match byte {
             b'%' => {
-                let mut digit = || char::from(bytes.next()?).to_digit(16);
+                let mut digit = || char::from(*bytes.next()?).to_digit(16);
                 u8::try_from(digit()? * 16 + digit()?).ok()?
             }
-            byte => byte,
+            byte => *byte,
         });
     }
     let is_hidden = name.is_empty() || name.starts_with(b".");
@@ -119,7 +119,7 @@ impl Site {
         &mut self,
         session: &mut Session<'_, Self>,
         request: &Request<'_>,
-        path: &str,
+        path: &[u8],
     ) -> Result<(), Error> {
         let Some(found) = self.files.as_ref().and_then(|files| files.find(path)) else {
             return self.say(session, request, Status::NotFound, "there is no such file");
@@ -181,7 +181,7 @@ impl Site {
         }
         session.send(Answer::Piece(&files.portion[..len]))?;
         if left > 0 {
-            session.set_timer(MORE, Duration::ZERO);
+            session.want_writable();
             return Ok(());
         }
         session.resume();
@@ -234,7 +234,7 @@ mod tests {
             ("%+1", None),
             ("%ff", None),
         ] {
-            assert_eq!(segment_name(segment).as_deref(), expected, "{segment:?}");
+            assert_eq!(segment_name(segment.as_bytes()).as_deref(), expected, "{segment:?}");
         }
     }
 }

@@ -94,10 +94,7 @@ impl Default for Settings {
             limits: Limits::default(),
             max_per_address: None,
             has_log: false,
-            config: Config {
-                idle_timeout: Some(Duration::from_secs(60)),
-                ..Config::default()
-            },
+            config: Config { idle_timeout: Some(Duration::from_secs(60)), ..Config::default() },
         }
     }
 }
@@ -114,7 +111,7 @@ pub(crate) fn read(options: &mut Options) -> Result<Settings, Stop> {
             "--tcp" => settings.tcp.push(options.address()?),
             "--files" => settings.files = Some(options.path()?),
             "--event-interval" => settings.event_interval = options.duration()?,
-            "--max-head" => settings.limits.head_len = options.size(16 << 10..=1 << 20)? as u32,
+            "--max-head" => settings.limits.head_len = options.size(16 << 10..=1 << 20)?,
             "--max-body" => {
                 settings.limits.body_len = options.size(1..=i32::MAX as usize)? as u64;
             }

@@ -29,7 +29,8 @@ impl Version {
             // A date is only compared with one of this server's: a clock may have been set back.
             return request.field("if-modified-since") == Some(self.date.as_bytes());
         }
-        let mut tags = tags.flat_map(|list| list.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
+        let mut tags =
+            tags.flat_map(|list| list.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
         tags.any(|tag| tag == b"*" || tag.strip_prefix(b"W/").unwrap_or(tag) == self.tag.as_bytes())
     }
 }
@@ -39,7 +40,10 @@ impl Version {
 pub(crate) enum Part {
     Whole,
     /// From this byte to that one, both included.
-    Range { from: u64, to: u64 },
+    Range {
+        from: u64,
+        to: u64,
+    },
     /// What the client has is still the same.
     Unchanged,
     /// A range of which there is nothing.
@@ -52,9 +56,9 @@ pub(crate) fn part(request: &Request<'_>, version: &Version, len: u64) -> Part {
         return Part::Unchanged;
     }
     // A range is only for who would otherwise be sent another version of the rest.
-    let is_same = request.field("if-range").is_none_or(|given| {
-        given == version.tag.as_bytes() || given == version.date.as_bytes()
-    });
+    let is_same = request
+        .field("if-range")
+        .is_none_or(|given| given == version.tag.as_bytes() || given == version.date.as_bytes());
     match request.field("range") {
         Some(wanted) if is_same && request.method == Method::Get => range(wanted, len),
         _ => Part::Whole,

@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use windlass::{Error, Handler, Session};
+use windlass::{CloseReason, Error, Handler, Session};
 
 use super::exchange::{Doing, Exchange, Terms};
 use super::files::Files;
-use super::http1::{
-    Answer, Clock, Frame, Http1, Method, Refused, Request, Size, Status, Version,
-};
+use super::http1::{Answer, Clock, Frame, Http1, Method, Refused, Request, Size, Status, Version};
 use super::ready::Ready;
 
 /// The handler.
@@ -36,8 +34,6 @@ const FRESH_LEN: u64 = 16 << 10;
 const BODY: u32 = 0;
 /// The timer for the next event.
 pub(crate) const EVENT: u32 = 1;
-/// The timer for the next portion of a file.
-pub(crate) const MORE: u32 = 2;
 
 impl Handler for Site {
     type Codec = Http1;
@@ -45,9 +41,7 @@ impl Handler for Site {
 
     #[inline]
     fn on_frame(&mut self, session: &mut Session<'_, Self>, frame: Frame<'_>) -> Result<(), Error> {
-        if self.clock.advance(session.now()) {
-            self.ready.iter_mut().for_each(|ready| ready.stamp(self.clock.date()));
-        }
+        self.keep_time(session);
         match frame {
             Frame::Request(request) => self.serve(session, &request),
             Frame::Body { bytes, is_last } => self.take(session, bytes, is_last),
@@ -56,16 +50,32 @@ impl Handler for Site {
     }
 
     fn on_timer(&mut self, session: &mut Session<'_, Self>, key: u32) -> Result<(), Error> {
-        self.clock.advance(session.now());
+        self.keep_time(session);
         match key {
             EVENT => self.tell(session),
-            MORE if session.queued_len() > 16384 => {
-                session.set_timer(MORE, Duration::from_millis(1));
-                Ok(())
-            }
-            MORE => self.send_on(session),
             _ => self.hurry(session),
         }
+    }
+
+    fn on_writable(&mut self, session: &mut Session<'_, Self>) -> Result<(), Error> {
+        self.send_on(session)
+    }
+
+    fn on_farewell(
+        &mut self,
+        session: &mut Session<'_, Self>,
+        reason: &CloseReason,
+    ) -> Result<(), Error> {
+        let why = match (reason, &session.state().doing) {
+            // Who has asked for nothing is owed no answer.
+            (CloseReason::IdleTimeout, Doing::Waiting) => return Ok(()),
+            (CloseReason::IdleTimeout, _) => "the body did not come",
+            (CloseReason::FirstFrameTimeout, _) => "no request came",
+            (CloseReason::FrameTimeout, _) => "the request came too slowly",
+            _ => return Ok(()),
+        };
+        self.keep_time(session);
+        self.say_last(session, Status::RequestTimeout, why)
     }
 
     fn on_drain(&mut self, session: &mut Session<'_, Self>) -> Result<(), Error> {
@@ -85,13 +95,22 @@ impl Site {
         Self { clock, ready, files, pace, is_draining: false }
     }
 
+    /// Whatever is answered next has the date of now.
+    #[inline]
+    fn keep_time(&mut self, session: &Session<'_, Self>) {
+        if self.clock.advance(session.now()) {
+            self.ready.iter_mut().for_each(|ready| ready.stamp(self.clock.date()));
+        }
+    }
+
     #[inline]
     fn serve(
         &mut self,
         session: &mut Session<'_, Self>,
         request: &Request<'_>,
     ) -> Result<(), Error> {
-        let Some(ready) = self.ready.iter().find(|ready| ready.path == request.path) else {
+        let Some(ready) = self.ready.iter().find(|ready| ready.path.as_bytes() == request.path)
+        else {
             return self.serve_other(session, request);
         };
         let is_usual = request.method == Method::Get
@@ -126,12 +145,12 @@ impl Site {
         request: &Request<'_>,
     ) -> Result<(), Error> {
         match (request.path, request.method) {
-            ("/echo", Method::Post | Method::Put) => self.echo(session, request),
-            ("/echo", _) => self.say_methods(session, request, "POST, PUT, OPTIONS"),
-            ("/events", Method::Get | Method::Head) => self.begin_events(session, request),
-            ("/events", _) => self.say_methods(session, request, "GET, HEAD, OPTIONS"),
-            ("*", _) => self.say_methods(session, request, "GET, HEAD, POST, PUT, OPTIONS"),
-            (path, method) => match (path.strip_prefix("/files/"), method) {
+            (b"/echo", Method::Post | Method::Put) => self.echo(session, request),
+            (b"/echo", _) => self.say_methods(session, request, "POST, PUT, OPTIONS"),
+            (b"/events", Method::Get | Method::Head) => self.begin_events(session, request),
+            (b"/events", _) => self.say_methods(session, request, "GET, HEAD, OPTIONS"),
+            (b"*", _) => self.say_methods(session, request, "GET, HEAD, POST, PUT, OPTIONS"),
+            (path, method) => match (path.strip_prefix(b"/files/"), method) {
                 (Some(path), Method::Get | Method::Head) => self.send_file(session, request, path),
                 (Some(_), _) => self.say_methods(session, request, "GET, HEAD, OPTIONS"),
                 (None, _) => self.say(session, request, Status::NotFound, "there is nothing here"),
@@ -222,11 +241,14 @@ impl Site {
     fn refuse(&self, session: &mut Session<'_, Self>, refused: Refused) -> Result<(), Error> {
         let Refused { status, why } = refused;
         log::debug!("{}: {}: {why}", session.peer(), status.text());
-        self.give_up(session, status, why)
+        self.say_last(session, status, why)?;
+        session.close();
+        Ok(())
     }
 
-    /// Says why the connection is closed, if nothing of an answer was sent.
-    fn give_up(
+    /// Says why the connection is closed, unless another answer has begun: that must not be taken
+    /// for whole.
+    fn say_last(
         &self,
         session: &mut Session<'_, Self>,
         status: Status,
@@ -237,13 +259,13 @@ impl Site {
             Doing::Echoing(echo) => echo.has_begun(),
             Doing::Discarding | Doing::Sending(_) | Doing::Telling(_) => true,
         };
-        if !is_answering {
-            let terms = Terms::last();
-            return self.answer(session, terms, status, &[TEXT], text(status, why).as_bytes());
+        if is_answering {
+            return Ok(());
         }
-        // It must not be taken for whole.
-        session.close();
-        Ok(())
+        let text = text(status, why);
+        let size = Size::Known(text.len() as u64);
+        self.send_head(session, Terms::last(), status, size, &[TEXT])?;
+        session.send(Answer::Piece(text.as_bytes()))
     }
 
     /// A piece of a body has come.
@@ -282,7 +304,9 @@ impl Site {
             self.await_body(session);
             return Ok(());
         }
-        self.give_up(session, Status::RequestTimeout, "the body came too slowly")
+        self.say_last(session, Status::RequestTimeout, "the body came too slowly")?;
+        session.close();
+        Ok(())
     }
 }
 
