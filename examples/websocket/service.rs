@@ -66,9 +66,9 @@ pub(crate) struct Client {
     /// The number of the guest, if this is a socket of the chat. Other sockets are echoes.
     guest: Option<u64>,
     fragments: Fragments,
-    /// Whether anything has come since the last tick of the ping timer.
-    is_heard: bool,
-    /// Whether a ping was sent that may still be answered.
+    /// How many bytes had come at the last tick of the ping timer.
+    heard_len: u64,
+    /// Whether a ping was sent at that tick.
     is_asked: bool,
 }
 
@@ -88,27 +88,16 @@ impl Handler for Service {
     #[inline]
     fn on_frame(&mut self, session: &mut Session<'_, Self>, frame: Frame<'_>) -> Result<(), Error> {
         match frame {
-            Frame::WebSocket(frame) => {
-                session.state().is_heard = true;
-                self.on_websocket(session, frame)
-            }
+            Frame::WebSocket(frame) => self.on_websocket(session, frame),
             Frame::Http(frame) => self.on_http(session, &frame),
         }
     }
 
     fn on_timer(&mut self, session: &mut Session<'_, Self>, key: u32) -> Result<(), Error> {
-        if key == MESSAGE {
-            return finish(session, LATE.into());
+        match key {
+            PING => ask(session),
+            _ => finish(session, LATE.into()),
         }
-        let client = session.state();
-        if std::mem::take(&mut client.is_heard) {
-            client.is_asked = false;
-            return Ok(());
-        }
-        if std::mem::replace(&mut client.is_asked, true) {
-            return finish(session, SILENT.into());
-        }
-        session.send(Message::WebSocket(frames::Message::Ping(b"")))
     }
 
     fn on_drain(&mut self, session: &mut Session<'_, Self>) -> Result<(), Error> {
@@ -250,6 +239,20 @@ impl Service {
         let frame = session.encode(Message::WebSocket(frames::Message::Text(line)))?;
         let broadcast = Broadcast::to(Arc::clone(&self.chat), frame).slow(self.rules.slow);
         session.commands().broadcast(broadcast)
+    }
+}
+
+/// Asks a peer that has been silent whether it is there, and gives it up if it was asked before.
+/// One that does not read is not asked: the write timeout sees to that.
+fn ask(session: &mut Session<'_, Service>) -> Result<(), Error> {
+    let heard_len = session.context().bytes_received();
+    let is_alive = session.queued_len() > 0 || heard_len != session.state().heard_len;
+    session.state().heard_len = heard_len;
+    let was_asked = std::mem::replace(&mut session.state().is_asked, !is_alive);
+    match (is_alive, was_asked) {
+        (true, _) => Ok(()),
+        (false, false) => session.send(Message::WebSocket(frames::Message::Ping(b""))),
+        (false, true) => finish(session, SILENT.into()),
     }
 }
 
