@@ -11,6 +11,11 @@ use super::header::{self, Header, MAX_HEADER_LEN, NoHeader, Opcode};
 use super::mask::{turned, unmask};
 use super::text::Tail;
 
+/// The first byte of a message of text that is in one frame, and of one of bytes.
+const TEXT: u8 = 0x81;
+const BINARY: u8 = 0x82;
+/// How long the header of a frame of up to 125 bytes is.
+const SHORT_HEADER_LEN: usize = 6;
 /// An unfinished frame of text is looked at with each byte that comes, as long as it is no longer.
 const WATCHED_LEN: usize = 4096;
 /// So many masked bytes are looked at at a time.
@@ -65,22 +70,21 @@ impl Codec for WebSocket {
     #[inline]
     fn decode<'a>(&mut self, input: &'a mut [u8]) -> Result<Decoded<Frame<'a>>, FrameError> {
         let input_len = input.len();
-        let header = match self.header(input) {
-            Ok(header) => header,
-            Err(NoHeader::Needs(need)) => return Ok(Decoded::Incomplete { need }),
-            Err(NoHeader::Refused(refusal)) => return Ok(refused(refusal, input_len)),
+        // Nearly every frame is a whole message, and short. No limit is below that.
+        let short_len = match *input {
+            [TEXT | BINARY, second @ 0x80..0xfe, ..] if self.is_between_frames() => {
+                SHORT_HEADER_LEN + usize::from(second & 0x7f)
+            }
+            _ => usize::MAX,
         };
-        let end = header.len + header.payload_len;
-        if input_len < end {
-            return Ok(self.unfinished(header, input));
-        }
-        self.looked = None;
-        let payload = &mut input[header.len..end];
-        unmask(payload, header.mask);
-        Ok(match self.frame(header, payload) {
-            Ok(frame) => Decoded::Frame { frame, consumed: end },
-            Err(refusal) => refused(refusal, input_len),
-        })
+        let decoded = match short_len <= input_len {
+            true => short_message(&mut input[..short_len]),
+            false => self.decode_any(input),
+        };
+        Ok(decoded.unwrap_or_else(|refusal| Decoded::Frame {
+            frame: Frame::Refused(refusal),
+            consumed: input_len,
+        }))
     }
 
     #[inline]
@@ -100,14 +104,47 @@ impl Codec for WebSocket {
     }
 }
 
+impl Limits {
+    /// The least that a limit can be: what the shortest form of a length allows.
+    pub(crate) const LEAST: usize = 125;
+}
+
 impl WebSocket {
     /// A codec that keeps to these limits.
+    ///
+    /// # Panics
+    ///
+    /// If a frame of the shortest form could be above one of them.
     pub(crate) const fn new(limits: Limits) -> Self {
+        assert!(limits.max_frame >= Limits::LEAST && limits.max_message >= Limits::LEAST);
         Self { limits, message: None, looked: None }
     }
 
-    /// Reads the header, and sees whether such a frame may come now.
+    /// Whether no message has begun, and nothing of the next frame was looked at.
     #[inline]
+    const fn is_between_frames(&self) -> bool {
+        self.message.is_none() && self.looked.is_none()
+    }
+
+    /// The frame that `input` begins with, whatever it is.
+    fn decode_any<'a>(&mut self, input: &'a mut [u8]) -> Result<Decoded<Frame<'a>>, Refusal> {
+        let header = match self.header(input) {
+            Ok(header) => header,
+            Err(NoHeader::Needs(need)) => return Ok(Decoded::Incomplete { need }),
+            Err(NoHeader::Refused(refusal)) => return Err(refusal),
+        };
+        let consumed = header.len + header.payload_len;
+        if input.len() < consumed {
+            let need = self.look(header, input)?;
+            return Ok(Decoded::Incomplete { need });
+        }
+        self.looked = None;
+        let payload = &mut input[header.len..consumed];
+        unmask(payload, header.mask);
+        Ok(Decoded::Frame { frame: self.frame(header, payload)?, consumed })
+    }
+
+    /// Reads the header, and sees whether such a frame may come now.
     fn header(&self, input: &[u8]) -> Result<Header, NoHeader> {
         let header = Header::read(input)?;
         let before = match (header.opcode, &self.message) {
@@ -127,12 +164,9 @@ impl WebSocket {
     }
 
     /// The frame of which this is the payload, without its mask.
-    #[inline]
     fn frame<'a>(&mut self, header: Header, payload: &'a [u8]) -> Result<Frame<'a>, Refusal> {
         match header.opcode {
-            Opcode::Text if header.is_last => {
-                str::from_utf8(payload).map(Frame::Text).map_err(|_| Refusal::NOT_UTF8)
-            }
+            Opcode::Text if header.is_last => text(payload),
             Opcode::Binary if header.is_last => Ok(Frame::Binary(payload)),
             Opcode::Text | Opcode::Binary | Opcode::Continuation => self.part(header, payload),
             Opcode::Close => Close::read(payload).map(Frame::Close),
@@ -161,49 +195,62 @@ impl WebSocket {
         self.message.unwrap_or(Begun { kind, len: 0, tail: Tail::default() })
     }
 
-    /// A frame whose payload is not all there: text is looked at nevertheless.
+    /// Looks at what has come of a payload that is not all there, if it is text. Says how many bytes
+    /// of input there must be before it is worth looking again.
     #[cold]
-    fn unfinished(&mut self, header: Header, input: &[u8]) -> Decoded<Frame<'static>> {
+    fn look(&mut self, header: Header, input: &[u8]) -> Result<usize, Refusal> {
         let whole_len = header.len + header.payload_len;
         let begun = self.begun(header.opcode);
         if header.opcode.is_control() || begun.kind == Kind::Binary {
-            return Decoded::Incomplete { need: whole_len };
+            return Ok(whole_len);
         }
-        let looked = self.looked.unwrap_or(Looked { len: 0, tail: begun.tail });
-        match look(looked, header.mask, &input[header.len..]) {
-            Ok(looked) => self.looked = Some(looked),
-            Err(refusal) => return refused(refusal, input.len()),
-        }
+        let mut looked = self.looked.unwrap_or(Looked { len: 0, tail: begun.tail });
+        looked.go_on(header.mask, &input[header.len..])?;
+        self.looked = Some(looked);
         // A long text is looked at less often: whenever there is half as much again.
         let more = if input.len() < WATCHED_LEN { 1 } else { input.len() / 2 };
-        Decoded::Incomplete { need: whole_len.min(input.len() + more) }
+        Ok(whole_len.min(input.len() + more))
     }
 }
 
-/// Looks at what has come of a payload, from where it was not looked at before. Nothing is unmasked
-/// in place yet, since these bytes will be shown again.
-fn look(looked: Looked, mask: [u8; 4], masked: &[u8]) -> Result<Looked, Refusal> {
-    let Looked { mut len, mut tail } = looked;
-    for masked in masked[len..].chunks(LOOK_LEN) {
-        let mut plain = [0; LOOK_LEN];
-        let plain = &mut plain[..masked.len()];
-        plain.copy_from_slice(masked);
-        unmask(plain, turned(mask, len));
-        tail.read(plain).map_err(|_| Refusal::NOT_UTF8)?;
-        len += masked.len();
+impl Looked {
+    /// Looks at what has come of a payload, from where it was not looked at before. Nothing is
+    /// unmasked in place yet, since these bytes will be shown again.
+    fn go_on(&mut self, mask: [u8; 4], masked: &[u8]) -> Result<(), Refusal> {
+        for masked in masked[self.len..].chunks(LOOK_LEN) {
+            let mut plain = [0; LOOK_LEN];
+            let plain = &mut plain[..masked.len()];
+            plain.copy_from_slice(masked);
+            unmask(plain, turned(mask, self.len));
+            self.tail.read(plain).map_err(|_| Refusal::NOT_UTF8)?;
+            self.len += masked.len();
+        }
+        Ok(())
     }
-    Ok(Looked { len, tail })
 }
 
-/// What takes the place of a frame, and of all that came behind it.
-#[cold]
-const fn refused(refusal: Refusal, input_len: usize) -> Decoded<Frame<'static>> {
-    Decoded::Frame { frame: Frame::Refused(refusal), consumed: input_len }
+/// The message in a short frame.
+#[inline]
+fn short_message(frame: &mut [u8]) -> Result<Decoded<Frame<'_>>, Refusal> {
+    let consumed = frame.len();
+    let (header, payload) = frame.split_first_chunk_mut().expect("there is a header before it");
+    let [first, _, mask @ ..]: [u8; SHORT_HEADER_LEN] = *header;
+    unmask(payload, mask);
+    let frame = if first == TEXT { text(payload)? } else { Frame::Binary(payload) };
+    Ok(Decoded::Frame { frame, consumed })
 }
 
 #[inline]
+fn text(payload: &[u8]) -> Result<Frame<'_>, Refusal> {
+    str::from_utf8(payload).map(Frame::Text).map_err(|_| Refusal::NOT_UTF8)
+}
+
+#[inline(always)]
 fn put(opcode: u8, payload: &[u8], output: &mut Output) {
-    output.put_pair(header::write(opcode, payload.len(), &mut [0; 10]), payload);
+    match u8::try_from(payload.len()) {
+        Ok(len @ 0..126) => output.put_pair(&[0x80 | opcode, len], payload),
+        _ => output.put_pair(header::write(opcode, payload.len(), &mut [0; 10]), payload),
+    }
 }
 
 fn put_control(opcode: u8, payload: &[u8], output: &mut Output) -> Result<(), FrameError> {
@@ -229,7 +276,7 @@ mod tests {
     use super::super::text::TextPart;
     use super::*;
 
-    const LIMITS: Limits = Limits { max_frame: 20, max_message: 30 };
+    const LIMITS: Limits = Limits { max_frame: 200, max_message: 300 };
     const LONG: Limits = Limits { max_frame: 100_000, max_message: 100_000 };
     const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
@@ -332,15 +379,16 @@ mod tests {
     #[test]
     fn a_frame_or_a_message_above_the_limit_is_refused_by_its_header() {
         let refused = Frame::Refused;
-        let header = |first, len| frame(first, &vec![0; len])[..6].to_vec();
-        assert_last(&[frame(0x81, &[b'a'; 20])], Frame::Text(&"a".repeat(20)));
-        assert_last(&[header(0x81, 21)], refused(Refusal::FRAME_TOO_LONG));
-        assert_last(&[b"\x82\xff\x7f\xff\xff\xff\xff\xff\xff\xffMASK".to_vec()], {
-            refused(Refusal::FRAME_TOO_LONG)
-        });
-        let parts = [frame(0x02, &[1; 20]), frame(0x80, &[2; 10])];
-        assert_last(&parts, part(Piece::Binary(&[2; 10]), true));
-        let parts = [frame(0x02, &[1; 20]), header(0x00, 11)];
+        let header = |first, len| frame(first, &vec![0; len])[..8].to_vec();
+        assert_last(&[frame(0x81, &[b'a'; 200])], Frame::Text(&"a".repeat(200)));
+        assert_last(&[header(0x81, 201)], refused(Refusal::FRAME_TOO_LONG));
+        let longest = b"\x82\xff\x7f\xff\xff\xff\xff\xff\xff\xffMASK".to_vec();
+        assert_last(&[longest], refused(Refusal::FRAME_TOO_LONG));
+        let parts = [frame(0x02, &[1; 200]), frame(0x80, &[2; 100])];
+        assert_last(&parts, part(Piece::Binary(&[2; 100]), true));
+        let parts = [frame(0x02, &[1; 200]), header(0x00, 126)];
+        assert_last(&parts, refused(Refusal::MESSAGE_TOO_LONG));
+        let parts = [frame(0x02, &[1; 200]), frame(0x00, &[1; 100]), frame(0x80, &[1])];
         assert_last(&parts, refused(Refusal::MESSAGE_TOO_LONG));
     }
 

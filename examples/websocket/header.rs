@@ -115,22 +115,21 @@ fn long_len(bytes: &[u8]) -> Result<(usize, &[u8]), NoHeader> {
     }
 }
 
-/// What stands before the payload of a server's frame: a whole message, without a mask. `buffer`
-/// is room for it.
-#[inline]
-pub(crate) fn write(opcode: u8, payload_len: usize, buffer: &mut [u8; 10]) -> &[u8] {
-    buffer[0] = 0x80 | opcode;
+/// What stands before the payload of a server's frame: a whole message, without a mask. `room` is
+/// room for it.
+pub(crate) fn write(opcode: u8, payload_len: usize, room: &mut [u8; 10]) -> &[u8] {
+    room[0] = 0x80 | opcode;
     if let Ok(len @ 0..126) = u8::try_from(payload_len) {
-        buffer[1] = len;
-        &buffer[..2]
+        room[1] = len;
+        &room[..2]
     } else if let Ok(len) = u16::try_from(payload_len) {
-        buffer[1] = 126;
-        buffer[2..4].copy_from_slice(&len.to_be_bytes());
-        &buffer[..4]
+        room[1] = 126;
+        room[2..4].copy_from_slice(&len.to_be_bytes());
+        &room[..4]
     } else {
-        buffer[1] = 127;
-        buffer[2..].copy_from_slice(&(payload_len as u64).to_be_bytes());
-        &buffer[..]
+        room[1] = 127;
+        room[2..].copy_from_slice(&(payload_len as u64).to_be_bytes());
+        &room[..]
     }
 }
 

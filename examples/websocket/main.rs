@@ -32,6 +32,7 @@ mod service;
 mod text;
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
@@ -54,7 +55,7 @@ usage: websocket [OPTION]...
   --origin ORIGIN       pages of which sites may open sockets: same, those of this server (default),
                         any, or one such as https://example.org; can be repeated. Whoever names no
                         site is no browser, and may
-  --max-message SIZE    the longest message (default 1MiB, 64MiB at most)
+  --max-message SIZE    the longest message (default 1MiB; 125 bytes to 64MiB)
   --max-frame SIZE      the longest frame (default: as the longest message)
   --max-unfinished SIZE all messages of which only fragments have come hold no more than this
                         (default 64MiB)
@@ -78,6 +79,7 @@ status: 0 if everything finished, 3 if something was cut, 1 on an error, 2 on ba
 
 /// The longest message that can be asked for: the echo of it has to fit into the memory budget.
 const GREATEST_MESSAGE: usize = 64 << 20;
+const SIZES: RangeInclusive<usize> = Limits::LEAST..=GREATEST_MESSAGE;
 /// A page is asked for in a few fields, and without a body.
 const HTTP_LIMITS: http1::Limits = http1::Limits { head_len: 16 << 10, body_len: 0 };
 /// The most that a frame adds to its payload.
@@ -104,8 +106,8 @@ pub(crate) fn read(options: &mut Options) -> Result<Settings, Stop> {
         match option.as_str() {
             "--tcp" => tcp = options.address()?,
             "--origin" => rules.origins.add(options.word("same, any, or a site")?),
-            "--max-message" => rules.limits.max_message = options.size(1..=GREATEST_MESSAGE)?,
-            "--max-frame" => max_frame = Some(options.size(1..=GREATEST_MESSAGE)?),
+            "--max-message" => rules.limits.max_message = options.size(SIZES)?,
+            "--max-frame" => max_frame = Some(options.size(SIZES)?),
             "--max-unfinished" => rules.max_unfinished = options.size(1..=usize::MAX)?,
             "--message-timeout" => rules.message_timeout = options.duration()?,
             "--frame-timeout" => config.frame_timeout = Some(options.duration()?),

@@ -2,15 +2,15 @@
 
 /// Takes `mask` off `bytes`, or puts it on, which is the same. The first byte is under the first
 /// of the mask, and so on, again and again.
+#[inline]
 pub(crate) fn unmask(bytes: &mut [u8], mask: [u8; 4]) {
-    let [a, b, c, d] = mask;
-    let twice = [a, b, c, d, a, b, c, d];
-    let wide = u64::from_ne_bytes(twice);
+    let once = u64::from(u32::from_ne_bytes(mask));
+    let wide = once << 32 | once;
     let (words, rest) = bytes.as_chunks_mut::<8>();
     for word in words {
         *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();
     }
-    for (byte, mask) in rest.iter_mut().zip(twice) {
+    for (byte, mask) in rest.iter_mut().zip(wide.to_ne_bytes()) {
         *byte ^= mask;
     }
 }

@@ -151,6 +151,7 @@ impl Service {
     }
 
     /// A whole message of text has come.
+    #[inline]
     fn text(&mut self, session: &mut Session<'_, Self>, text: &str) -> Result<(), Error> {
         match session.state().guest {
             Some(guest) => self.say(session, guest, text),
@@ -159,6 +160,7 @@ impl Service {
     }
 
     /// A whole message of bytes has come.
+    #[inline]
     fn binary(&mut self, session: &mut Session<'_, Self>, bytes: &[u8]) -> Result<(), Error> {
         match session.state().guest {
             Some(_) => finish(session, NOT_TEXT.into()),
