@@ -12,17 +12,17 @@
 
 mod answer;
 mod body;
+mod bytes;
 mod date;
 mod head;
+mod line;
 mod picked;
-mod progress;
-mod target;
 
 pub(crate) use answer::{Answer, Head, Persistence, Size, Status};
 use body::Chunks;
-pub(crate) use date::{Clock, Date};
+pub(crate) use date::{Clock, Date, date};
+use head::Reading;
 pub(crate) use head::{Length, Method, Request, Version};
-use progress::Progress;
 use windlass::{Codec, Decoded, FrameError, FrameFault, Output};
 
 /// What comes from a client.
@@ -62,7 +62,7 @@ pub(crate) struct Http1 {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Limits {
     /// The longest head of a request, in bytes.
-    pub(crate) head_len: u32,
+    pub(crate) head_len: usize,
     /// The longest body, in bytes.
     pub(crate) body_len: u64,
 }
@@ -79,7 +79,7 @@ impl Default for Limits {
 #[derive(Clone, Debug)]
 enum Phase {
     /// A request.
-    Head(Progress),
+    Head(Reading),
     /// So many bytes of a body, at least one.
     Sized(u64),
     /// A body in chunks.
@@ -89,8 +89,8 @@ enum Phase {
 }
 
 impl Http1 {
-    pub(crate) const fn new(limits: Limits) -> Self {
-        Self { limits, phase: Phase::Head(Progress::NONE) }
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self { limits, phase: Phase::Head(Reading::default()) }
     }
 
     #[inline]
@@ -104,7 +104,7 @@ impl Http1 {
 
     fn end_body(&mut self, is_last: bool) {
         if is_last {
-            self.phase = Phase::Head(Progress::NONE);
+            self.phase = Phase::Head(Reading::default());
         }
     }
 
@@ -130,7 +130,7 @@ impl Codec for Http1 {
     fn decode<'a>(&mut self, input: &'a mut [u8]) -> Result<Decoded<Frame<'a>>, FrameError> {
         let input: &'a [u8] = input;
         let found = match &mut self.phase {
-            Phase::Head(progress) => match progress::read(progress, input, self.limits) {
+            Phase::Head(reading) => match head::read(reading, input, self.limits) {
                 Ok(Some((request, consumed))) => {
                     self.begin_body(request.length);
                     return Ok(Decoded::Frame { frame: Frame::Request(request), consumed });
@@ -171,7 +171,7 @@ impl Codec for Http1 {
     }
 
     fn max_frame_len(&self) -> usize {
-        (self.limits.head_len as usize).max(body::MAX_UNFINISHED_LEN)
+        self.limits.head_len.max(body::MAX_UNFINISHED_LEN)
     }
 }
 

@@ -1,12 +1,11 @@
 //! The few fields that say how a request is to be read, and what to do with the connection.
 
-use httparse::Header;
-
+use super::bytes::{IN_HOST, IN_TOKEN, are_all_in};
 use super::head::{Length, Version};
 use super::{Refused, Status};
 
 /// What the fields of a head say.
-#[derive(Default)]
+#[derive(Clone, Default, Debug)]
 pub(super) struct Picked {
     has_host: bool,
     content_length: Option<u64>,
@@ -17,7 +16,7 @@ pub(super) struct Picked {
 }
 
 /// What the fields `Transfer-Encoding` come to.
-#[derive(Default)]
+#[derive(Clone, Copy, Default, Debug)]
 enum Coding {
     #[default]
     None,
@@ -29,7 +28,7 @@ enum Coding {
 }
 
 /// What the fields `Expect` come to.
-#[derive(Default)]
+#[derive(Clone, Copy, Default, Debug)]
 enum Expectation {
     #[default]
     None,
@@ -38,16 +37,23 @@ enum Expectation {
 }
 
 impl Picked {
-    /// Looks at one field after the other.
+    /// Looks at a line: a name, a colon right behind it, and a value (RFC 9112, section 5).
     #[inline]
-    pub(super) fn look_at(&mut self, field: &Header<'_>) -> Result<(), Refused> {
+    pub(super) fn read(&mut self, line: &[u8]) -> Result<(), Refused> {
+        let end = line.iter().position(|byte| !IN_TOKEN[usize::from(*byte)]);
+        let Some((name, [b':', value @ ..])) = end.and_then(|end| line.split_at_checked(end))
+        else {
+            return Err(malformed(line));
+        };
+        let value = value.trim_ascii();
         // Hardly any other field has a name as long as one of these.
-        match field.name.len() {
-            4 if is(field, "host") => self.host(field.value),
-            6 if is(field, "expect") => self.expect(field.value),
-            10 if is(field, "connection") => self.connection(field.value),
-            14 if is(field, "content-length") => self.content_length(field.value),
-            17 if is(field, "transfer-encoding") => self.transfer_encoding(field.value),
+        match name.len() {
+            0 => Err(malformed(line)),
+            4 if name.eq_ignore_ascii_case(b"host") => self.host(value),
+            6 if name.eq_ignore_ascii_case(b"expect") => self.expect(value),
+            10 if name.eq_ignore_ascii_case(b"connection") => self.connection(value),
+            14 if name.eq_ignore_ascii_case(b"content-length") => self.content_length(value),
+            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => self.transfer_encoding(value),
             _ => Ok(()),
         }
     }
@@ -59,7 +65,7 @@ impl Picked {
             return Err(Refused::bad("there is more than one Host"));
         }
         self.has_host = true;
-        if is_host(value) { Ok(()) } else { Err(Refused::bad("the Host is none")) }
+        if are_all_in(&IN_HOST, value) { Ok(()) } else { Err(Refused::bad("the Host is none")) }
     }
 
     fn expect(&mut self, value: &[u8]) -> Result<(), Refused> {
@@ -165,30 +171,15 @@ impl Picked {
     }
 }
 
-#[inline]
-fn is(field: &Header<'_>, name: &str) -> bool {
-    field.name.eq_ignore_ascii_case(name)
+/// What is wrong with a line that is no field.
+#[cold]
+fn malformed(line: &[u8]) -> Refused {
+    Refused::bad(match line {
+        [b' ' | b'\t', ..] => "a field is folded, or begins with a space",
+        _ if line.contains(&b':') => "a field's name is malformed, or has a space behind it",
+        _ => "a field has no colon",
+    })
 }
-
-/// Whether this may be a host and a port (RFC 3986, section 3.2): which host is nobody's business
-/// here. It may be empty, if what is asked for has no host.
-#[inline]
-pub(super) fn is_host(value: &[u8]) -> bool {
-    value.iter().all(|byte| MAY_BE_IN_HOST[usize::from(*byte)])
-}
-
-/// Which bytes a host and a port may have in them.
-static MAY_BE_IN_HOST: [bool; 256] = {
-    let mut may_be = [false; 256];
-    let allowed = b"-._~%!$&'()*+,;=:[]0123456789\
-        abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-    let mut at = 0;
-    while at < allowed.len() {
-        may_be[allowed[at] as usize] = true;
-        at += 1;
-    }
-    may_be
-};
 
 pub(super) const BODY_TOO_LONG: Refused =
     Refused { status: Status::ContentTooLarge, why: "the body is too long" };
