@@ -13,7 +13,7 @@ use crate::versus::bar;
 use crate::workload::{Shape, Workload};
 
 /// What is counted unless workloads are named or nothing but counts is asked for.
-const USUAL: &[&str] = &["echo-1", "frames-16", "udp-1"];
+const USUAL: &[&str] = &["echo-1", "frames-16", "udp-1", "http-16", "http-1", "ping-16", "dns-32"];
 /// More connections cost the same for each message, and take long to count.
 const MAX_CONNECTIONS: u32 = 64;
 /// And of longer messages nearly all is the kernel's work.
@@ -62,7 +62,7 @@ pub(crate) fn count(
         .iter()
         .filter(is_asked)
         .flat_map(|workload| entrants.iter().map(|entrant| (*workload, entrant)))
-        .filter(|(workload, entrant)| entrant.speaks(workload.protocol))
+        .filter(|(workload, entrant)| entrant.takes(workload))
         .collect();
     let bar = bar("counting", pairs.len());
     let lengths = if options.counts == Counts::Only { Lengths::FULL } else { Lengths::QUICK };
@@ -83,8 +83,13 @@ fn is_countable(workload: &Workload) -> bool {
         Shape::Requests { connections, message_len, .. } => {
             connections <= MAX_CONNECTIONS && message_len <= MAX_MESSAGE_LEN
         }
+        Shape::Asks { connections, .. } => connections <= MAX_CONNECTIONS,
         Shape::Datagrams { .. } => true,
-        Shape::Accept { .. } | Shape::Churn { .. } | Shape::Idle { .. } => false,
+        Shape::Accept { .. }
+        | Shape::Churn { .. }
+        | Shape::Idle { .. }
+        | Shape::Tool { .. }
+        | Shape::Keys { .. } => false,
     }
 }
 
@@ -103,13 +108,13 @@ impl Counter {
     }
 
     fn count(&mut self, program: &Path, workload: &Workload, entrant: &Entrant) -> Option<Counted> {
-        let target = entrant.target(program, workload.protocol);
+        let target = || entrant.target(program, workload.protocol);
         let lengths = self.lengths;
         let instructions = self.ask(Tool::Valgrind, &entrant.name, || {
-            counts::instructions(&target, workload, lengths)
+            counts::instructions(&target()?, workload, lengths)
         });
         let system_calls = self.ask(Tool::Strace, &entrant.name, || {
-            let calls = counts::system_calls(&target, workload, lengths)?;
+            let calls = counts::system_calls(&target()?, workload, lengths)?;
             Ok(calls.map(|calls| calls.total))
         });
         (instructions.is_some() || system_calls.is_some()).then(|| Counted {

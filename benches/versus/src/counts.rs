@@ -41,10 +41,13 @@ impl Lengths {
     /// As many that what is in flight at the beginning and at the end does not matter.
     fn for_shape(self, shape: Shape) -> Self {
         let window = match shape {
-            Shape::Requests { connections, in_flight, .. } => [connections, in_flight],
+            Shape::Requests { connections, in_flight, .. }
+            | Shape::Asks { connections, in_flight, .. }
+            | Shape::Tool { connections, in_flight, .. } => [connections, in_flight],
             Shape::Datagrams { flows, in_flight, .. } => [flows, in_flight],
             Shape::Accept { connections } | Shape::Idle { connections } => [connections, 1],
             Shape::Churn { concurrent, .. } => [concurrent, 1],
+            Shape::Keys { .. } => [1, 1],
         };
         let window: u64 = window.into_iter().map(u64::from).product();
         let short = self.short.max(2 * window);
@@ -132,8 +135,8 @@ fn both<T>(
     shape: Shape,
     mut run: impl FnMut(u64) -> Result<T, Trouble>,
 ) -> Result<[T; 2], Trouble> {
-    if matches!(shape, Shape::Idle { .. }) {
-        return Err(Trouble::new("idle connections have no replies to count by"));
+    if matches!(shape, Shape::Idle { .. } | Shape::Keys { .. }) {
+        return Err(Trouble::new("where only memory is weighed, there are no replies to count by"));
     }
     let lengths = lengths.for_shape(shape);
     Ok([run(lengths.short)?, run(lengths.long)?])

@@ -59,11 +59,11 @@ pub(crate) fn run() -> Result<bool, Box<dyn Error>> {
         .map(|limit| {
             let workload = workload::named(limit.workload).ok_or("there is no such workload")?;
             let target = ours.target(&program, workload.protocol);
-            let count = match limit.figure {
+            let count = target.and_then(|target| match limit.figure {
                 Figure::Instructions => counts::instructions(&target, workload, Lengths::QUICK),
                 _ => counts::system_calls(&target, workload, Lengths::QUICK)
                     .map(|calls| calls.map(|calls| calls.total)),
-            };
+            });
             let missing = || "valgrind and strace must be installed".to_owned();
             Ok((
                 *limit,
