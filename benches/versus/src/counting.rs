@@ -10,7 +10,7 @@ use crate::options::{Counts, Options};
 use crate::results::{Counted, Results};
 use crate::trouble::Trouble;
 use crate::versus::bar;
-use crate::workload::{Shape, Workload};
+use crate::workload::{Protocol, Shape, Workload};
 
 /// What is counted unless workloads are named or nothing but counts is asked for.
 const USUAL: &[&str] = &["echo-1", "frames-16", "udp-1", "http-16", "http-1", "ping-16", "dns-32"];
@@ -97,8 +97,8 @@ fn is_countable(workload: &Workload) -> bool {
 struct Counter {
     lengths: Lengths,
     missing: Vec<Tool>,
-    /// Who could not be counted by which tool: it is not tried again.
-    failed: Vec<(String, Tool)>,
+    /// Who could not be counted by which tool in which protocol: it is not tried again.
+    failed: Vec<(String, Protocol, Tool)>,
     notes: Vec<String>,
 }
 
@@ -110,10 +110,11 @@ impl Counter {
     fn count(&mut self, program: &Path, workload: &Workload, entrant: &Entrant) -> Option<Counted> {
         let target = || entrant.target(program, workload.protocol);
         let lengths = self.lengths;
-        let instructions = self.ask(Tool::Valgrind, &entrant.name, || {
+        let (name, protocol) = (&entrant.name, workload.protocol);
+        let instructions = self.ask(Tool::Valgrind, name, protocol, || {
             counts::instructions(&target()?, workload, lengths)
         });
-        let system_calls = self.ask(Tool::Strace, &entrant.name, || {
+        let system_calls = self.ask(Tool::Strace, name, protocol, || {
             let calls = counts::system_calls(&target()?, workload, lengths)?;
             Ok(calls.map(|calls| calls.total))
         });
@@ -129,10 +130,11 @@ impl Counter {
         &mut self,
         tool: Tool,
         contender: &str,
+        protocol: Protocol,
         count: impl FnOnce() -> Result<Option<f64>, Trouble>,
     ) -> Option<f64> {
-        let has_failed = |(name, other): &(String, Tool)| name == contender && *other == tool;
-        if self.missing.contains(&tool) || self.failed.iter().any(has_failed) {
+        let this = (contender.to_owned(), protocol, tool);
+        if self.missing.contains(&tool) || self.failed.contains(&this) {
             return None;
         }
         match count() {
@@ -144,7 +146,7 @@ impl Counter {
                 None
             }
             Err(trouble) => {
-                self.failed.push((contender.to_owned(), tool));
+                self.failed.push(this);
                 self.notes.push(format!("{} of {contender} not counted: {trouble}", tool.column()));
                 None
             }
@@ -171,8 +173,11 @@ mod tests {
     fn a_missing_tool_is_told_once() {
         let mut counter = Counter::new(Lengths::QUICK);
         for contender in ["a", "b"] {
-            assert_eq!(counter.ask(Tool::Strace, contender, || Ok(None)), None);
-            assert_eq!(counter.ask(Tool::Valgrind, contender, || Ok(Some(7.0))), Some(7.0));
+            assert_eq!(counter.ask(Tool::Strace, contender, Protocol::Raw, || Ok(None)), None);
+            assert_eq!(
+                counter.ask(Tool::Valgrind, contender, Protocol::Raw, || Ok(Some(7.0))),
+                Some(7.0)
+            );
         }
         assert_eq!(counter.notes, ["strace is not installed: no system calls are counted"]);
     }
@@ -181,9 +186,13 @@ mod tests {
     fn a_contender_that_cannot_be_counted_spoils_no_other() {
         let mut counter = Counter::new(Lengths::QUICK);
         let fails = || Err(Trouble::new("an unknown system call"));
-        assert_eq!(counter.ask(Tool::Valgrind, "a", fails), None);
-        assert_eq!(counter.ask(Tool::Valgrind, "a", || panic!("asked again")), None);
-        assert_eq!(counter.ask(Tool::Valgrind, "b", || Ok(Some(7.0))), Some(7.0));
+        let mut ask = |name, protocol, count: fn() -> Result<Option<f64>, Trouble>| {
+            counter.ask(Tool::Valgrind, name, protocol, count)
+        };
+        assert_eq!(ask("a", Protocol::Raw, fails), None);
+        assert_eq!(ask("a", Protocol::Raw, || panic!("asked again")), None);
+        assert_eq!(ask("a", Protocol::Http, || Ok(Some(7.0))), Some(7.0));
+        assert_eq!(ask("b", Protocol::Raw, || Ok(Some(7.0))), Some(7.0));
         assert_eq!(counter.notes, ["instructions of a not counted: an unknown system call"]);
     }
 }
