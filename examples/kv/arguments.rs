@@ -60,6 +60,16 @@ impl<'a> Arguments<'a> {
         self.next().unwrap_or_default()
     }
 
+    /// The next `count` words, and those that follow them, if there are so many.
+    pub(crate) fn split_at(mut self, count: usize) -> Option<(Self, Self)> {
+        let first = Self { left: u32::try_from(count).ok()?, ..self };
+        match count.checked_sub(1) {
+            Some(skipped) => _ = self.nth(skipped)?,
+            None => {}
+        }
+        Some((first, self))
+    }
+
     /// As pairs, of which the command has made sure that no half is missing.
     pub(crate) fn pairs(mut self) -> impl ExactSizeIterator<Item = (&'a [u8], &'a [u8])> {
         (0..self.len() / 2).map(move |_| (self.word(), self.word()))
@@ -123,6 +133,19 @@ mod tests {
         assert_eq!(words.word(), b"a");
         let rest: Vec<&[u8]> = words.collect();
         assert_eq!(rest, [b"", "hello\r\nworld".as_bytes(), long.as_bytes()]);
+    }
+
+    #[test]
+    fn words_are_split_where_there_are_enough() {
+        let words = Arguments::bulk(b"$1\r\na\r\n$1\r\nb\r\n", 2);
+        let (first, rest) = words.split_at(1).unwrap();
+        assert_eq!(
+            (first.len(), first.last(), rest.len(), rest.last()),
+            (1, Some(&b"a"[..]), 1, Some(&b"b"[..]))
+        );
+        let (first, rest) = words.split_at(0).unwrap();
+        assert_eq!((first.len(), rest.len()), (0, 2));
+        assert!(words.split_at(3).is_none());
     }
 
     #[test]

@@ -16,6 +16,11 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
+    /// Another sequence, which goes on by itself.
+    pub(crate) const fn fork(&mut self) -> Self {
+        Self(self.number())
+    }
+
     /// A number below `end`, which is not zero.
     pub(crate) fn below(&mut self, end: usize) -> usize {
         let product = u128::from(self.number()) * end as u128;

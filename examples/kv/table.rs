@@ -25,7 +25,7 @@ const LEAST_CHAINS: usize = 4;
 /// A scan looks at so many slots for each entry that it was asked for, and then lets others go on.
 const SLOTS_PER_ENTRY: usize = 10;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Table<E> {
     slots: Vec<Slot<E>>,
     /// The first slot of each chain.
@@ -37,7 +37,7 @@ pub(crate) struct Table<E> {
     state: RandomState,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Slot<E> {
     hash: u32,
     next: u32,

@@ -1,10 +1,10 @@
 //! What a key can hold.
 
 use super::hashes::Hash;
-use super::lists::List;
+use super::list::List;
 use super::numbers::parse_integer;
 use super::sets::Set;
-use super::sorted_sets::SortedSet;
+use super::sorted_set::SortedSet;
 use super::text::Text;
 
 /// What a key holds. Anything but text is behind a pointer: most values are text, and each takes as
