@@ -213,8 +213,8 @@ impl Connection {
 impl Connection {
     /// Whether it waits for its peer, and for nothing else.
     pub(crate) fn has_nothing_to_do(&self) -> bool {
-        let active = Flags::HOLDS.with(Flags::READABLE).with(Flags::END_DUE).with(Flags::BUSY);
-        self.is_idle() && !self.flags.contains(active)
+        let due = Flags::READABLE.with(Flags::END_DUE).with(Flags::WANTS_ROOM);
+        self.is_idle() && !self.flags.contains(Flags::HOLDS.with(due).with(Flags::BUSY))
     }
 
     /// Whether it is open, with nothing held, nothing waiting and no drain, and has something to
@@ -246,7 +246,8 @@ impl Connection {
             }
             return;
         }
-        if !self.is_listed_ready() && self.has_work() && !planted!(WorkLeftIsForgotten) {
+        let has_work = !self.is_listed_ready() && self.has_work(&shared.config);
+        if has_work && !planted!(WorkLeftIsForgotten) {
             self.flags.insert(Flags::LISTED_READY);
             shared.ready.push_back(self.token);
         }

@@ -2,6 +2,7 @@
 
 mod frames;
 mod input;
+mod malformed;
 mod outbound;
 mod tasks;
 
@@ -17,7 +18,7 @@ use crate::command::Slow;
 use crate::connection::{Connection, Delivery};
 use crate::connections::{Connections, Peer};
 use crate::error::{CloseReason, Error};
-use crate::handler::{ConnectionsOf, Handler, OtherConnections, Session, guard, lend};
+use crate::handler::{ConnectionsOf, Handler, OtherConnections, Session, guard, lend, take_leave};
 use crate::handler_timers::HandlerTimers;
 use crate::instant::Instant;
 use crate::network::Event;
@@ -232,7 +233,11 @@ impl<H: Handler> Endpoint for StreamEndpoint<H> {
                     guard(session, |session| handler.on_timer(session, key));
                 }
             }
-            _ => session.connection.expire(session.shared),
+            _ => {
+                if let Some(reason) = session.connection.expire(session.shared) {
+                    take_leave(handler, session, reason);
+                }
+            }
         });
     }
 

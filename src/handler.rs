@@ -9,7 +9,7 @@ mod session;
 use std::net::SocketAddr;
 
 pub use self::commands::Commands;
-pub(crate) use self::lending::{guard, lend, panicked, session};
+pub(crate) use self::lending::{guard, lend, panicked, session, take_leave};
 pub(crate) use self::posted::PostedTask;
 pub use self::scope::{NotConnected, Scope};
 pub(crate) use self::scope::{OtherConnections, Task};
@@ -138,6 +138,79 @@ pub trait Handler: Sized + 'static {
     /// Are logged.
     fn on_server_timer(&mut self, scope: &mut Scope<'_, Self>, key: u32) -> Result<(), Error> {
         let _ = (scope, key);
+        Ok(())
+    }
+
+    /// There is room for more output: no more than the
+    /// [low watermark](crate::Config::low_watermark) of it waits for the peer. It was asked for
+    /// with [`Session::want_writable`], and is told once each time.
+    ///
+    /// An answer that is too long to be sent at once is made of portions this way, as fast as the
+    /// peer takes them:
+    ///
+    /// ```
+    /// use windlass::{Error, Handler, Lines, Session};
+    ///
+    /// /// Counts down from each number.
+    /// struct Countdown;
+    ///
+    /// impl Handler for Countdown {
+    ///     type Codec = Lines;
+    ///     type State = u64;
+    ///
+    ///     fn on_frame(
+    ///         &mut self,
+    ///         session: &mut Session<'_, Self>,
+    ///         line: &str,
+    ///     ) -> Result<(), Error> {
+    ///         *session.state() = line.parse().map_err(|_| Error::new("no number"))?;
+    ///         // The next number waits until this one is answered.
+    ///         session.pause();
+    ///         session.want_writable();
+    ///         Ok(())
+    ///     }
+    ///
+    ///     fn on_writable(&mut self, session: &mut Session<'_, Self>) -> Result<(), Error> {
+    ///         for _ in 0..1000 {
+    ///             let number = *session.state();
+    ///             session.send(&number.to_string())?;
+    ///             if number == 0 {
+    ///                 session.resume();
+    ///                 return Ok(());
+    ///             }
+    ///             *session.state() -= 1;
+    ///         }
+    ///         session.want_writable();
+    ///         Ok(())
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Closes the connection.
+    fn on_writable(&mut self, session: &mut Session<'_, Self>) -> Result<(), Error> {
+        let _ = session;
+        Ok(())
+    }
+
+    /// The loop is about to close the connection of its own accord, since what the peer sent is no
+    /// frame ([`Malformed`](CloseReason::Malformed)), since it takes too long
+    /// ([`FirstFrameTimeout`](CloseReason::FirstFrameTimeout),
+    /// [`FrameTimeout`](CloseReason::FrameTimeout), [`IdleTimeout`](CloseReason::IdleTimeout)), or
+    /// since it was there for long enough ([`LifetimeOver`](CloseReason::LifetimeOver)): the moment
+    /// to say why. What is sent is flushed before the connection is closed, which it need not be by
+    /// the handler.
+    ///
+    /// # Errors
+    ///
+    /// Are the reason of the close then.
+    fn on_farewell(
+        &mut self,
+        session: &mut Session<'_, Self>,
+        reason: &CloseReason,
+    ) -> Result<(), Error> {
+        let _ = (session, reason);
         Ok(())
     }
 

@@ -35,6 +35,8 @@ mod drain_signals;
 mod endless_queue;
 #[path = "engine/eviction.rs"]
 mod eviction;
+#[path = "engine/farewells.rs"]
+mod farewells;
 mod fixture;
 #[path = "engine/histories.rs"]
 mod histories;
@@ -44,5 +46,7 @@ mod metrics;
 mod panics;
 #[path = "engine/pausing.rs"]
 mod pausing;
+#[path = "engine/portions.rs"]
+mod portions;
 #[path = "engine/timers.rs"]
 mod timers;

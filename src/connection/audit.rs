@@ -21,7 +21,7 @@ impl Connection {
     /// The first rule that is broken, if any is. `promised` is what the network will tell of by
     /// itself as soon as it is so.
     pub(crate) fn broken_rule(&self, shared: &Shared, promised: Readiness) -> Option<&'static str> {
-        let rules = self.work_rules(promised).into_iter();
+        let rules = self.work_rules(shared, promised).into_iter();
         let mut rules = rules.chain(self.buffer_rules(shared)).chain(self.end_rules(shared));
         rules.find(|(_, is_kept)| !is_kept).map(|(rule, _)| rule)
     }
@@ -33,7 +33,7 @@ impl Connection {
     }
 
     /// Whatever is to be done for it, somebody will come and do it.
-    fn work_rules(&self, promised: Readiness) -> [Rule; 4] {
+    fn work_rules(&self, shared: &Shared, promised: Readiness) -> [Rule; 5] {
         let has = |flag| self.flags.contains(flag);
         let is_told = |readiness| promised.contains(readiness);
         let (is_listed, is_open) = (self.is_listed_ready(), self.phase == Phase::Open);
@@ -61,6 +61,10 @@ impl Connection {
                     || !self.may_run()
                     || !(self.has_frames_waiting() || self.is_end_due())
                     || is_listed,
+            ),
+            (
+                "I6: whose handler is to be told that there is room is on the list",
+                !self.is_room_due(&shared.config) || is_listed,
             ),
             (
                 "I6: who is not connected yet, or was not told what came before, is told",

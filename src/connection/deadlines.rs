@@ -70,30 +70,32 @@ impl Connection {
         }
     }
 
-    /// It is looked whether a deadline has passed, and done what that means.
-    pub(crate) fn expire(&mut self, shared: &mut Shared) {
+    /// It is looked whether a deadline has passed, and done what that means. If the connection is
+    /// to be closed in good order, it is said why, and left to who can tell the handler before.
+    pub(crate) fn expire(&mut self, shared: &mut Shared) -> Option<CloseReason> {
         self.deadline = None;
-        let Some((deadline, expiry)) = self.next_deadline(&shared.config) else { return };
+        let (deadline, expiry) = self.next_deadline(&shared.config)?;
         if deadline > shared.due {
-            return;
+            return None;
         }
         match expiry {
             Expiry::Write => {
                 self.flags.insert(Flags::ABORTED);
                 self.cut(CloseReason::WriteTimeout);
             }
-            Expiry::Frame => self.close(CloseReason::FrameTimeout),
-            Expiry::FirstFrame => self.close(CloseReason::FirstFrameTimeout),
+            Expiry::Frame => return Some(CloseReason::FrameTimeout),
+            Expiry::FirstFrame => return Some(CloseReason::FirstFrameTimeout),
             // It has begun to ask, or the handler is at work, or it closes right after this.
             Expiry::Newcomer => self.set_draining(Flags::WHEN_IDLE),
             Expiry::Connect => self.give_up_connecting(),
             Expiry::Notice => self.act_on_notice(shared),
             Expiry::Slowed => self.quicken(shared.now),
-            Expiry::Lifetime => self.close(CloseReason::LifetimeOver),
-            Expiry::Idle if self.is_open() => self.close(CloseReason::IdleTimeout),
+            Expiry::Lifetime => return Some(CloseReason::LifetimeOver),
+            Expiry::Idle if self.is_open() => return Some(CloseReason::IdleTimeout),
             Expiry::Idle => self.cut(CloseReason::IdleTimeout),
             Expiry::Linger => self.finish(),
         }
+        None
     }
 
     pub(crate) fn set_timer(&mut self, shared: &mut Shared, key: u32, wait: Duration) {

@@ -62,6 +62,8 @@ impl Flags {
     pub(super) const LISTED_READY: Self = Self(1 << 21);
     /// Input or output waits, or did when it was last settled.
     pub(super) const BUFFERED: Self = Self(1 << 22);
+    /// The handler wants to be told when there is room for more output.
+    pub(super) const WANTS_ROOM: Self = Self(1 << 3);
 }
 
 /// What makes no difference while it is served.

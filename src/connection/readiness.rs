@@ -1,6 +1,7 @@
 //! What a connection can do now, and what it has still to do.
 
 use super::{Connection, Flags, Phase};
+use crate::config::Config;
 use crate::instant::Instant;
 use crate::network::Readiness;
 
@@ -38,13 +39,14 @@ impl Connection {
     }
 
     /// Whether there is something to do that no event will announce.
-    pub(super) fn has_work(&self) -> bool {
+    pub(super) fn has_work(&self, config: &Config) -> bool {
         let writable = self.flags.contains(Flags::WRITABLE);
         match self.phase {
             Phase::Open => {
                 (self.has_queue() && (writable || planted!(FullSocketSpins)))
                     || self.may_read()
                     || (self.may_run() && (self.has_frames_waiting() || self.is_end_due()))
+                    || (self.is_room_due(config) && !planted!(RoomIsForgotten))
                     || (planted!(EndSpins) && self.has_peer_finished())
             }
             Phase::Flushing => writable && !planted!(FlushIsForgotten),
@@ -78,6 +80,24 @@ impl Connection {
     /// What the end of the stream left of the input is about to be run.
     pub(crate) const fn note_last_run(&mut self) {
         self.flags.insert(Flags::LAST_RUN);
+    }
+
+    /// The handler wants to be told when there is room for more output.
+    pub(crate) const fn want_room(&mut self) {
+        self.flags.insert(Flags::WANTS_ROOM);
+    }
+
+    /// The handler is about to be told that there is room.
+    pub(crate) const fn note_room_told(&mut self) {
+        self.flags.remove(Flags::WANTS_ROOM);
+    }
+
+    /// Whether the handler is still to be told that there is room for more output.
+    #[inline]
+    pub(crate) fn is_room_due(&self, config: &Config) -> bool {
+        self.flags.contains(Flags::WANTS_ROOM)
+            && self.phase == Phase::Open
+            && self.queued_len() <= config.low_watermark
     }
 
     /// Whether input waits that is worth decoding.

@@ -2,9 +2,10 @@
 
 use super::announce;
 use super::input::{keep, may_read, read, read_on};
+use super::malformed::{check_frame_len, impossible, malformed};
 use crate::codec::{Codec, Decoded};
 use crate::connection::Phase;
-use crate::error::{CloseReason, FrameError, FrameFault};
+use crate::error::CloseReason;
 use crate::handler::{Handler, PeerOf, Session, guard, panicked, session};
 use crate::layers::{Layers, Passage};
 use crate::middleware::Frame;
@@ -81,11 +82,11 @@ fn run_plain<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, input: &
             Ok(Decoded::Incomplete { need }) => {
                 return Ran { consumed: input_len - rest_len, need: need.max(rest_len + 1) };
             }
-            Err(error) => return malformed(session, error, input_len - rest_len),
+            Err(error) => return malformed(handler, session, error, input_len - rest_len),
         };
         match rest.get_mut(len..) {
             Some(behind) if len > 0 => rest = behind,
-            _ => return impossible(session, input_len - rest_len),
+            _ => return impossible(handler, session, input_len - rest_len),
         }
         let is_tired = session.shared.frames_left == 0 && !planted!(FrameBudgetOff);
         if rest.is_empty() || is_tired || !(session.may_run() || planted!(FramesAfterClose)) {
@@ -120,7 +121,7 @@ fn serve_rest<H: Handler>(
         ran = Ran { consumed: ran.consumed + more.consumed, need: more.need };
     }
     if ran.consumed < len {
-        keep(session, bench.buffer, None, len, ran);
+        keep(handler, session, bench.buffer, None, len, ran);
     }
     wind_up(handler, session, bench.layers)
 }
@@ -152,7 +153,7 @@ fn serve_other<H: Handler>(
         let input_len = input.len();
         let ran = run_all(handler, session, input, bench.layers, Decoding::Next);
         if ran.consumed < input_len || kept.is_some() {
-            keep(session, bench.buffer, kept, len, ran);
+            keep(handler, session, bench.buffer, kept, len, ran);
         }
     }
     wind_up(handler, session, bench.layers)
@@ -184,10 +185,24 @@ fn prepare<H: Handler>(
     if session.connection.queued_len() > 0 {
         session.flush();
     }
+    tell_of_room(handler, session);
+    if session.shared.frames_left == 0 {
+        return (None, 0);
+    }
     match session.connection.take_input() {
         Some(kept) => read_on(session, buffer, kept),
         None if may_read(session) => (None, read(session, buffer)),
         None => (None, 0),
+    }
+}
+
+/// Tells the handler that there is room for more output, if it wants to know. It may want to know
+/// again and again, which its budget of frames bounds.
+fn tell_of_room<H: Handler>(handler: &mut H, session: &mut Session<'_, H>) {
+    if session.connection.is_room_due(&session.shared.config) && session.shared.frames_left > 0 {
+        session.connection.note_room_told();
+        session.shared.frames_left -= 1;
+        guard(session, |session| handler.on_writable(session));
     }
 }
 
@@ -211,7 +226,9 @@ fn wind_up<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, layers: &m
         session.flush();
     }
     let has_frames = session.connection.has_frames_waiting() && session.connection.may_run();
-    if may_read(session) || (has_frames && session.shared.frames_left > 0) {
+    let has_room =
+        session.shared.write_left > 0 && session.connection.is_room_due(&session.shared.config);
+    if may_read(session) || ((has_frames || has_room) && session.shared.frames_left > 0) {
         return Next::Again;
     }
     if session.connection.is_end_due()
@@ -296,43 +313,18 @@ fn run_frames<H: Handler>(
                     session.connection.close(CloseReason::Failed(error));
                 }
                 if (len == 0 && decoding == Decoding::Next) || len > rest_len {
-                    return impossible(session, consumed);
+                    return impossible(handler, session, consumed);
                 }
                 consumed += len;
             }
             Ok(Decoded::Incomplete { need }) => {
                 return Ran { consumed, need: need.max(rest_len + 1) };
             }
-            Err(error) => return malformed(session, error, consumed),
+            Err(error) => return malformed(handler, session, error, consumed),
         }
         if consumed >= input_len || !session.may_go_on() {
             return Ran { consumed, need: 0 };
         }
-    }
-}
-
-/// What a codec is told that claims a frame of no bytes, or of more than there are.
-const IMPOSSIBLE_FRAME: FrameError =
-    FrameError::new(FrameFault::Malformed("the codec's frame has an impossible length"), 0);
-
-#[cold]
-fn impossible<H: Handler>(session: &mut Session<'_, H>, consumed: usize) -> Ran {
-    malformed(session, IMPOSSIBLE_FRAME, consumed)
-}
-
-/// What was not consumed is no frame.
-#[cold]
-fn malformed<H: Handler>(session: &mut Session<'_, H>, error: FrameError, consumed: usize) -> Ran {
-    session.connection.close(CloseReason::Malformed(error));
-    Ran { consumed, need: 0 }
-}
-
-/// Closes the connection if a layer allows no frame of so many bytes.
-pub(super) fn check_frame_len<H: Handler>(session: &mut Session<'_, H>, len: usize) {
-    if let Some(limit) = session.connection.max_frame_len()
-        && len > limit
-    {
-        malformed(session, FrameError::new(FrameFault::TooLong { limit }, limit), 0);
     }
 }
 
@@ -378,7 +370,7 @@ fn is_let_through<H: Handler>(
     start: usize,
     len: usize,
 ) -> bool {
-    check_frame_len(session, len);
+    check_frame_len(handler, session, len);
     if !session.connection.is_open() {
         return false;
     }

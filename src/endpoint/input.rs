@@ -1,6 +1,7 @@
 //! Input that could not be used up at once: kept after the frames, and made ready before the next.
 
-use super::frames::{Ran, check_frame_len};
+use super::frames::Ran;
+use super::malformed::check_frame_len;
 use crate::handler::{Handler, Session};
 use crate::read_buffer::ReadBuffer;
 
@@ -63,6 +64,7 @@ pub(super) fn read_on<H: Handler>(
 /// shared buffer or, if that is zero, what was kept before.
 #[inline(never)]
 pub(super) fn keep<H: Handler>(
+    handler: &mut H,
     session: &mut Session<'_, H>,
     buffer: &[u8],
     kept: Option<Box<ReadBuffer>>,
@@ -82,7 +84,7 @@ pub(super) fn keep<H: Handler>(
         let known = kept.len();
         kept.append(&buffer[known..len]);
     }
-    check_frame_len(session, ran.need);
+    check_frame_len(handler, session, ran.need);
     let spares = &mut session.shared.spares;
     if kept.len() == 0 || !session.connection.is_open() {
         spares.give_back(kept);

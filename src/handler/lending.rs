@@ -45,6 +45,19 @@ pub(crate) fn guard<H: Handler>(
     }
 }
 
+/// Closes the connection of the loop's own accord, when the handler has been told why.
+#[cold]
+pub(crate) fn take_leave<H: Handler>(
+    handler: &mut H,
+    session: &mut Session<'_, H>,
+    reason: CloseReason,
+) {
+    if session.connection.is_open() && session.connection.is_announced() {
+        guard(session, |session| handler.on_farewell(session, &reason));
+    }
+    session.connection.close(reason);
+}
+
 /// A callback panicked: what it sent is taken back, what was sent before is flushed.
 #[cold]
 pub(crate) fn panicked<H: Handler>(session: &mut Session<'_, H>) {

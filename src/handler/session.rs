@@ -144,6 +144,14 @@ impl<H: Handler> Session<'_, H> {
         self.connection.resume(self.shared.now);
     }
 
+    /// Has [`Handler::on_writable`] called once, as soon as no more than the
+    /// [low watermark](crate::Config::low_watermark) of output waits for the peer: in the next turn
+    /// at the latest, if it is so already. Until then a drain waits. It is also called while the
+    /// connection is [paused](Self::pause).
+    pub const fn want_writable(&mut self) {
+        self.connection.want_room();
+    }
+
     /// Says whether an answer is owed that comes later: from another thread, from another
     /// connection, or with a timer. Meanwhile a drain waits for it until the deadline of the drain,
     /// and no newcomer takes its place. Reading goes on, and so does the idle timeout.

@@ -15,6 +15,7 @@ fn is_in(call: Call<'_>, place: &str) -> bool {
         Call::Timer(_) => place == "timer",
         Call::Drain => place == "drain",
         Call::Close(_) => place == "close",
+        Call::Writable | Call::Farewell(_) => false,
     }
 }
 

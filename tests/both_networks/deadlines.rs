@@ -20,7 +20,11 @@ fn whoever_is_silent_is_closed_when_the_idle_timeout_has_passed() {
         play.send(client, b"one\n");
         play.until_end(client);
     };
-    echoed(&config, script, &["open, `one`, closed: idle timeout, -> `one\\n`, finished"]);
+    echoed(
+        &config,
+        script,
+        &["open, `one`, farewell, closed: idle timeout, -> `one\\n`, finished"],
+    );
 }
 
 #[test]
@@ -40,8 +44,8 @@ fn whoever_asks_for_nothing_is_closed_when_the_first_frame_timeout_has_passed() 
         script,
         &[
             "open, `one`, `two`, end, closed: peer finished, -> `one\\ntwo\\n`, finished",
-            "open, closed: first frame timeout, -> ``, finished",
-            "open, closed: first frame timeout, -> ``, finished",
+            "open, farewell, closed: first frame timeout, -> ``, finished",
+            "open, farewell, closed: first frame timeout, -> ``, finished",
         ],
     );
 }
@@ -54,7 +58,11 @@ fn a_frame_that_is_not_completed_is_closed_when_its_timeout_has_passed() {
         play.send(client, b"one\nhal");
         play.until_end(client);
     };
-    echoed(&config, script, &["open, `one`, closed: frame timeout, -> `one\\n`, finished"]);
+    echoed(
+        &config,
+        script,
+        &["open, `one`, farewell, closed: frame timeout, -> `one\\n`, finished"],
+    );
 }
 
 #[test]
@@ -69,7 +77,11 @@ fn bytes_that_dribble_in_do_not_put_off_the_frame_timeout() {
             play.pass(millis(10));
         }
     };
-    echoed(&config, script, &["open, `one`, closed: frame timeout, -> `one\\n`, finished"]);
+    echoed(
+        &config,
+        script,
+        &["open, `one`, farewell, closed: frame timeout, -> `one\\n`, finished"],
+    );
 }
 
 #[test]
@@ -98,5 +110,9 @@ fn whoever_is_old_is_closed_however_busy_he_is() {
         play.until_received(client, 4);
         play.until_end(client);
     };
-    echoed(&config, script, &["open, `one`, closed: lifetime over, -> `one\\n`, finished"]);
+    echoed(
+        &config,
+        script,
+        &["open, `one`, farewell, closed: lifetime over, -> `one\\n`, finished"],
+    );
 }

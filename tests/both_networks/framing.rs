@@ -167,7 +167,7 @@ fn an_end_inside_a_length_is_malformed() {
     echoed(
         LengthPrefixed::default(),
         says(b"\0\0\0\x01x\0\0"),
-        &["open, `x`, closed: malformed frame, -> `\\x00\\x00\\x00\\x01x`, finished"],
+        &["open, `x`, farewell, closed: malformed frame, -> `\\x00\\x00\\x00\\x01x`, finished"],
     );
 }
 
@@ -176,7 +176,7 @@ fn an_end_inside_a_frame_of_one_length_is_malformed() {
     echoed(
         Fixed::new(3),
         says(b"onetw"),
-        &["open, `one`, closed: malformed frame, -> `one`, finished"],
+        &["open, `one`, farewell, closed: malformed frame, -> `one`, finished"],
     );
 }
 
@@ -185,7 +185,7 @@ fn an_end_inside_a_varint_frame_is_malformed() {
     echoed(
         Varint::default(),
         says(b"\x03one\x03tw"),
-        &["open, `one`, closed: malformed frame, -> `\\x03one`, finished"],
+        &["open, `one`, farewell, closed: malformed frame, -> `\\x03one`, finished"],
     );
 }
 
@@ -194,7 +194,7 @@ fn a_line_too_long_ends_the_connection_after_those_before_it() {
     echoed(
         Lines::default().max_len(8),
         says(b"one\n123456789\ntwo\n"),
-        &["open, `one`, closed: malformed frame, -> `one\\n`, finished"],
+        &["open, `one`, farewell, closed: malformed frame, -> `one\\n`, finished"],
     );
 }
 
@@ -204,7 +204,7 @@ fn a_frame_announced_too_long_ends_the_connection_after_those_before_it() {
     echoed(
         codec,
         says(b"\0\0\0\x01x\0\0\0\x09"),
-        &["open, `x`, closed: malformed frame, -> `\\x00\\x00\\x00\\x01x`, finished"],
+        &["open, `x`, farewell, closed: malformed frame, -> `\\x00\\x00\\x00\\x01x`, finished"],
     );
 }
 
@@ -213,7 +213,7 @@ fn a_delimited_frame_too_long_ends_the_connection() {
     echoed(
         Delimited::new(b"--").max_len(4),
         says(b"one--12345678"),
-        &["open, `one`, closed: malformed frame, -> `one--`, finished"],
+        &["open, `one`, farewell, closed: malformed frame, -> `one--`, finished"],
     );
 }
 
@@ -222,7 +222,7 @@ fn a_varint_that_does_not_end_ends_the_connection() {
     echoed(
         Varint::default(),
         says(b"\x01x\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"),
-        &["open, `x`, closed: malformed frame, -> `\\x01x`, finished"],
+        &["open, `x`, farewell, closed: malformed frame, -> `\\x01x`, finished"],
     );
 }
 
@@ -231,7 +231,7 @@ fn a_line_that_is_no_text_ends_the_connection() {
     echoed(
         Lines::default(),
         says(b"one\n\xff\ntwo\n"),
-        &["open, `one`, closed: malformed frame, -> `one\\n`, finished"],
+        &["open, `one`, farewell, closed: malformed frame, -> `one\\n`, finished"],
     );
 }
 
@@ -247,6 +247,6 @@ fn a_client_that_sends_on_after_a_malformed_frame_sees_the_answers_before_it() {
     echoed(
         Lines::default(),
         script,
-        &["open, `one`, closed: malformed frame, -> `one\\n`, finished"],
+        &["open, `one`, farewell, closed: malformed frame, -> `one\\n`, finished"],
     );
 }

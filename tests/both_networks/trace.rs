@@ -102,6 +102,8 @@ pub(crate) fn shown(call: &What) -> String {
         What::Ended => "end".to_owned(),
         What::Timer(key) => format!("timer {key}"),
         What::Drained => "drain".to_owned(),
+        What::Writable => "writable".to_owned(),
+        What::Farewell => "farewell".to_owned(),
         What::Closed(reason) => format!("closed: {reason}"),
     }
 }

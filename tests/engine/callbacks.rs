@@ -14,13 +14,23 @@ pub(crate) enum At {
     Frame,
     End,
     Timer,
+    Writable,
+    Farewell,
     Drain,
     Close,
 }
 
 impl At {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Open, Self::Frame, Self::End, Self::Timer, Self::Drain, Self::Close];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Open,
+        Self::Frame,
+        Self::End,
+        Self::Timer,
+        Self::Writable,
+        Self::Farewell,
+        Self::Drain,
+        Self::Close,
+    ];
 
     /// Whether this is the call: of frames, it is the line `now`.
     pub(crate) fn is(self, call: &Call<'_>) -> bool {
@@ -29,6 +39,8 @@ impl At {
             Call::Frame(line) => self == Self::Frame && *line == "now",
             Call::End => self == Self::End,
             Call::Timer(_) => self == Self::Timer,
+            Call::Writable => self == Self::Writable,
+            Call::Farewell(_) => self == Self::Farewell,
             Call::Drain => self == Self::Drain,
             Call::Close(_) => self == Self::Close,
         }
@@ -44,11 +56,12 @@ impl At {
         }
         match self {
             Self::End | Self::Close => world.network.finish(peer),
+            Self::Farewell => world.network.send_from(peer, b"\xff\n"),
             Self::Drain => {
                 world.settle();
                 world.reactor.drain();
             }
-            Self::Open | Self::Frame | Self::Timer => {}
+            Self::Open | Self::Frame | Self::Timer | Self::Writable => {}
         }
         world.run_for(millis(100));
         let before = match self {
@@ -60,20 +73,22 @@ impl At {
     }
 }
 
-/// Echo, with a timer that is set at the opening.
+/// Echo, with a timer that is set at the opening, and the wish to write after the last frame.
 pub(crate) fn echo_with_timer(
     session: &mut Session<'_, Scripted>,
     call: Call<'_>,
 ) -> Result<(), Error> {
-    if let Call::Open = call {
-        session.set_timer(1, millis(50));
+    match call {
+        Call::Open => session.set_timer(1, millis(50)),
+        Call::Frame("lost") => session.want_writable(),
+        _ => {}
     }
     echo(session, call)
 }
 
 #[test]
 fn an_error_of_any_callback_closes_its_connection_after_what_was_sent() {
-    for at in [At::Open, At::Frame, At::End, At::Timer, At::Drain] {
+    for at in At::ALL.into_iter().filter(|at| *at != At::Close) {
         let mut world = World::new(at_most(10), move |session, call| {
             if at.is(&call) {
                 session.send("sorry")?;

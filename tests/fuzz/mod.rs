@@ -8,6 +8,7 @@
 
 mod choices;
 mod codecs;
+mod dns;
 #[cfg(test)]
 mod drivers;
 mod engine;
@@ -53,6 +54,8 @@ pub(crate) const TARGETS: &[(&str, Body)] = &[
     ("cidr", text::cidr),
     ("escaped", text::escaped),
     ("options", text::options),
+    ("dns", dns::dns),
+    ("dns_zone", dns::dns_zone),
     ("engine", engine::engine),
 ];
 

@@ -104,6 +104,8 @@ bugs! {
     SlowIsNotSkipped: World(streams::whoever_is_slow_is_left_out_of_a_broadcast),
     /// C3: a full socket is written to without end.
     FullSocketSpins: Swarm(300),
+    /// C3: a handler that wants to write is not told that it can.
+    RoomIsForgotten: Swarm(300),
     /// C3: what could be written after a close is not.
     FlushIsForgotten: Swarm(300),
     /// C4: what a short write left is dropped.

@@ -207,7 +207,7 @@ fn script<C: Framing>(
                     panic_quietly();
                 }
             }
-            Call::End | Call::Drain => return ignore(session, call),
+            call => return ignore(session, call),
         }
         Ok(())
     }

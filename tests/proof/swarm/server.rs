@@ -153,6 +153,11 @@ impl<C: Framing> Answers<C> {
                 session.set_timer(STACK_TIMER, Duration::ZERO);
                 session.send(message)
             }
+            5 => {
+                Self::put_off(session, message)?;
+                session.want_writable();
+                Ok(())
+            }
             _ => session.send(message),
         }
     }
@@ -195,6 +200,11 @@ impl<C: Framing> Handler for Answers<C> {
     fn on_timer(&mut self, session: &mut Session<'_, Self>, key: u32) -> Result<(), Error> {
         self.journal.note(session, What::Timer(key));
         if key == LATER { Self::answer_now(session) } else { Ok(()) }
+    }
+
+    fn on_writable(&mut self, session: &mut Session<'_, Self>) -> Result<(), Error> {
+        self.journal.note(session, What::Writable);
+        Self::answer_now(session)
     }
 
     fn on_close(&mut self, session: &mut Session<'_, Self>, reason: &CloseReason) {

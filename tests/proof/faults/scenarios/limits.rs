@@ -42,6 +42,7 @@ pub(super) fn all() -> Vec<Scenario> {
             frame_timeouts,
             ["first frame timeout", "frame timeout", "peer finished", "peer finished"]
         ),
+        scenario!(last_words_to_the_slow, ["frame timeout", "idle timeout", "malformed frame"]),
         scenario!(write_timeout, ["peer finished", "peer finished", "write timeout"]),
         scenario!(lifetime_is_over, ["lifetime over", "lifetime over", "peer finished"]),
         scenario!(
@@ -162,6 +163,23 @@ fn frame_timeouts(network: SimNetwork) -> Staged {
     stage.client(0, 0, &[(0, Send(b"one\nt")), (4, Send(b"w")), (8, Send(b"o")), (25, Finish)]);
     stage.client(1, 0, &[(40, Finish)]);
     stage.client(2, 0, &[(0, Send(b"thr")), (7, Send(b"ee\n")), (50, Finish)]);
+    Ok(stage)
+}
+
+fn last_words_to_the_slow(network: SimNetwork) -> Staged {
+    let config =
+        Config { frame_timeout: Some(millis(10)), idle_timeout: Some(millis(15)), ..at_most(10) };
+    let owed = Owed::default();
+    let debts = owed.clone();
+    let script = move |session: &mut Session<'_, Scripted>, call: Call<'_>| match call {
+        Call::Frame(line) => debts.send(session, line),
+        Call::Farewell(reason) => debts.send(session, reason.label()),
+        call => ignore(session, call),
+    };
+    let mut stage = Stage::lines(network, config, owed, script)?.timed().probed(None);
+    stage.client(0, 0, &[(0, Send(b"one\nt")), (4, Send(b"w")), (25, Finish)]);
+    stage.client(1, 0, &[(3, Send(b"two\n")), (40, Finish)]);
+    stage.client(2, 0, &[(0, Send(b"three\n\xff\nfour\n")), (10, Finish)]);
     Ok(stage)
 }
 

@@ -1,5 +1,8 @@
 //! Scenarios of what comes and goes on connections, and of what handlers do with them.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use windlass::network::SimNetwork;
 use windlass::{Broadcast, Config, Error, LengthPrefixed, Raw, Session};
@@ -18,6 +21,7 @@ pub(super) fn all() -> Vec<Scenario> {
         scenario!(half_close_with_a_last_line, ["peer finished", "peer finished", "peer finished"]),
         scenario!(bytes_one_by_one, ["peer finished", "peer finished"]),
         scenario!(slow_reader, ["peer finished", "peer finished"]),
+        scenario!(answer_in_portions, ["peer finished", "peer finished"]),
         scenario!(big_frame_in_portions, ["peer finished", "peer finished"]),
         scenario!(malformed_frame, ["malformed frame", "peer finished", "peer finished"]),
         scenario!(
@@ -100,6 +104,37 @@ fn slow_reader(mut network: SimNetwork) -> Staged {
     let mut stage = Stage::lines(network, config, owed, script)?.probed(None);
     stage.client(0, 0, &[(0, ReadSlowly(1000)), (0, Send(b"1\n2\n3\n")), (1, Finish)]);
     stage.client(1, 2, &[(0, Stall), (0, Send(b"4\n")), (20, Resume), (21, Finish)]);
+    Ok(stage)
+}
+
+/// Each line is answered with four, the next as soon as there is room for it.
+fn answer_in_portions(mut network: SimNetwork) -> Staged {
+    network.set_pipe_len(500);
+    let config = Config { high_watermark: 1500, low_watermark: 400, ..at_most(10) };
+    let owed = Owed::default();
+    let (debts, left) = (owed.clone(), RefCell::new(BTreeMap::new()));
+    let script = move |session: &mut Session<'_, Scripted>, call: Call<'_>| match call {
+        Call::Frame(_) => {
+            left.borrow_mut().insert(session.id(), 4);
+            session.pause();
+            session.want_writable();
+            Ok(())
+        }
+        Call::Writable => {
+            let mut left = left.borrow_mut();
+            let left = left.entry(session.id()).or_insert(0);
+            *left -= 1;
+            match *left {
+                0 => session.resume(),
+                _ => session.want_writable(),
+            }
+            debts.send(session, &"x".repeat(499))
+        }
+        call => ignore(session, call),
+    };
+    let mut stage = Stage::lines(network, config, owed, script)?.probed(None);
+    stage.client(0, 0, &[(0, ReadSlowly(300)), (0, Send(b"1\n2\n")), (1, Finish)]);
+    stage.client(1, 2, &[(0, Stall), (0, Send(b"3\n")), (20, Resume), (21, Finish)]);
     Ok(stage)
 }
 

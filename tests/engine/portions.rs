@@ -1,0 +1,136 @@
+//! Long answers that are made portion by portion, as fast as the peer takes them.
+
+use windlass::network::{PeerState, SimNetwork};
+use windlass::{Config, Error, Handler, Raw, Session};
+
+use crate::fixture::{World, address, millis, panic_quietly, pattern, secs, timeless};
+
+const PORTION: usize = 10_000;
+
+/// For each byte that is sent, so many thousands of bytes, in portions; none if it is to rest.
+struct Portions {
+    /// How often it was called for a portion.
+    calls: usize,
+    ends: Ends,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Ends {
+    /// With all that was asked for.
+    Whole,
+    /// It never does: it wants to write, and writes nothing.
+    Never,
+    Panics,
+}
+
+impl Handler for Portions {
+    type Codec = Raw;
+    /// What is left to be sent.
+    type State = Vec<u8>;
+
+    fn on_frame(&mut self, session: &mut Session<'_, Self>, bytes: &mut [u8]) -> Result<(), Error> {
+        let len: usize = bytes.iter().map(|byte| usize::from(*byte) * 1000).sum();
+        *session.state() = pattern(len);
+        session.pause();
+        session.want_writable();
+        Ok(())
+    }
+
+    fn on_writable(&mut self, session: &mut Session<'_, Self>) -> Result<(), Error> {
+        self.calls += 1;
+        assert!(session.queued_len() <= Config::default().low_watermark, "there is room");
+        match self.ends {
+            Ends::Whole => {}
+            Ends::Never => {
+                session.want_writable();
+                return Ok(());
+            }
+            Ends::Panics => panic_quietly(),
+        }
+        let mut rest = std::mem::take(session.state());
+        let behind = rest.split_off(rest.len().min(PORTION));
+        session.send(&rest)?;
+        match behind.is_empty() {
+            true => session.resume(),
+            false => session.want_writable(),
+        }
+        *session.state() = behind;
+        Ok(())
+    }
+}
+
+fn world(config: Config, ends: Ends) -> World {
+    World::of(SimNetwork::new(1), config, None, |server| {
+        server.tcp(address(0), Portions { calls: 0, ends })
+    })
+}
+
+#[test]
+fn a_long_answer_comes_whole_and_the_next_request_after_it() {
+    let mut world = world(timeless(), Ends::Whole);
+    let peer = world.connect_with(&[200, 200]);
+    world.settle();
+    world.network.send_from(peer, &[3]);
+    world.settle();
+    let expected = [pattern(400_000), pattern(3000)].concat();
+    assert!(world.network.received(peer) == expected, "not what was asked for");
+}
+
+#[test]
+fn no_more_is_made_than_a_slow_peer_takes() {
+    let mut world = world(timeless(), Ends::Whole);
+    let peer = world.connect();
+    world.network.stall(peer);
+    world.network.send_from(peer, &[255; 40]);
+    world.settle();
+    let config = Config::default();
+    let held = world.reactor.held_len();
+    assert!(held <= 2 * (config.low_watermark + PORTION), "{held} bytes wait");
+    world.network.read_slowly(peer, 100_000, millis(1));
+    world.run_for(secs(60));
+    assert!(world.network.received(peer) == pattern(40 * 255 * 1000), "not all of it");
+    assert_eq!(world.reactor.held_len(), 0);
+}
+
+#[test]
+fn a_drain_waits_until_the_answer_is_whole() {
+    let mut world = world(timeless(), Ends::Whole);
+    let peer = world.connect();
+    world.network.stall(peer);
+    world.network.send_from(peer, &[255; 4]);
+    world.settle();
+    world.reactor.drain();
+    world.run_for(secs(1));
+    assert_eq!(world.open_len(), 1);
+    world.network.resume(peer);
+    let report = world.run_to_the_end(secs(10));
+    assert!(report.is_clean(), "{report}");
+    assert!(world.network.received(peer) == pattern(4 * 255 * 1000), "not all of it");
+    assert_eq!(world.network.state(peer), PeerState::Finished);
+}
+
+#[test]
+fn others_are_served_while_one_wants_to_write_without_end() {
+    let config = Config { frame_budget: 10, ..timeless() };
+    let mut world = world(config, Ends::Never);
+    let (busy, other) = (world.connect_with(b"a"), world.connect());
+    for _ in 0..100 {
+        world.turn_at_once();
+    }
+    assert_eq!(world.network.state(busy), PeerState::Open);
+    world.network.finish(other);
+    world.turn_at_once();
+    world.turn_at_once();
+    assert_eq!(world.network.state(other), PeerState::Finished);
+    world.reactor.stop();
+    world.run_to_the_end(secs(1));
+}
+
+#[test]
+fn a_panic_while_a_portion_is_made_costs_this_connection_only() {
+    let mut world = world(timeless(), Ends::Panics);
+    let peer = world.connect_with(b"a");
+    world.run_for(secs(2));
+    assert_eq!(world.network.state(peer), PeerState::Finished);
+    assert_eq!((world.open_len(), world.reactor.metrics().panics), (0, 1));
+}
