@@ -63,9 +63,8 @@ impl<'a> Arguments<'a> {
     /// The next `count` words, and those that follow them, if there are so many.
     pub(crate) fn split_at(mut self, count: usize) -> Option<(Self, Self)> {
         let first = Self { left: u32::try_from(count).ok()?, ..self };
-        match count.checked_sub(1) {
-            Some(skipped) => _ = self.nth(skipped)?,
-            None => {}
+        if let Some(skipped) = count.checked_sub(1) {
+            self.nth(skipped)?;
         }
         Some((first, self))
     }

@@ -20,14 +20,8 @@ kind!(Hash);
 type Field = Member<Element>;
 
 pub(crate) const COMMANDS: &[Spec] = &[
-    Spec::new("hset", -4, Flags::GROW, Keys::ONE, |mut words| {
-        let (key, fields) = (words.word(), pairs(words, "'hset' command")?);
-        Ok(Command::Hash(HashCommand::Set { key, fields, is_counted: true }))
-    }),
-    Spec::new("hmset", -4, Flags::GROW, Keys::ONE, |mut words| {
-        let (key, fields) = (words.word(), pairs(words, "'hmset' command")?);
-        Ok(Command::Hash(HashCommand::Set { key, fields, is_counted: false }))
-    }),
+    Spec::new("hset", -4, Flags::GROW, Keys::ONE, |words| parse_set(words, "hset", true)),
+    Spec::new("hmset", -4, Flags::GROW, Keys::ONE, |words| parse_set(words, "hmset", false)),
     Spec::new("hsetnx", 4, Flags::GROW, Keys::ONE, |mut words| {
         let (key, field, value) = (words.word(), words.word(), words.word());
         Ok(Command::Hash(HashCommand::SetNew { key, field, value }))
@@ -38,9 +32,9 @@ pub(crate) const COMMANDS: &[Spec] = &[
     Spec::new("hmget", -3, Flags::READ, Keys::ONE, |mut words| {
         Ok(Command::Hash(HashCommand::GetMany { key: words.word(), fields: words }))
     }),
-    Spec::new("hgetall", 2, Flags::READ, Keys::ONE, |words| all(words, Part::Both)),
-    Spec::new("hkeys", 2, Flags::READ, Keys::ONE, |words| all(words, Part::Names)),
-    Spec::new("hvals", 2, Flags::READ, Keys::ONE, |words| all(words, Part::Values)),
+    Spec::new("hgetall", 2, Flags::READ, Keys::ONE, |words| parse_all(words, Part::Both)),
+    Spec::new("hkeys", 2, Flags::READ, Keys::ONE, |words| parse_all(words, Part::Names)),
+    Spec::new("hvals", 2, Flags::READ, Keys::ONE, |words| parse_all(words, Part::Values)),
     Spec::new("hdel", -3, Flags::WRITE, Keys::ONE, |mut words| {
         Ok(Command::Hash(HashCommand::Delete { key: words.word(), fields: words }))
     }),
@@ -150,15 +144,19 @@ pub(crate) enum Part {
     Both,
 }
 
-fn pairs<'a>(words: Arguments<'a>, of: &str) -> Result<Arguments<'a>, Refusal> {
-    let refusal = match of {
-        "'hset' command" => "ERR wrong number of arguments for 'hset' command",
-        _ => "ERR wrong number of arguments for 'hmset' command",
-    };
-    if words.len().is_multiple_of(2) { Ok(words) } else { Err(Refusal::Other(refusal)) }
+fn parse_set<'a>(
+    mut words: Arguments<'a>,
+    name: &'static str,
+    is_counted: bool,
+) -> Result<Command<'a>, Refusal> {
+    let (key, fields) = (words.word(), words);
+    if !fields.len().is_multiple_of(2) {
+        return Err(Refusal::WrongArity(name));
+    }
+    Ok(Command::Hash(HashCommand::Set { key, fields, is_counted }))
 }
 
-fn all(mut words: Arguments<'_>, part: Part) -> Result<Command<'_>, Refusal> {
+fn parse_all(mut words: Arguments<'_>, part: Part) -> Result<Command<'_>, Refusal> {
     Ok(Command::Hash(HashCommand::All { key: words.word(), part }))
 }
 

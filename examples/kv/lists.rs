@@ -97,10 +97,8 @@ fn parse_push(
 fn parse_pop(mut words: Arguments<'_>, end: End) -> Result<Command<'_>, Refusal> {
     let (key, wanted) = (words.word(), words.next());
     if !words.is_empty() {
-        return Err(Refusal::Other(match end {
-            End::Left => "ERR wrong number of arguments for 'lpop' command",
-            End::Right => "ERR wrong number of arguments for 'rpop' command",
-        }));
+        let name = if end == End::Left { "lpop" } else { "rpop" };
+        return Err(Refusal::WrongArity(name));
     }
     Ok(Command::List(ListCommand::Pop { key, count: wanted.map(count).transpose()?, end }))
 }
@@ -259,7 +257,10 @@ fn pop_first(
     to: &mut impl Replies,
 ) -> Result<(), Refusal> {
     let found = loop {
-        let Some(key) = keys.next() else { return Ok(to.put(Reply::NullArray)) };
+        let Some(key) = keys.next() else {
+            to.put(Reply::NullArray);
+            return Ok(());
+        };
         if store.read::<List>(key)?.is_some() {
             break key;
         }

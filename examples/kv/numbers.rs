@@ -194,11 +194,9 @@ fn parse_fixed(text: &[u8]) -> Option<i128> {
         Some(at) => (&text[..at], parse_exponent(&text[at + 1..])?),
         None => (text, 0),
     };
-    let (is_negative, mantissa) = match mantissa {
-        [b'-', rest @ ..] => (true, rest),
-        [b'+', rest @ ..] => (false, rest),
-        rest => (false, rest),
-    };
+    let is_negative = mantissa.first() == Some(&b'-');
+    let mantissa = mantissa.strip_prefix(b"+").unwrap_or(mantissa);
+    let mantissa = mantissa.strip_prefix(b"-").unwrap_or(mantissa);
     let (mut value, mut scale, mut is_fraction) = (0_i128, exponent, false);
     for byte in mantissa {
         match byte {

@@ -48,7 +48,8 @@ pub(crate) fn pop_count(mut words: Arguments<'_>) -> Result<usize, Refusal> {
     if words.is_empty() { Ok(count) } else { Err(Refusal::Syntax) }
 }
 
-/// How many are counted: all, or no more than the option `LIMIT` says, in which zero is all as well.
+/// How many are counted: all, or no more than the option `LIMIT` says, of which zero is all as
+/// well.
 pub(crate) fn limit(mut words: Arguments<'_>) -> Result<usize, Refusal> {
     let mut limit = 0;
     while let Some(option) = words.next() {

@@ -29,9 +29,9 @@ impl Scored {
 /// A B+ tree that counts.
 ///
 /// Inner nodes know of each child how many entries are below it, and a separator: none of the
-/// entries before the child is greater, none of its own is less. (The first child has one too, which
-/// is not looked at.) All questions are about ranks: how many entries are before some place, and
-/// which are at some ranks.
+/// entries before the child is greater, none of its own is less. (That of the first child is not
+/// looked at.) All questions are about ranks: how many entries are before some place, and which are
+/// at some ranks.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RankTree {
     root: Node,
@@ -272,7 +272,8 @@ fn insert_or_split<T>(items: &mut Vec<T>, at: usize, item: T, max: usize) -> Opt
     Some(right)
 }
 
-/// Joins the child at `at` with the one before it, or, if that is too much for one, gives each half.
+/// Joins the child at `at` with the one before it, or, if that is too much for one, gives half to
+/// each.
 fn even_out(children: &mut Vec<Child>, at: usize, nodes: &mut Nodes) {
     let mut right = children.remove(at);
     let left = &mut children[at - 1];
