@@ -18,6 +18,7 @@
 pub(crate) mod common;
 
 mod arguments;
+mod bulks;
 mod channels;
 mod client;
 mod command;
