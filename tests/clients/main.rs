@@ -16,6 +16,7 @@
 
 #[path = "../real_network/example.rs"]
 mod example;
+mod kv;
 mod metrics;
 #[allow(dead_code, reason = "not every client is here yet")]
 mod tools;
