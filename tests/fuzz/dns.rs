@@ -66,10 +66,10 @@ fn check_answers(authority: &mut Authority, limits: Limits, message: &[u8]) {
     }
     let [over_udp, over_tcp] = [over_udp, over_tcp].map(|answer| Plain::read(&answer));
     assert!(!over_tcp.is_truncated());
-    assert_eq!(over_udp.rcode(), over_tcp.rcode());
     if over_udp.is_truncated() {
         assert_eq!(over_udp.sections.concat(), [""; 0]);
     } else {
+        assert_eq!(over_udp.rcode(), over_tcp.rcode());
         assert_eq!(over_udp.sections[..2], over_tcp.sections[..2]);
         assert!(over_udp.sections[2].iter().all(|record| over_tcp.sections[2].contains(record)));
     }
