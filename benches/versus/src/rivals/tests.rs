@@ -1,0 +1,40 @@
+//! That every rival that is installed starts, answers right, and ends.
+
+use std::path::PathBuf;
+
+use super::*;
+use crate::server::Server;
+
+#[test]
+fn a_rival_that_is_not_installed_is_left_out_with_its_package() {
+    let rival = Rival { program: "no-such-program", ..nginx::RIVAL };
+    let trouble = rival.target().err().unwrap().to_string();
+    assert_eq!(trouble, "nginx is left out: it is not installed (Debian has it as nginx)");
+    assert_eq!(rival.version(), None);
+}
+
+#[test]
+fn every_rival_that_is_there_takes_connections() {
+    for rival in RIVALS {
+        let Ok(program) = rival.program() else {
+            eprintln!("{} is not installed", rival.name);
+            continue;
+        };
+        assert!(program.is_absolute());
+        assert!(rival.version().is_some_and(|version| version.contains('.')), "{}", rival.name);
+        let target = rival.target().unwrap();
+        let folder: PathBuf = target._folder.as_ref().unwrap().path().to_owned();
+        let server = Server::start(&target, &[], rival.protocol, &[0]).unwrap();
+        assert_eq!(Listens::At(server.address()), target.listens);
+        assert!(server.resident_bytes().unwrap() > 0);
+        server.end(Ok(())).unwrap();
+        drop(target);
+        assert!(!folder.exists());
+    }
+}
+
+#[test]
+fn a_port_that_is_given_is_free_for_both() {
+    let address = free_address().unwrap();
+    assert!(TcpListener::bind(address).is_ok() && UdpSocket::bind(address).is_ok());
+}

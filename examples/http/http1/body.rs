@@ -1,0 +1,173 @@
+//! The body of a request, piece by piece as it arrives: of a length that was announced, or in
+//! chunks (RFC 9112, section 7.1).
+
+use httparse::{Error, Status::Complete};
+use memchr::{memchr, memchr_iter};
+
+use super::picked::BODY_TOO_LONG;
+use super::{Refused, Status};
+
+/// The longest line with the size of a chunk, in bytes: of its extensions, nobody sends any.
+const MAX_SIZE_LINE_LEN: usize = 256;
+/// How much can be said beside the chunks of one body, in extensions and, after the last chunk, in
+/// fields: whoever sends one byte in each chunk is to say no more about it.
+const MAX_ASIDE_LEN: usize = 8 << 10;
+/// The most fields after the last chunk.
+const MAX_TRAILERS: usize = 32;
+/// The most that is read before there is a piece.
+pub(super) const MAX_UNFINISHED_LEN: usize = MAX_ASIDE_LEN + 2;
+
+/// A piece of a body.
+pub(super) struct Piece<'a> {
+    /// What there is of it, which may be nothing.
+    pub(super) bytes: &'a [u8],
+    pub(super) is_last: bool,
+    /// How much of the input it took.
+    pub(super) consumed: usize,
+}
+
+/// What has come of a body of which so many bytes are `left`.
+pub(super) fn sized<'a>(left: &mut u64, input: &'a [u8]) -> Piece<'a> {
+    let bytes = first(input, *left);
+    *left -= bytes.len() as u64;
+    Piece { bytes, is_last: *left == 0, consumed: bytes.len() }
+}
+
+fn first(input: &[u8], most: u64) -> &[u8] {
+    &input[..usize::try_from(most).unwrap_or(usize::MAX).min(input.len())]
+}
+
+/// Where in a body in chunks its reader is.
+#[derive(Clone, Debug)]
+pub(super) struct Chunks {
+    /// How much the chunks to come may be together.
+    allowed: u64,
+    /// How much may still be said aside.
+    aside: usize,
+    step: Step,
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// The line with the size of a chunk, after the end of another, or the first.
+    Size { is_first: bool },
+    /// The bytes of a chunk, of which so many are left.
+    Data(u64),
+    /// What follows on the last chunk, of which so much was searched for its end.
+    Trailers { searched: usize },
+}
+
+impl Chunks {
+    pub(super) const fn new(most: u64) -> Self {
+        Self { allowed: most, aside: MAX_ASIDE_LEN, step: Step::Size { is_first: true } }
+    }
+
+    /// What has come of the body, if that is enough for anything.
+    pub(super) fn read<'a>(&mut self, input: &'a [u8]) -> Result<Option<Piece<'a>>, Refused> {
+        match self.step {
+            Step::Size { is_first } => self.size(input, is_first),
+            Step::Data(left) => Ok(Some(self.data(input, 0, left))),
+            Step::Trailers { searched } => self.trailers(input, searched),
+        }
+    }
+
+    /// The line with the size of a chunk, together with as much of the chunk as there is.
+    fn size<'a>(&mut self, input: &'a [u8], is_first: bool) -> Result<Option<Piece<'a>>, Refused> {
+        let Some(line) = (if is_first { Some(input) } else { behind_crlf(input)? }) else {
+            return Ok(None);
+        };
+        let searched = &line[..line.len().min(MAX_SIZE_LINE_LEN)];
+        let Some(end) = memchr(b'\n', searched) else {
+            return if searched.len() == MAX_SIZE_LINE_LEN { Err(SIZE_TOO_LONG) } else { Ok(None) };
+        };
+        let (size, extensions_len) = size(&line[..end])?;
+        self.aside = self.aside.checked_sub(extensions_len).ok_or(SIZE_TOO_LONG)?;
+        self.allowed = self.allowed.checked_sub(size).ok_or(BODY_TOO_LONG)?;
+        let from = input.len() - line.len() + end + 1;
+        Ok(Some(match size {
+            0 => {
+                self.step = Step::Trailers { searched: 0 };
+                Piece { bytes: &[], is_last: false, consumed: from }
+            }
+            _ => self.data(input, from, size),
+        }))
+    }
+
+    /// What there is of a chunk of which so many bytes are `left`.
+    fn data<'a>(&mut self, input: &'a [u8], from: usize, left: u64) -> Piece<'a> {
+        let bytes = first(&input[from..], left);
+        self.step = match left - bytes.len() as u64 {
+            0 => Step::Size { is_first: false },
+            left => Step::Data(left),
+        };
+        Piece { bytes, is_last: false, consumed: from + bytes.len() }
+    }
+
+    /// The fields after the last chunk, which say nothing that matters here, and the empty line
+    /// behind them.
+    fn trailers<'a>(
+        &mut self,
+        input: &'a [u8],
+        searched: usize,
+    ) -> Result<Option<Piece<'a>>, Refused> {
+        let ends_here = input.starts_with(b"\r\n").then_some(2);
+        let from = searched.saturating_sub(3);
+        let found = || memchr::memmem::find(&input[from..], b"\r\n\r\n").map(|at| from + at + 4);
+        match ends_here.or_else(found) {
+            Some(end) if end > self.aside + 2 => Err(TRAILERS_TOO_LONG),
+            Some(end) => {
+                check_trailers(&input[..end])?;
+                Ok(Some(Piece { bytes: &[], is_last: true, consumed: end }))
+            }
+            None if input.len() >= self.aside + 2 => Err(TRAILERS_TOO_LONG),
+            None => {
+                self.step = Step::Trailers { searched: input.len() };
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// What comes after the end of a chunk, if that is there.
+fn behind_crlf(input: &[u8]) -> Result<Option<&[u8]>, Refused> {
+    match input {
+        [b'\r', b'\n', behind @ ..] => Ok(Some(behind)),
+        [] | [b'\r'] => Ok(None),
+        _ => Err(Refused::bad("a chunk does not end where its size says")),
+    }
+}
+
+/// The size in a line, of which the LF is cut off, and how long its extensions are, which nobody
+/// here knows. Nothing but hexadecimal digits is a size: no sign, no `0x`, no space.
+fn size(line: &[u8]) -> Result<(u64, usize), Refused> {
+    let wrong = Refused::bad("the size of a chunk is malformed");
+    let line = line.strip_suffix(b"\r").ok_or(wrong)?;
+    let digits_len = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+    let (digits, extensions) = line.split_at(digits_len);
+    let is_extended = extensions.is_empty() || extensions.trim_ascii_start().starts_with(b";");
+    let is_shown = |byte: &u8| *byte == b'\t' || !byte.is_ascii_control();
+    let digits = str::from_utf8(digits).ok().filter(|digits| digits.len() <= 16);
+    match digits.and_then(|digits| u64::from_str_radix(digits, 16).ok()) {
+        Some(size) if is_extended && extensions.iter().all(is_shown) => {
+            Ok((size, extensions.len()))
+        }
+        _ => Err(wrong),
+    }
+}
+
+/// The fields after the last chunk must be fields, and their lines end with CR LF.
+fn check_trailers(lines: &[u8]) -> Result<(), Refused> {
+    let mut fields = [httparse::EMPTY_HEADER; MAX_TRAILERS];
+    let has_bare_lf = memchr_iter(b'\n', lines).any(|at| at == 0 || lines[at - 1] != b'\r');
+    match httparse::parse_headers(lines, &mut fields) {
+        Ok(Complete((len, _))) if len == lines.len() && !has_bare_lf => Ok(()),
+        Err(Error::TooManyHeaders) => Err(TRAILERS_TOO_LONG),
+        _ => Err(Refused::bad("a field after the last chunk is malformed")),
+    }
+}
+
+const SIZE_TOO_LONG: Refused = Refused::bad("there is too much beside the size of a chunk");
+const TRAILERS_TOO_LONG: Refused = Refused {
+    status: Status::FieldsTooLarge,
+    why: "there are too many fields after the last chunk, or too long ones",
+};

@@ -1,0 +1,234 @@
+//! The head of a request: line by line, checked, and what a server acts on picked out of it.
+//!
+//! Each line is judged when it has ended, and looked at no more than once, however it arrives, but
+//! for the first, which is looked at again when all are there.
+
+use super::bytes::control;
+use super::line::Line;
+use super::picked::Picked;
+use super::{Limits, Refused, Status};
+
+/// The longest first line, in bytes: RFC 9112, section 3, asks for 8,000 at least.
+const MAX_LINE_LEN: usize = 8 << 10;
+/// The most fields of a head: browsers send about twenty.
+const MAX_FIELDS: u32 = 64;
+/// The most bytes of empty lines before a request: RFC 9112, section 2.2, asks for one line.
+const MAX_EMPTY_LEN: usize = 8;
+
+/// A request without its body.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Request<'a> {
+    pub(crate) method: Method,
+    pub(crate) version: Version,
+    /// How long the body is.
+    pub(crate) length: Length,
+    /// Whether the client will send more requests.
+    pub(crate) keep_alive: bool,
+    /// Whether the client waits for a word before it sends the body.
+    pub(crate) expects_continue: bool,
+    /// What is asked for, as it was sent: it begins with `/`, or is `*`.
+    pub(crate) path: &'a [u8],
+    /// What came after the `?`.
+    pub(crate) query: Option<&'a [u8]>,
+    /// The lines of the fields, checked.
+    fields: &'a [u8],
+}
+
+/// What is to be done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Method {
+    Get,
+    Head,
+    Post,
+    Put,
+    Options,
+    /// A method that HTTP knows, and nothing here allows: DELETE, PATCH or TRACE.
+    Other,
+}
+
+/// Of which versions there are two that are served.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Version {
+    Http10,
+    Http11,
+}
+
+/// How the end of a request's body is known.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Length {
+    /// Nothing is said of a body, so there is none.
+    None,
+    /// It has so many bytes.
+    Known(u64),
+    /// It comes in chunks, of which the last says so.
+    Chunked,
+}
+
+impl Length {
+    /// Whether a body follows.
+    pub(crate) const fn has_body(self) -> bool {
+        !matches!(self, Self::None | Self::Known(0))
+    }
+}
+
+impl<'a> Request<'a> {
+    /// The value of the field of this name, which is given in small letters, as it was sent; of
+    /// several, the first.
+    pub(crate) fn field(&self, name: &str) -> Option<&'a [u8]> {
+        self.fields(name).next()
+    }
+
+    /// The values of all fields of this name.
+    pub(crate) fn fields(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        self.fields.split(|byte| *byte == b'\n').filter_map(move |line| {
+            let (field, value) = line.split_at_checked(name.len())?;
+            let value = value.strip_prefix(b":")?;
+            field.eq_ignore_ascii_case(name.as_bytes()).then(|| value.trim_ascii())
+        })
+    }
+}
+
+/// How far the head of a request has been read.
+#[derive(Clone, Default, Debug)]
+pub(super) struct Reading {
+    /// Where the first line begins, behind empty ones.
+    start: usize,
+    /// Where the fields begin; zero, if the first line has not ended.
+    fields_at: usize,
+    /// Where the line begins that is read now.
+    at: usize,
+    /// How far it was searched for its end.
+    searched: usize,
+    fields: u32,
+    picked: Picked,
+}
+
+/// The request at the beginning of `input`, and how long its head is, if that is all there; if not,
+/// `reading` knows how far it was read.
+#[inline]
+pub(super) fn read<'a>(
+    reading: &mut Reading,
+    input: &'a [u8],
+    limits: Limits,
+) -> Result<Option<(Request<'a>, usize)>, Refused> {
+    let mut here = std::mem::take(reading);
+    let found = here.read(input, limits)?;
+    if found.is_none() {
+        *reading = here;
+    }
+    Ok(found)
+}
+
+impl Reading {
+    #[inline]
+    fn read<'a>(
+        &mut self,
+        input: &'a [u8],
+        limits: Limits,
+    ) -> Result<Option<(Request<'a>, usize)>, Refused> {
+        let input = &input[..input.len().min(limits.head_len)];
+        let mut first = None;
+        if self.fields_at == 0 {
+            let Some(line) = self.first_line(input)? else { return Ok(None) };
+            first = Some(Line::read(line)?);
+            self.fields_at = self.at;
+        }
+        loop {
+            let Some(line) = self.line(input)? else {
+                return if input.len() < limits.head_len { Ok(None) } else { Err(HEAD_TOO_LONG) };
+            };
+            if line.is_empty() {
+                break;
+            }
+            self.fields += 1;
+            if self.fields > MAX_FIELDS {
+                return Err(TOO_MANY_FIELDS);
+            }
+            self.picked.read(line)?;
+        }
+        let line = match first {
+            Some(line) => line,
+            None => Line::read(&input[self.start..self.fields_at - 2])?,
+        };
+        Ok(Some((self.request(line, input, limits)?, self.at)))
+    }
+
+    /// The first line that is not empty, if it has ended.
+    #[inline]
+    fn first_line<'a>(&mut self, input: &'a [u8]) -> Result<Option<&'a [u8]>, Refused> {
+        loop {
+            let most = self.start + MAX_LINE_LEN + "\r\n".len();
+            match self.line(&input[..input.len().min(most)])? {
+                Some([]) if self.at > MAX_EMPTY_LEN => return Err(TOO_MANY_EMPTY),
+                Some([]) => self.start = self.at,
+                None if input.len() >= most => return Err(LINE_TOO_LONG),
+                line => return Ok(line),
+            }
+        }
+    }
+
+    /// The next line, without its end, if that is there.
+    #[inline]
+    fn line<'a>(&mut self, input: &'a [u8]) -> Result<Option<&'a [u8]>, Refused> {
+        let mut from = self.searched;
+        loop {
+            let Some(end) = control(input, from) else {
+                self.searched = input.len();
+                return Ok(None);
+            };
+            match input[end..] {
+                [b'\r', b'\n', ..] => {
+                    let line = &input[self.at..end];
+                    self.at = end + 2;
+                    self.searched = self.at;
+                    return Ok(Some(line));
+                }
+                [b'\t', ..] => from = end + 1,
+                [b'\r'] => {
+                    self.searched = end;
+                    return Ok(None);
+                }
+                _ => return Err(misplaced(input[end])),
+            }
+        }
+    }
+
+    #[inline]
+    fn request<'a>(
+        &self,
+        line: Line<'a>,
+        input: &'a [u8],
+        limits: Limits,
+    ) -> Result<Request<'a>, Refused> {
+        let Line { method, version, path, query } = line;
+        self.picked.check_host(version)?;
+        Ok(Request {
+            method,
+            version,
+            length: self.picked.length(version, limits.body_len)?,
+            keep_alive: self.picked.keeps_alive(version),
+            expects_continue: self.picked.expects_continue(version)?,
+            path,
+            query,
+            fields: &input[self.fields_at..self.at - 2],
+        })
+    }
+}
+
+/// What is wrong with a control character that ends no line.
+#[cold]
+const fn misplaced(byte: u8) -> Refused {
+    Refused::bad(match byte {
+        b'\n' => "a line ends with LF and not with CR LF",
+        b'\r' => "there is a CR that ends no line",
+        _ => "there is a control character",
+    })
+}
+
+const LINE_TOO_LONG: Refused =
+    Refused { status: Status::UriTooLong, why: "the first line is too long" };
+const TOO_MANY_EMPTY: Refused = Refused::bad("there are too many empty lines before the request");
+const HEAD_TOO_LONG: Refused =
+    Refused { status: Status::FieldsTooLarge, why: "the fields are too long" };
+const TOO_MANY_FIELDS: Refused =
+    Refused { status: Status::FieldsTooLarge, why: "there are too many fields" };
