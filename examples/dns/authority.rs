@@ -224,6 +224,7 @@ out CNAME www.elsewhere.test.
 down CNAME a.sub
 *.wild A 192.0.2.2
 *.wild MX 1 ns1
+*.wild TXT 0123456789012345678901234567890123456789012345678901234567890123456789
 *.alias CNAME x.wild
 host.wild TXT only
 a.b.empty A 192.0.2.3
@@ -416,8 +417,9 @@ srv SRV 1 2 3 ns1
             let name = format!("{}.wild.e.test.", "x".repeat(len));
             for amplification in 1..6 {
                 let mut authority = authority(Limits { amplification, ..UNLIMITED });
-                for edns in [None, Some(1232)] {
-                    let query = query(&name, rtype::MX, edns);
+                for (qtype, edns) in [(rtype::MX, None), (rtype::MX, Some(1232)), (16, Some(1232))]
+                {
+                    let query = query(&name, qtype, edns);
                     let answer = authority.answer(&query, Transport::Udp).unwrap();
                     assert!(answer.len() <= query.len() * usize::from(amplification));
                     Plain::read(answer);
