@@ -14,6 +14,7 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod dns;
 #[path = "../real_network/example.rs"]
 mod example;
 mod metrics;
