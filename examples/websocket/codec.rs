@@ -195,8 +195,8 @@ impl WebSocket {
         self.message.unwrap_or(Begun { kind, len: 0, tail: Tail::default() })
     }
 
-    /// Looks at what has come of a payload that is not all there, if it is text. Says how many bytes
-    /// of input there must be before it is worth looking again.
+    /// Looks at what has come of a payload that is not all there, if it is text. Says how many
+    /// bytes of input there must be before it is worth looking again.
     #[cold]
     fn look(&mut self, header: Header, input: &[u8]) -> Result<usize, Refusal> {
         let whole_len = header.len + header.payload_len;
