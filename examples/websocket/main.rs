@@ -36,11 +36,13 @@ use std::ops::RangeInclusive;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-use codec::Limits;
+pub(crate) use codec::Limits;
 use common::{Ending, Options, Rate, Stop};
+pub(crate) use handshake::Origins;
 use http1::Http1;
 use protocol::Protocol;
-use service::{Rules, Service};
+pub(crate) use service::Rules;
+use service::Service;
 use windlass::middleware::{Logging, RateLimit};
 use windlass::{Config, Error, Server, Slow};
 

@@ -1,4 +1,4 @@
-//! What a connection speaks: HTTP until a request has opened a socket on it, WebSocket from then on.
+//! What a connection speaks: HTTP until a request has opened a socket on it, then WebSocket.
 
 use windlass::{Codec, Decoded, FrameError, FrameFault, Output};
 

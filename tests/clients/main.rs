@@ -20,3 +20,4 @@ mod example;
 mod metrics;
 #[allow(dead_code, reason = "not every client is here yet")]
 mod tools;
+mod websocket;
