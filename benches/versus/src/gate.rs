@@ -2,13 +2,16 @@
 
 use std::env;
 use std::error::Error;
+use std::path::Path;
 
 use crate::counts::{self, Lengths};
-use crate::entrants::entrants;
+use crate::entrants::{Entrant, entrants};
+use crate::examples::Example;
 use crate::figure::Figure;
 use crate::grid::Grid;
 use crate::results::OURS;
-use crate::workload;
+use crate::trouble::Trouble;
+use crate::workload::{self, Protocol};
 
 /// The most that a message may cost.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -52,27 +55,31 @@ type Checked = (Limit, Result<f64, String>);
 /// If this program cannot tell where it is.
 pub(crate) fn run() -> Result<bool, Box<dyn Error>> {
     let program = env::current_exe()?;
-    let ours = entrants(Some(&[OURS.to_owned()]), &[]);
-    let ours = ours.first().ok_or("windlass is no contender")?;
-    let checked: Vec<Checked> = LIMITS
-        .iter()
-        .map(|limit| {
-            let workload = workload::named(limit.workload).ok_or("there is no such workload")?;
-            let target = ours.target(&program, workload.protocol);
-            let count = match limit.figure {
-                Figure::Instructions => counts::instructions(&target, workload, Lengths::QUICK),
-                _ => counts::system_calls(&target, workload, Lengths::QUICK)
-                    .map(|calls| calls.map(|calls| calls.total)),
-            };
-            let missing = || "valgrind and strace must be installed".to_owned();
-            Ok((
-                *limit,
-                count.map_err(|error| error.to_string()).and_then(|c| c.ok_or_else(missing)),
-            ))
-        })
-        .collect::<Result<_, &str>>()?;
+    let check =
+        |limit: &Limit| (*limit, count(limit, &program).map_err(|trouble| trouble.to_string()));
+    let checked: Vec<Checked> = LIMITS.iter().map(check).collect();
     print!("{}", table(&checked));
     Ok(checked.iter().all(is_kept))
+}
+
+fn count(limit: &Limit, program: &Path) -> Result<f64, Trouble> {
+    let workload = workload::named(limit.workload);
+    let workload = workload.ok_or_else(|| Trouble::new("there is no such workload"))?;
+    let target = ours(workload.protocol, program)?.target(program, workload.protocol)?;
+    let count = match limit.figure {
+        Figure::Instructions => counts::instructions(&target, workload, Lengths::QUICK)?,
+        _ => counts::system_calls(&target, workload, Lengths::QUICK)?.map(|calls| calls.total),
+    };
+    count.ok_or_else(|| Trouble::new("valgrind and strace must be installed"))
+}
+
+/// What of this crate speaks the protocol: the contender, or an example that is built first.
+fn ours(protocol: Protocol, program: &Path) -> Result<Entrant, Trouble> {
+    if Protocol::ECHOES.contains(&protocol) {
+        let ours = entrants(Some(&[OURS.to_owned()]), &[]).pop();
+        return ours.ok_or_else(|| Trouble::new("windlass is no contender"));
+    }
+    Ok(Entrant::examples(&[Example::build(protocol, program)?]))
 }
 
 fn is_kept((limit, count): &Checked) -> bool {

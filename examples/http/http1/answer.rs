@@ -88,7 +88,6 @@ pub(crate) enum Status {
     ExpectationFailed,
     UpgradeRequired,
     FieldsTooLarge,
-    InternalError,
     NotImplemented,
     VersionNotSupported,
 }
@@ -114,7 +113,6 @@ impl Status {
             Self::ExpectationFailed => "417 Expectation Failed",
             Self::UpgradeRequired => "426 Upgrade Required",
             Self::FieldsTooLarge => "431 Request Header Fields Too Large",
-            Self::InternalError => "500 Internal Server Error",
             Self::NotImplemented => "501 Not Implemented",
             Self::VersionNotSupported => "505 HTTP Version Not Supported",
         }
@@ -188,7 +186,8 @@ fn put_number(mut number: u64, base: u64, output: &mut Output) {
     let mut from = digits.len();
     loop {
         from -= 1;
-        digits[from] = b"0123456789abcdef"[(number % base) as usize];
+        let digit = usize::try_from(number % base).expect("it is below the base");
+        digits[from] = b"0123456789abcdef"[digit];
         number /= base;
         if number == 0 {
             return output.put(&digits[from..]);

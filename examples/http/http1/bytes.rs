@@ -2,18 +2,18 @@
 
 /// Where the first control character is from `from` on: a byte below the space, or DEL. Lines are
 /// long and their ends few, so eight bytes are looked at together.
-#[inline]
+#[inline(always)]
 pub(super) fn control(input: &[u8], from: usize) -> Option<usize> {
-    let rest = input.get(from..)?;
-    let (blocks, tail) = rest.as_chunks::<8>();
-    for (at, block) in blocks.iter().enumerate() {
+    let (blocks, tail) = input.get(from..)?.as_chunks::<8>();
+    let mut at = from;
+    for block in blocks {
         let found = controls(u64::from_le_bytes(*block));
         if found != 0 {
-            return Some(from + at * 8 + found.trailing_zeros() as usize / 8);
+            return Some(at + found.trailing_zeros() as usize / 8);
         }
+        at += 8;
     }
-    let at = tail.iter().position(u8::is_ascii_control)?;
-    Some(input.len() - tail.len() + at)
+    Some(at + tail.iter().position(u8::is_ascii_control)?)
 }
 
 /// The highest bit of each byte that is a control character, of which the lowest is right: a

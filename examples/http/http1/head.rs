@@ -105,7 +105,7 @@ pub(super) struct Reading {
 
 /// The request at the beginning of `input`, and how long its head is, if that is all there; if not,
 /// `reading` knows how far it was read.
-#[inline]
+#[inline(always)]
 pub(super) fn read<'a>(
     reading: &mut Reading,
     input: &'a [u8],
@@ -120,7 +120,7 @@ pub(super) fn read<'a>(
 }
 
 impl Reading {
-    #[inline]
+    #[inline(always)]
     fn read<'a>(
         &mut self,
         input: &'a [u8],
@@ -140,11 +140,11 @@ impl Reading {
             if line.is_empty() {
                 break;
             }
+            self.picked.read(line)?;
             self.fields += 1;
             if self.fields > MAX_FIELDS {
                 return Err(TOO_MANY_FIELDS);
             }
-            self.picked.read(line)?;
         }
         let line = match first {
             Some(line) => line,
@@ -154,7 +154,7 @@ impl Reading {
     }
 
     /// The first line that is not empty, if it has ended.
-    #[inline]
+    #[inline(always)]
     fn first_line<'a>(&mut self, input: &'a [u8]) -> Result<Option<&'a [u8]>, Refused> {
         loop {
             let most = self.start + MAX_LINE_LEN + "\r\n".len();
@@ -168,32 +168,50 @@ impl Reading {
     }
 
     /// The next line, without its end, if that is there.
-    #[inline]
+    #[inline(always)]
     fn line<'a>(&mut self, input: &'a [u8]) -> Result<Option<&'a [u8]>, Refused> {
-        let mut from = self.searched;
-        loop {
-            let Some(end) = control(input, from) else {
+        let end = match control(input, self.searched) {
+            Some(at) if input[at..].starts_with(b"\r\n") => at,
+            Some(at) => match self.search_on(input, at)? {
+                Some(at) => at,
+                None => return Ok(None),
+            },
+            None => {
                 self.searched = input.len();
                 return Ok(None);
-            };
-            match input[end..] {
-                [b'\r', b'\n', ..] => {
-                    let line = &input[self.at..end];
-                    self.at = end + 2;
-                    self.searched = self.at;
-                    return Ok(Some(line));
-                }
-                [b'\t', ..] => from = end + 1,
-                [b'\r'] => {
-                    self.searched = end;
+            }
+        };
+        let line = &input[self.at..end];
+        self.at = end + 2;
+        self.searched = self.at;
+        Ok(Some(line))
+    }
+
+    /// Where the line ends, behind a control character that does not end it.
+    #[cold]
+    fn search_on(&mut self, input: &[u8], mut at: usize) -> Result<Option<usize>, Refused> {
+        loop {
+            self.searched = at;
+            match input[at..] {
+                [b'\r', b'\n', ..] => return Ok(Some(at)),
+                [b'\r'] => return Ok(None),
+                [b'\t', ..] => {}
+                [b'\n', ..] => return Err(BARE_LF),
+                [b'\r', ..] => return Err(BARE_CR),
+                _ => return Err(CONTROL),
+            }
+            self.searched = at + 1;
+            match control(input, self.searched) {
+                Some(next) => at = next,
+                None => {
+                    self.searched = input.len();
                     return Ok(None);
                 }
-                _ => return Err(misplaced(input[end])),
             }
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn request<'a>(
         &self,
         line: Line<'a>,
@@ -215,16 +233,9 @@ impl Reading {
     }
 }
 
-/// What is wrong with a control character that ends no line.
-#[cold]
-const fn misplaced(byte: u8) -> Refused {
-    Refused::bad(match byte {
-        b'\n' => "a line ends with LF and not with CR LF",
-        b'\r' => "there is a CR that ends no line",
-        _ => "there is a control character",
-    })
-}
-
+const BARE_LF: Refused = Refused::bad("a line ends with LF and not with CR LF");
+const BARE_CR: Refused = Refused::bad("there is a CR that ends no line");
+const CONTROL: Refused = Refused::bad("there is a control character");
 const LINE_TOO_LONG: Refused =
     Refused { status: Status::UriTooLong, why: "the first line is too long" };
 const TOO_MANY_EMPTY: Refused = Refused::bad("there are too many empty lines before the request");

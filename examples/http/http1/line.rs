@@ -17,7 +17,7 @@ pub(super) struct Line<'a> {
 
 impl<'a> Line<'a> {
     /// The line has neither its end nor a control character in it, except perhaps tabs.
-    #[inline]
+    #[inline(always)]
     pub(super) fn read(line: &'a [u8]) -> Result<Self, Refused> {
         let (rest, version) = if let Some(rest) = line.strip_suffix(b" HTTP/1.1") {
             (rest, Version::Http11)

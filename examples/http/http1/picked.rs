@@ -38,22 +38,18 @@ enum Expectation {
 
 impl Picked {
     /// Looks at a line: a name, a colon right behind it, and a value (RFC 9112, section 5).
-    #[inline]
+    #[inline(always)]
     pub(super) fn read(&mut self, line: &[u8]) -> Result<(), Refused> {
-        let end = line.iter().position(|byte| !IN_TOKEN[usize::from(*byte)]);
-        let Some((name, [b':', value @ ..])) = end.and_then(|end| line.split_at_checked(end))
-        else {
-            return Err(malformed(line));
-        };
-        let value = value.trim_ascii();
+        let end = line.iter().position(|byte| !IN_TOKEN[usize::from(*byte)]).unwrap_or(0);
+        let (name, [b':', value @ ..]) = line.split_at(end) else { return Err(malformed(line)) };
         // Hardly any other field has a name as long as one of these.
         match name.len() {
             0 => Err(malformed(line)),
-            4 if name.eq_ignore_ascii_case(b"host") => self.host(value),
-            6 if name.eq_ignore_ascii_case(b"expect") => self.expect(value),
-            10 if name.eq_ignore_ascii_case(b"connection") => self.connection(value),
-            14 if name.eq_ignore_ascii_case(b"content-length") => self.content_length(value),
-            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => self.transfer_encoding(value),
+            4 if is(name, b"host") => self.host(value.trim_ascii()),
+            6 if is(name, b"expect") => self.expect(value.trim_ascii()),
+            10 if is(name, b"connection") => self.connection(value),
+            14 if is(name, b"content-length") => self.content_length(value.trim_ascii()),
+            17 if is(name, b"transfer-encoding") => self.transfer_encoding(value),
             _ => Ok(()),
         }
     }
@@ -169,6 +165,13 @@ impl Picked {
             false => Err(Refused::bad("there is no Host")),
         }
     }
+}
+
+/// Whether this is the name, which is given in small letters. No byte of a name becomes a letter or
+/// a hyphen by this bit but itself or a large letter.
+#[inline(always)]
+fn is<const LEN: usize>(name: &[u8], small: &[u8; LEN]) -> bool {
+    name.len() == LEN && name.iter().zip(small).all(|(byte, small)| byte | 0x20 == *small)
 }
 
 /// What is wrong with a line that is no field.
