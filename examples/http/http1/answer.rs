@@ -123,18 +123,13 @@ impl Answer<'_> {
     /// # Errors
     ///
     /// A field that would be read as something else than one field. Nothing is put then.
-    #[inline]
+    #[inline(always)]
     pub(super) fn put(self, output: &mut Output) -> Result<(), FrameError> {
         match self {
             Answer::Ready(bytes) | Answer::Piece(bytes) => output.put(bytes),
             Answer::Head(head) => return head.put(output),
             Answer::Continue => output.put(b"HTTP/1.1 100 Continue\r\n\r\n"),
-            Answer::Chunk([]) => {}
-            Answer::Chunk(bytes) => {
-                put_number(bytes.len() as u64, 16, output);
-                output.put_pair(b"\r\n", bytes);
-                output.put(b"\r\n");
-            }
+            Answer::Chunk(bytes) => put_chunk(bytes, output),
             Answer::End => output.put(b"0\r\n\r\n"),
         }
         Ok(())
@@ -147,6 +142,7 @@ impl Head<'_> {
         "HTTP/1.1 \r\nDate: ".len() + status.text().len()
     }
 
+    #[inline(never)]
     fn put(self, output: &mut Output) -> Result<(), FrameError> {
         let is_wrong = |text: &str| text.contains(['\r', '\n', '\0']);
         if let Some(at) = self.fields.iter().position(|(_, value)| is_wrong(value)) {
@@ -174,6 +170,14 @@ impl Head<'_> {
         }
         output.put(b"\r\n\r\n");
         Ok(())
+    }
+}
+
+fn put_chunk(bytes: &[u8], output: &mut Output) {
+    if !bytes.is_empty() {
+        put_number(bytes.len() as u64, 16, output);
+        output.put_pair(b"\r\n", bytes);
+        output.put(b"\r\n");
     }
 }
 
