@@ -6,7 +6,7 @@ use windlass::{CloseReason, Error, Handler, Session};
 
 use super::exchange::{Doing, Exchange, Terms};
 use super::files::Files;
-use super::http1::{Answer, Clock, Frame, Http1, Method, Refused, Request, Size, Status, Version};
+use super::http1::{Answer, Clock, Frame, Http1, Method, Refused, Request, Size, Status};
 use super::ready::Ready;
 
 /// The handler.
@@ -44,7 +44,7 @@ impl Handler for Site {
     fn on_frame(&mut self, session: &mut Session<'_, Self>, frame: Frame<'_>) -> Result<(), Error> {
         self.keep_time(session);
         match frame {
-            Frame::Request(request) => self.serve(session, request),
+            Frame::Request(request) => self.serve(session, &request),
             Frame::Body { bytes, is_last } => self.take(session, bytes, is_last),
             Frame::Refused(refused) => self.refuse(session, refused),
         }
@@ -113,19 +113,15 @@ impl Site {
     fn serve(
         &mut self,
         session: &mut Session<'_, Self>,
-        request: Request<'_>,
+        request: &Request<'_>,
     ) -> Result<(), Error> {
-        let is_usual = request.method == Method::Get
-            && request.version == Version::Http11
-            && request.keep_alive
-            && !request.length.has_body();
-        if let Some(ready) = self.ready(request.path)
-            && is_usual
+        if request.is_plain
             && !self.is_draining
+            && let Some(ready) = self.ready(request.path)
         {
             return session.send(Answer::Ready(ready.written()));
         }
-        self.serve_other(session, &request)
+        self.serve_other(session, request)
     }
 
     /// The answer that is ready for this path.

@@ -126,6 +126,17 @@ impl Answer<'_> {
     #[inline(always)]
     pub(super) fn put(self, output: &mut Output) -> Result<(), FrameError> {
         match self {
+            Answer::Ready(bytes) => {
+                output.put(bytes);
+                Ok(())
+            }
+            answer => answer.put_other(output),
+        }
+    }
+
+    #[inline(never)]
+    fn put_other(self, output: &mut Output) -> Result<(), FrameError> {
+        match self {
             Answer::Ready(bytes) | Answer::Piece(bytes) => output.put(bytes),
             Answer::Head(head) => return head.put(output),
             Answer::Continue => output.put(b"HTTP/1.1 100 Continue\r\n\r\n"),
@@ -142,7 +153,6 @@ impl Head<'_> {
         "HTTP/1.1 \r\nDate: ".len() + status.text().len()
     }
 
-    #[inline(never)]
     fn put(self, output: &mut Output) -> Result<(), FrameError> {
         let is_wrong = |text: &str| text.contains(['\r', '\n', '\0']);
         if let Some(at) = self.fields.iter().position(|(_, value)| is_wrong(value)) {

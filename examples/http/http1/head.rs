@@ -26,6 +26,9 @@ pub(crate) struct Request<'a> {
     pub(crate) keep_alive: bool,
     /// Whether the client waits for a word before it sends the body.
     pub(crate) expects_continue: bool,
+    /// Whether it asks for something and says nothing that matters besides: a GET in HTTP/1.1 that
+    /// has no body, no query and no expectation, on a connection that stays.
+    pub(crate) is_plain: bool,
     /// What is asked for, as it was sent: it begins with `/`, or is `*`.
     pub(crate) path: &'a [u8],
     /// What came after the `?`.

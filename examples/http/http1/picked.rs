@@ -1,7 +1,7 @@
 //! The few fields that say how a request is to be read, and what to do with the connection.
 
 use super::bytes::{IN_HOST, IN_TOKEN, are_all_in, is_in};
-use super::head::{Length, Request, Version};
+use super::head::{Length, Method, Request, Version};
 use super::line::Line;
 use super::{Limits, Refused, Status};
 
@@ -62,12 +62,22 @@ impl Picked {
     ) -> Result<Request<'a>, Refused> {
         let Line { method, version, path, query } = line;
         self.check_host(version)?;
+        let length = self.length(version, limits.body_len)?;
+        let keep_alive = self.keeps_alive(version);
+        let expects_continue = self.expects_continue(version)?;
+        let is_plain = method == Method::Get
+            && version == Version::Http11
+            && length == Length::None
+            && keep_alive
+            && !expects_continue
+            && query.is_none();
         Ok(Request {
             method,
             version,
-            length: self.length(version, limits.body_len)?,
-            keep_alive: self.keeps_alive(version),
-            expects_continue: self.expects_continue(version)?,
+            length,
+            keep_alive,
+            expects_continue,
+            is_plain,
             path,
             query,
             fields,

@@ -4,7 +4,7 @@
 //! [`Reading`](super::head::Reading), which reads all there is, and plain requests just as this.
 
 use super::Limits;
-use super::bytes::{IN_HOST, IN_PATH, IN_TOKEN, control, is_in};
+use super::bytes::{IN_HOST, IN_PATH, IN_TOKEN, are_all_in, control, is_in};
 use super::head::{Length, MAX_FIELDS, MAX_LINE_LEN, Method, Request, Version};
 use super::picked::is;
 
@@ -13,44 +13,41 @@ use super::picked::is;
 #[inline(always)]
 pub(super) fn read(input: &[u8], limits: Limits) -> Option<(Request<'_>, usize)> {
     let (path, fields_at) = path(input)?;
-    let (mut at, mut has_host) = (fields_at, false);
-    for _ in 0..=MAX_FIELDS {
-        let line = &input[at..];
-        if line.starts_with(b"\r\n") {
-            let is_plain = has_host && at + 2 <= limits.head_len;
-            let fields = &input[fields_at..at];
-            return is_plain.then_some((get(path, fields), at + 2));
-        }
-        let name_len = line.iter().position(|byte| !is_in(&IN_TOKEN, *byte))?;
+    let mut line = &input[fields_at..];
+    let (mut has_host, mut fields) = (false, 0);
+    while !line.starts_with(b"\r\n") {
+        let name_len = span(&IN_TOKEN, line);
         let (name, value) = line.split_at(name_len);
-        if value[0] != b':' {
-            return None;
-        }
         let value_len = match name_len {
-            4 if is(name, b"host") => {
-                let is_second = std::mem::replace(&mut has_host, true);
-                host_len(value).filter(|_| !is_second)?
-            }
             0 => return None,
+            4 if is(name, b"host") && !has_host => {
+                has_host = true;
+                host_len(value)
+            }
+            4 if is(name, b"host") => return None,
             6 if is(name, b"expect") => return None,
             10 if is(name, b"connection") => return None,
             14 if is(name, b"content-length") => return None,
             17 if is(name, b"transfer-encoding") => return None,
-            _ => control(value, 1)?,
+            _ => control(value, 0)?,
         };
-        if !value[value_len..].starts_with(b"\r\n") {
+        let (value, rest) = value.split_at(value_len);
+        line = rest.strip_prefix(b"\r\n")?;
+        fields += 1;
+        if fields > MAX_FIELDS || !value.starts_with(b":") {
             return None;
         }
-        at += name_len + value_len + 2;
     }
-    None
+    let fields = &input[fields_at..input.len() - line.len()];
+    let len = fields_at + fields.len() + 2;
+    (has_host && len <= limits.head_len).then_some((get(path, fields), len))
 }
 
 /// The path, and where the first line ends.
 #[inline(always)]
 fn path(input: &[u8]) -> Option<(&[u8], usize)> {
     let rest = input.strip_prefix(b"GET ").filter(|rest| rest.first() == Some(&b'/'))?;
-    let len = rest.iter().position(|byte| !is_in(&IN_PATH, *byte))?;
+    let len = span(&IN_PATH, rest);
     let (path, rest) = rest.split_at(len);
     let end = b" HTTP/1.1\r\n";
     let line_len = b"GET ".len() + len + end.len();
@@ -59,10 +56,19 @@ fn path(input: &[u8]) -> Option<(&[u8], usize)> {
 
 /// How long a host is, with the colon and perhaps a space before it.
 #[inline(always)]
-fn host_len(value: &[u8]) -> Option<usize> {
-    let from = if value.get(1) == Some(&b' ') { 2 } else { 1 };
-    let len = value[from..].iter().position(|byte| !is_in(&IN_HOST, *byte))?;
-    Some(from + len)
+fn host_len(value: &[u8]) -> usize {
+    let from = if value.starts_with(b": ") { 2 } else { 1.min(value.len()) };
+    let host = &value[from..];
+    // Several bytes at a time, as long as all are good.
+    let (blocks, _) = host.as_chunks::<4>();
+    let good = blocks.iter().take_while(|block| are_all_in(&IN_HOST, *block)).count() * 4;
+    from + good + span(&IN_HOST, &host[good..])
+}
+
+/// How many bytes there are from the first on that are in the table.
+#[inline(always)]
+fn span(table: &[bool; 256], bytes: &[u8]) -> usize {
+    bytes.iter().take_while(|byte| is_in(table, **byte)).count()
 }
 
 #[inline(always)]
@@ -73,6 +79,7 @@ const fn get<'a>(path: &'a [u8], fields: &'a [u8]) -> Request<'a> {
         length: Length::None,
         keep_alive: true,
         expects_continue: false,
+        is_plain: true,
         path,
         query: None,
         fields,
