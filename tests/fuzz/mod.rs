@@ -15,6 +15,7 @@ mod engine;
 mod rates;
 mod text;
 mod timers;
+mod websocket;
 mod write_queue;
 
 // The codecs' tests have plain readers of all they read.
@@ -56,6 +57,7 @@ pub(crate) const TARGETS: &[(&str, Body)] = &[
     ("options", text::options),
     ("dns", dns::dns),
     ("dns_zone", dns::dns_zone),
+    ("websocket", websocket::websocket),
     ("engine", engine::engine),
 ];
 
