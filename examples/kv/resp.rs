@@ -205,16 +205,17 @@ impl Resp {
 
     #[inline(never)]
     fn find_line<'a>(&mut self, input: &'a mut [u8]) -> Result<(Words<'a>, usize), Unfinished> {
+        let most = inline::MAX_LINE_LEN.min(self.limits.max_request_len);
         let seen = self.scan.at as usize;
         let Some(len) = memchr(b'\n', &input[seen..]).map(|len| seen + len + 1) else {
-            if input.len() >= inline::MAX_LINE_LEN {
+            if input.len() >= most {
                 return broken("too big inline request");
             }
             self.scan.at = stored(input.len());
             return Err(Unfinished::Short { need: input.len() + 1 });
         };
         self.scan.at = 0;
-        if len > inline::MAX_LINE_LEN {
+        if len > most {
             return broken("too big inline request");
         }
         let line = &mut input[..len];
@@ -296,7 +297,8 @@ impl Codec for Resp {
     }
 
     fn max_frame_len(&self) -> usize {
-        self.limits.max_request_len
+        // How long a word is stands behind the limit at worst.
+        self.limits.max_request_len + MAX_HEADER_LEN
     }
 }
 
