@@ -224,6 +224,7 @@ out CNAME www.elsewhere.test.
 down CNAME a.sub
 *.wild A 192.0.2.2
 *.wild MX 1 ns1
+*.wild TXT 0123456789012345678901234567890123456789012345678901234567890123456789
 *.alias CNAME x.wild
 host.wild TXT only
 a.b.empty A 192.0.2.3
@@ -236,13 +237,20 @@ big TXT 0123456789012345678901234567890123456789012345678901234567890123456789
 big TXT 1123456789012345678901234567890123456789012345678901234567890123456789
 big TXT 2123456789012345678901234567890123456789012345678901234567890123456789
 big A 192.0.2.4
+twice MX 1 ns1
+twice MX 2 ns1
+srv SRV 1 2 3 ns1
 ";
     const UNLIMITED: Limits = Limits { payload_len: 4096, amplification: 1000 };
     const SOA: &str = "e.test. 30 SOA ns1.e.test. root.e.test. 1 2 3 4 30";
 
     fn authority(limits: Limits) -> Authority {
-        let zone = zone_file::read(ZONE.as_bytes(), None).expect("a zone of the test");
-        Authority::new(Arc::new(zone), limits)
+        Authority { limits, ..authority_of(ZONE) }
+    }
+
+    fn authority_of(zone: &str) -> Authority {
+        let zone = zone_file::read(zone.as_bytes(), None).expect("a zone of the test");
+        Authority::new(Arc::new(zone), UNLIMITED)
     }
 
     /// A query for a name and a type, with EDNS if it says how long an answer can be.
@@ -404,6 +412,55 @@ big A 192.0.2.4
     }
 
     #[test]
+    fn an_answer_of_any_length_keeps_to_its_limit() {
+        for len in 1..60 {
+            let name = format!("{}.wild.e.test.", "x".repeat(len));
+            for amplification in 1..6 {
+                let mut authority = authority(Limits { amplification, ..UNLIMITED });
+                for (qtype, edns) in [(rtype::MX, None), (rtype::MX, Some(1232)), (16, Some(1232))]
+                {
+                    let query = query(&name, qtype, edns);
+                    let answer = authority.answer(&query, Transport::Udp).unwrap();
+                    assert!(answer.len() <= query.len() * usize::from(amplification));
+                    Plain::read(answer);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn addresses_whose_names_no_pointer_reaches_are_left_out() {
+        let records = (0..1000).map(|at| format!("@ MX 1 m{at:03}\nm{at:03} A 192.0.2.1\n"));
+        let mut authority = authority_of(&format!("{ZONE}{}", records.collect::<String>()));
+        let query = query("e.test.", rtype::MX, None);
+        let plain = Plain::read(authority.answer(&query, Transport::Tcp).unwrap());
+        assert!(!plain.is_truncated());
+        // Each of 21 bytes, with the name behind the first 14, behind a question of 24.
+        let reached = (0x3fff - 24 - 14) / 21 + 1;
+        assert_eq!((plain.sections[0].len(), plain.sections[2].len()), (1000, reached));
+        let last = format!("m{:03}.e.test. 60 A 192.0.2.1", reached - 1);
+        assert_eq!(plain.sections[2].last(), Some(&last));
+    }
+
+    #[test]
+    fn names_end_in_pointers_only_where_everybody_knows_them() {
+        let mut authority = authority(UNLIMITED);
+        let mut answer = |name, qtype| {
+            let answer = authority.answer(&query(name, qtype, None), Transport::Tcp).unwrap();
+            answer.windows(7).filter(|bytes| bytes == b"\x01e\x04test").count()
+        };
+        assert_eq!(answer("e.test.", rtype::NS), 1, "in the question alone");
+        assert_eq!(answer("srv.e.test.", rtype::SRV), 2);
+    }
+
+    #[test]
+    fn an_address_that_two_records_lead_to_is_sent_once() {
+        let records = ["twice.e.test. 60 MX 1 ns1.e.test.", "twice.e.test. 60 MX 2 ns1.e.test."];
+        let address = ["ns1.e.test. 60 A 192.0.2.1"];
+        assert_answer("twice.e.test.", rtype::MX, Rcode::NoError, [&records, &[], &address]);
+    }
+
+    #[test]
     fn what_is_put_last_is_left_out_first_unless_nobody_could_go_on_without_it() {
         let answer = |name, qtype, amplification| {
             let mut authority = authority(Limits { amplification, ..UNLIMITED });
@@ -423,6 +480,8 @@ big A 192.0.2.4
         // below the cut.
         assert_eq!(answer("x.sub.e.test.", rtype::A, 4), (0, 2, 2, false));
         assert_eq!(answer("x.sub.e.test.", rtype::A, 3), (0, 0, 0, true));
+        // With five more in the question, there is room for the first alone, which is enough.
+        assert_eq!(answer("xxxxxx.sub.e.test.", rtype::A, 3), (0, 2, 1, false));
     }
 
     #[test]

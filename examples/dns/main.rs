@@ -88,8 +88,9 @@ const SAMPLE: (&str, &[u8]) = ("examples/dns/example.zone", include_bytes!("exam
 const DEFAULT_PAYLOAD_LEN: u16 = 1232;
 /// A query with EDNS for a name such as www.example.com has 44 bytes. Eight times that is room for
 /// what is usual: any address, no such name, a mail server or a referral to four servers with their
-/// addresses. Whoever forges senders gets 8 times his bandwidth, where 512 bytes would give him 18
-/// and 1232 give him 43 times as much.
+/// addresses. Whoever forges senders has 8 times his bandwidth from it, and not the 18 times that
+/// 512 bytes for the shortest query would be, or the 31 times of 1232 bytes for the shortest with
+/// EDNS.
 const DEFAULT_AMPLIFICATION: u16 = 8;
 /// The longest query that is read over UDP, in bytes. There is room for a name, a signature and
 /// padding many times over; what is longer is dropped.

@@ -231,13 +231,19 @@ fn checked_len(name: Vec<u8>) -> Result<Vec<u8>, String> {
 mod tests {
     use super::*;
 
-    /// The entries of a text, each with its line and whether it is indented.
+    /// The entries of a text, each with its line, whether it is indented, and its words: those that
+    /// are quoted between angle brackets.
     fn entries(text: &str) -> Result<Vec<String>, ZoneError> {
         let mut entries = Entries::new(text.as_bytes());
         let mut shown = Vec::new();
         while let Some(Entry { line, is_indented, words }) = entries.next()? {
-            let words: Vec<_> = words.iter().map(|word| (word.is_quoted, word.text())).collect();
-            shown.push(format!("{line} {is_indented} {words:?}"));
+            let text = |word: &Word<'_>| word.text().expect("the test's own").to_owned();
+            let word = |word: &Word<'_>| match word.is_quoted {
+                true => format!("<{}>", text(word)),
+                false => text(word),
+            };
+            let words: Vec<String> = words.iter().map(word).collect();
+            shown.push(format!("{line} {is_indented} {}", words.join("|")));
         }
         Ok(shown)
     }
@@ -249,11 +255,7 @@ mod tests {
     #[test]
     fn an_entry_is_a_line_or_what_stands_in_parentheses() {
         let text = "; nothing\n\r\na b;c\r\n\tc ( d ; e )\n  f\n) g\n \nh";
-        let expected = [
-            r#"3 false [(false, Some("a")), (false, Some("b"))]"#,
-            r#"4 true [(false, Some("c")), (false, Some("d")), (false, Some("f")), (false, Some("g"))]"#,
-            r#"8 false [(false, Some("h"))]"#,
-        ];
+        let expected = ["3 false a|b", "4 true c|d|f|g", "8 false h"];
         assert_eq!(entries(text).unwrap(), expected);
         assert_eq!(entries("").unwrap(), [""; 0]);
     }
@@ -261,7 +263,7 @@ mod tests {
     #[test]
     fn quotation_marks_and_escapes_keep_what_would_end_a_word() {
         let text = r#"a\ b\;c"d ;(" \"e\" "\"" "" f\"#;
-        let words = r#"[(false, Some("a\\ b\\;c")), (true, Some("d ;(")), (false, Some("\\\"e\\\"")), (true, Some("\\\"")), (true, Some("")), (false, Some("f\\"))]"#;
+        let words = r#"a\ b\;c|<d ;(>|\"e\"|<\">|<>|f\"#;
         assert_eq!(entries(text).unwrap(), [format!("1 false {words}")]);
     }
 

@@ -25,6 +25,7 @@ mod echo;
 mod events;
 mod exchange;
 mod files;
+#[allow(dead_code, reason = "the example `websocket` uses what is left")]
 pub(crate) mod http1;
 mod precondition;
 mod ready;

@@ -87,6 +87,19 @@ impl Codec for WebSocket {
         }))
     }
 
+    /// A frame that has begun is none, but what is wrong with it is told, if it was not looked at
+    /// yet.
+    fn decode_end<'a>(&mut self, input: &'a mut [u8]) -> Result<Option<Frame<'a>>, FrameError> {
+        let len = input.len();
+        if len == 0 {
+            return Ok(None);
+        }
+        match self.decode(input)? {
+            Decoded::Frame { frame, .. } => Ok(Some(frame)),
+            Decoded::Incomplete { .. } => Err(FrameError::new(FrameFault::Truncated, len)),
+        }
+    }
+
     #[inline]
     fn encode(&mut self, message: Message<'_>, output: &mut Output) -> Result<(), FrameError> {
         match message {
@@ -195,8 +208,8 @@ impl WebSocket {
         self.message.unwrap_or(Begun { kind, len: 0, tail: Tail::default() })
     }
 
-    /// Looks at what has come of a payload that is not all there, if it is text. Says how many bytes
-    /// of input there must be before it is worth looking again.
+    /// Looks at what has come of a payload that is not all there, if it is text. Says how many
+    /// bytes of input there must be before it is worth looking again.
     #[cold]
     fn look(&mut self, header: Header, input: &[u8]) -> Result<usize, Refusal> {
         let whole_len = header.len + header.payload_len;
@@ -430,6 +443,20 @@ mod tests {
         }
         assert_eq!(len, stream.len());
         assert!(asked < WATCHED_LEN + 20, "asked {asked} times");
+    }
+
+    #[test]
+    fn the_end_of_a_stream_is_looked_at_before_it_is_one() {
+        let mut codec = WebSocket::new(LONG);
+        assert_eq!(codec.decode_end(&mut []), Ok(None));
+        let payload = [&[b'a'; 5000], b"\xff".as_slice(), &[b'a'; 5000]].concat();
+        let mut stream = frame(0x81, &payload);
+        let whole = codec.decode(&mut stream[..5000]);
+        assert!(matches!(whole, Ok(Decoded::Incomplete { need }) if need > 5100), "{whole:?}");
+        let refused = Frame::Refused(Refusal::NOT_UTF8);
+        assert_eq!(codec.decode_end(&mut stream[..5100]), Ok(Some(refused)));
+        let truncated = FrameError::new(FrameFault::Truncated, 4000);
+        assert_eq!(WebSocket::new(LONG).decode_end(&mut stream[..4000]), Err(truncated));
     }
 
     #[test]

@@ -95,7 +95,7 @@ impl Opcode {
 
 /// A length in two bytes, and what stands behind it.
 fn medium_len(bytes: &[u8]) -> Result<(usize, &[u8]), NoHeader> {
-    let Some((len, behind)) = bytes.split_first_chunk() else { return Err(NoHeader::Needs(8)) };
+    let Some((len, behind)) = bytes.split_first_chunk() else { return Err(NoHeader::Needs(4)) };
     match u16::from_be_bytes(*len) {
         0..126 => Err(Refusal::NOT_SHORTEST.into()),
         len => Ok((len.into(), behind)),
@@ -104,9 +104,7 @@ fn medium_len(bytes: &[u8]) -> Result<(usize, &[u8]), NoHeader> {
 
 /// A length in eight bytes, and what stands behind it.
 fn long_len(bytes: &[u8]) -> Result<(usize, &[u8]), NoHeader> {
-    let Some((len, behind)) = bytes.split_first_chunk() else {
-        return Err(NoHeader::Needs(MAX_HEADER_LEN));
-    };
+    let Some((len, behind)) = bytes.split_first_chunk() else { return Err(NoHeader::Needs(10)) };
     match u64::from_be_bytes(*len) {
         0..=0xffff => Err(Refusal::NOT_SHORTEST.into()),
         len if len >> 63 != 0 => Err(Refusal::LENGTH_HIGHEST_BIT.into()),

@@ -20,7 +20,7 @@ mod codec;
 pub(crate) mod common;
 mod fragments;
 mod frames;
-mod handshake;
+pub(crate) mod handshake;
 mod header;
 #[path = "../http/http1/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "the `http` example uses all of it")]
@@ -36,11 +36,12 @@ use std::ops::RangeInclusive;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-use codec::Limits;
+pub(crate) use codec::Limits;
 use common::{Ending, Options, Rate, Stop};
 use http1::Http1;
 use protocol::Protocol;
-use service::{Rules, Service};
+pub(crate) use service::Rules;
+use service::Service;
 use windlass::middleware::{Logging, RateLimit};
 use windlass::{Config, Error, Server, Slow};
 

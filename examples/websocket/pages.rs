@@ -43,17 +43,23 @@ impl Service {
         }
     }
 
+    /// A request was begun and does not end, or none was begun. The connection is closed.
+    pub(super) fn on_late_request(&mut self, session: &mut Session<'_, Self>) -> Result<(), Error> {
+        self.clock.advance(session.now());
+        self.put(session, LATE, Asked { is_head: false, has_more: Persistence::Closes })
+    }
+
     fn request(
         &mut self,
         session: &mut Session<'_, Self>,
         request: &Request<'_>,
     ) -> Result<(), Error> {
         let room = match request.path {
-            "/chat" => Room::Chat,
-            "/echo" => Room::Echo,
+            b"/chat" => Room::Chat,
+            b"/echo" => Room::Echo,
             path => {
                 let is_get = matches!(request.method, Method::Get | Method::Head);
-                let page = if path != "/" {
+                let page = if path != b"/" {
                     NOT_FOUND
                 } else if is_get {
                     CHAT
@@ -95,20 +101,24 @@ impl Service {
         page: Page,
         asked: Asked,
     ) -> Result<(), Error> {
+        self.put(session, page, asked)?;
+        if asked.has_more == Persistence::Closes {
+            session.close();
+        }
+        Ok(())
+    }
+
+    fn put(&self, session: &mut Session<'_, Self>, page: Page, asked: Asked) -> Result<(), Error> {
         let Page { status, fields, body } = page;
-        let persistence = asked.has_more;
         session.send(Message::Http(Answer::Head(Head {
             status,
             date: self.clock.date(),
             size: Size::Known(body.len() as u64),
-            persistence,
+            persistence: asked.has_more,
             fields,
         })))?;
         if !asked.is_head {
             session.send(Message::Http(Answer::Piece(body.as_bytes())))?;
-        }
-        if persistence == Persistence::Closes {
-            session.close();
         }
         Ok(())
     }
@@ -125,6 +135,8 @@ struct Page {
 const CHAT: Page = Page { status: Status::Ok, fields: HTML, body: PAGE };
 const NOT_FOUND: Page =
     Page { status: Status::NotFound, fields: TEXT, body: "there are /, /chat and /echo" };
+const LATE: Page =
+    Page { status: Status::RequestTimeout, fields: TEXT, body: "the request did not end in time" };
 const NOT_ALLOWED: Page =
     Page { status: Status::MethodNotAllowed, fields: ALLOW, body: "the page can only be read" };
 

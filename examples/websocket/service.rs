@@ -100,6 +100,19 @@ impl Handler for Service {
         }
     }
 
+    fn on_farewell(
+        &mut self,
+        session: &mut Session<'_, Self>,
+        reason: &CloseReason,
+    ) -> Result<(), Error> {
+        let is_late = matches!(reason, CloseReason::FirstFrameTimeout | CloseReason::FrameTimeout);
+        match session.codec() {
+            _ if !is_late => Ok(()),
+            Protocol::Http(..) => self.on_late_request(session),
+            Protocol::WebSocket(_) => say_goodbye(session, LATE.into()),
+        }
+    }
+
     fn on_drain(&mut self, session: &mut Session<'_, Self>) -> Result<(), Error> {
         self.is_draining = true;
         match session.codec() {
@@ -261,7 +274,11 @@ fn ask(session: &mut Session<'_, Service>) -> Result<(), Error> {
 /// Sends the last frame, and closes: nothing is read any more, but the peer's own last frame is
 /// waited for, for as long as the connection lingers.
 fn finish(session: &mut Session<'_, Service>, close: Close<'_>) -> Result<(), Error> {
-    session.send(Message::WebSocket(frames::Message::Close(close)))?;
+    say_goodbye(session, close)?;
     session.close();
     Ok(())
+}
+
+fn say_goodbye(session: &mut Session<'_, Service>, close: Close<'_>) -> Result<(), Error> {
+    session.send(Message::WebSocket(frames::Message::Close(close)))
 }

@@ -34,7 +34,7 @@ def names_to_ask(zone, origin):
         name = name.derelativize(origin)
         while True:
             asked.add(name)
-            for prefix in ["x", "*", "a.b", "ns", "www"]:
+            for prefix in ["x", "*", "a.b"]:
                 try:
                     asked.add(dns.name.from_text(prefix, name))
                 except dns.name.NameTooLong:

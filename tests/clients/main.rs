@@ -14,8 +14,11 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod dns;
 #[path = "../real_network/example.rs"]
 mod example;
+mod kv;
 mod metrics;
 #[allow(dead_code, reason = "not every client is here yet")]
 mod tools;
+mod websocket;

@@ -17,6 +17,9 @@ mod dns;
 #[path = "../../examples/embedded.rs"]
 #[allow(dead_code, reason = "the options are tested here, the server elsewhere")]
 mod embedded;
+#[path = "../../examples/kv/main.rs"]
+#[allow(dead_code, reason = "the options are tested here, the server elsewhere")]
+mod kv;
 #[path = "../../examples/middleware.rs"]
 #[allow(dead_code, reason = "the options are tested here, the server elsewhere")]
 mod middleware;
@@ -24,6 +27,9 @@ mod middleware;
 #[path = "../../examples/multicore.rs"]
 #[allow(dead_code, reason = "the options are tested here, the server elsewhere")]
 mod multicore;
+#[path = "../../examples/websocket/main.rs"]
+#[allow(dead_code, reason = "the options are tested here, the server elsewhere")]
+mod websocket;
 
 /// What the example of this name makes of a command line.
 macro_rules! read {
@@ -77,6 +83,41 @@ fn what_would_move_the_terminal_of_another_is_escaped() {
     assert_eq!(chat::harmless("héllo, 世界 \u{1f600}"), "héllo, 世界 \u{1f600}");
     assert_eq!(chat::harmless("\u{1b}[2J\r\t\u{9b}31m"), "\\u{1b}[2J\\r\\t\\u{9b}31m");
     assert_eq!(chat::harmless("\u{202e}abc\u{2066}"), "\\u{202e}abc\\u{2066}");
+}
+
+#[test]
+fn every_option_of_the_key_value_server_is_understood() {
+    let settings = read!(
+        kv,
+        "--tcp [::1]:0 --password sesame --max-memory 1MiB --max-value 1KiB --max-request 2KiB \
+         --max-output 64KiB --idle-timeout 5s --max-connections 9 --drain-timeout 1s"
+    )
+    .unwrap();
+    assert_eq!(settings.tcp, address("[::1]:0"));
+    assert_eq!((settings.password.as_deref(), settings.max_memory), (Some("sesame"), 1 << 20));
+    assert_eq!((settings.limits.max_value_len, settings.limits.max_request_len), (1024, 2048));
+    let config = Config {
+        max_connections: Some(9),
+        idle_timeout: Some(Duration::from_secs(5)),
+        first_frame_timeout: None,
+        write_limit: 65_536,
+        drain_timeout: Duration::from_secs(1),
+        ..Config::default()
+    };
+    assert_eq!(settings.config, config);
+    assert_bad!(kv,
+        "--max-value 0" => "--max-value 0: it takes 1 to 536870912 bytes, such as 65536, 64KiB or 1MiB",
+        "--password=" => "--password : it takes a word",
+        "--udp 127.0.0.1:0" => "there is no option --udp",
+    );
+    assert_eq!(read!(kv, "--help"), Err(kv::common::Stop::Help));
+    let settings = read!(kv, "").unwrap();
+    assert_eq!((settings.tcp, settings.password), (address("127.0.0.1:7000"), None));
+    let Config { memory_budget, write_limit, .. } = settings.config;
+    assert!(memory_budget > settings.limits.max_request_len + 2 * write_limit);
+    assert!(settings.config.check().is_ok());
+    let value_beyond_a_request = read!(kv, "--max-value 2KiB --max-request 1KiB").unwrap();
+    assert_eq!(value_beyond_a_request.limits.max_value_len, 1024);
 }
 
 #[test]
@@ -259,4 +300,63 @@ fn what_is_wrong_with_a_layer_is_said_in_one_line() {
         "--udp 127.0.0.1:0" => "there is no option --udp",
     );
     assert_eq!(read!(middleware, "--help"), Err(middleware::common::Stop::Help));
+}
+
+#[test]
+fn every_option_of_the_websocket_server_is_understood() {
+    let settings = read!(
+        websocket,
+        "--tcp [::1]:0 --max-message 17MiB --max-frame 64KiB --max-unfinished 1GiB \
+         --message-timeout 3s --frame-timeout 4s --ping 5m --slow close --high-watermark 1MiB \
+         --rate-limit 3/m --max-connections 9 --drain-timeout 1s --origin https://a.example"
+    )
+    .unwrap();
+    assert_eq!(settings.tcp, address("[::1]:0"));
+    let rules = websocket::Rules {
+        limits: websocket::Limits { max_frame: 64 << 10, max_message: 17 << 20 },
+        max_unfinished: 1 << 30,
+        message_timeout: Duration::from_secs(3),
+        ping_interval: Duration::from_secs(300),
+        origins: websocket::handshake::Origins::Listed(vec!["https://a.example".to_owned()]),
+        slow: Slow::Close,
+    };
+    assert_eq!(settings.rules, rules);
+    let rate = websocket::common::Rate { count: 3, period: Duration::from_secs(60) };
+    assert_eq!(settings.rate_limit, Some(rate));
+    let config = Config {
+        max_connections: Some(9),
+        high_watermark: 1 << 20,
+        low_watermark: 1 << 18,
+        // The echo of the longest message, on top of what may wait already.
+        write_limit: (18 << 20) + 16,
+        idle_timeout: Some(Duration::from_secs(900)),
+        frame_timeout: Some(Duration::from_secs(4)),
+        drain_timeout: Duration::from_secs(1),
+        ..Config::default()
+    };
+    assert_eq!(settings.config, config);
+    assert_eq!(read!(websocket, "--help"), Err(websocket::common::Stop::Help));
+}
+
+#[test]
+fn without_options_the_websocket_server_has_limits() {
+    let settings = read!(websocket, "").unwrap();
+    assert_eq!(settings.tcp, address("127.0.0.1:7000"));
+    assert_eq!((settings.rules, settings.rate_limit), (websocket::Rules::default(), None));
+    assert_eq!(settings.config, Config::default());
+    let limits = |line| read!(websocket, line).unwrap().rules.limits;
+    let smaller = websocket::Limits { max_frame: 125, max_message: 125 };
+    assert_eq!(limits("--max-message 125"), smaller, "no frame is longer than a message");
+    assert_eq!(limits("--max-message 125 --max-frame 64MiB"), smaller);
+    let origins = |line| read!(websocket, line).unwrap().rules.origins;
+    assert_eq!(origins("--origin any"), websocket::handshake::Origins::Any);
+    assert_eq!(origins("--origin http://a --origin same"), websocket::handshake::Origins::Same);
+    let size = "it takes 125 to 67108864 bytes, such as 65536, 64KiB or 1MiB";
+    assert_bad!(websocket,
+        "--max-frame 124" => format!("--max-frame 124: {size}"),
+        "--max-message 65MiB" => format!("--max-message 65MiB: {size}"),
+        "--origin=" => "--origin : it takes same, any, or a site",
+        "--ping 0s" => "--ping 0s: it takes a duration above zero, such as 500ms, 30s, 2m or 1h",
+        "--udp 127.0.0.1:0" => "there is no option --udp",
+    );
 }

@@ -1,6 +1,6 @@
 //! What comes to the DNS server: messages over UDP and TCP, and the zone files it is given.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::choices::Choices;
 
@@ -29,7 +29,11 @@ use authority::{Authority, Limits, Transport};
 use plain_reader::Plain;
 use zone::{Found, Zone};
 
-const SAMPLE: &[u8] = include_bytes!("../../examples/dns/example.zone");
+/// The zone that is asked for most, read once.
+static SAMPLE: LazyLock<Arc<Zone>> = LazyLock::new(|| {
+    let text = include_bytes!("../../examples/dns/example.zone");
+    Arc::new(zone_file::read(text, None).expect("the sample is a zone"))
+});
 /// What a zone file of the fuzzer begins with, so that it need not find out how a zone begins.
 const BEGINNING: &[u8] = b"$ORIGIN e.\n$TTL 9\n@ SOA n r 1 2 3 4 5\n@ NS n\n";
 
@@ -38,9 +42,8 @@ pub(crate) fn dns(bytes: &[u8]) {
     let choices = &mut Choices::new(bytes);
     let amplification = choices.pick(&[8, 1, 2, 3, 1000]);
     let payload_len = choices.pick(&[1232, 512, 4096]);
-    let zone = zone_file::read(SAMPLE, None).expect("the sample is a zone");
     let limits = Limits { payload_len, amplification };
-    check_answers(&mut Authority::new(Arc::new(zone), limits), limits, choices.rest());
+    check_answers(&mut Authority::new(Arc::clone(&SAMPLE), limits), limits, choices.rest());
 }
 
 /// Asks over UDP and TCP, and checks what is answered.
@@ -59,6 +62,7 @@ fn check_answers(authority: &mut Authority, limits: Limits, message: &[u8]) {
         assert_eq!(plain.id.to_be_bytes(), message[..2]);
         assert_eq!(plain.flags & 0xf900, 0x8000 | u16::from(message[2] & 0x79) << 8);
         assert!(matches!(plain.rcode(), 0 | 1 | 3 | 4 | 5 | 16), "{}", plain.rcode());
+        assert!(plain.rcode() != 5 || !plain.is_authoritative());
         match plain.question {
             Some(_) => assert!(answer[12..].starts_with(question(message))),
             None => assert_eq!((answer.len(), matches!(plain.rcode(), 1 | 4)), (12, true)),
@@ -66,10 +70,10 @@ fn check_answers(authority: &mut Authority, limits: Limits, message: &[u8]) {
     }
     let [over_udp, over_tcp] = [over_udp, over_tcp].map(|answer| Plain::read(&answer));
     assert!(!over_tcp.is_truncated());
-    assert_eq!(over_udp.rcode(), over_tcp.rcode());
     if over_udp.is_truncated() {
         assert_eq!(over_udp.sections.concat(), [""; 0]);
     } else {
+        assert_eq!(over_udp.rcode(), over_tcp.rcode());
         assert_eq!(over_udp.sections[..2], over_tcp.sections[..2]);
         assert!(over_udp.sections[2].iter().all(|record| over_tcp.sections[2].contains(record)));
     }

@@ -12,9 +12,11 @@ mod dns;
 #[cfg(test)]
 mod drivers;
 mod engine;
+mod kv;
 mod rates;
 mod text;
 mod timers;
+mod websocket;
 mod write_queue;
 
 // The codecs' tests have plain readers of all they read.
@@ -56,6 +58,8 @@ pub(crate) const TARGETS: &[(&str, Body)] = &[
     ("options", text::options),
     ("dns", dns::dns),
     ("dns_zone", dns::dns_zone),
+    ("kv", kv::kv),
+    ("websocket", websocket::websocket),
     ("engine", engine::engine),
 ];
 

@@ -88,7 +88,6 @@ pub(crate) enum Status {
     ExpectationFailed,
     UpgradeRequired,
     FieldsTooLarge,
-    InternalError,
     NotImplemented,
     VersionNotSupported,
 }
@@ -114,7 +113,6 @@ impl Status {
             Self::ExpectationFailed => "417 Expectation Failed",
             Self::UpgradeRequired => "426 Upgrade Required",
             Self::FieldsTooLarge => "431 Request Header Fields Too Large",
-            Self::InternalError => "500 Internal Server Error",
             Self::NotImplemented => "501 Not Implemented",
             Self::VersionNotSupported => "505 HTTP Version Not Supported",
         }
@@ -127,18 +125,24 @@ impl Answer<'_> {
     /// # Errors
     ///
     /// A field that would be read as something else than one field. Nothing is put then.
-    #[inline]
+    #[inline(always)]
     pub(super) fn put(self, output: &mut Output) -> Result<(), FrameError> {
+        match self {
+            Answer::Ready(bytes) => {
+                output.put(bytes);
+                Ok(())
+            }
+            answer => answer.put_other(output),
+        }
+    }
+
+    #[inline(never)]
+    fn put_other(self, output: &mut Output) -> Result<(), FrameError> {
         match self {
             Answer::Ready(bytes) | Answer::Piece(bytes) => output.put(bytes),
             Answer::Head(head) => return head.put(output),
             Answer::Continue => output.put(b"HTTP/1.1 100 Continue\r\n\r\n"),
-            Answer::Chunk([]) => {}
-            Answer::Chunk(bytes) => {
-                put_number(bytes.len() as u64, 16, output);
-                output.put_pair(b"\r\n", bytes);
-                output.put(b"\r\n");
-            }
+            Answer::Chunk(bytes) => put_chunk(bytes, output),
             Answer::End => output.put(b"0\r\n\r\n"),
         }
         Ok(())
@@ -181,6 +185,14 @@ impl Head<'_> {
     }
 }
 
+fn put_chunk(bytes: &[u8], output: &mut Output) {
+    if !bytes.is_empty() {
+        put_number(bytes.len() as u64, 16, output);
+        output.put_pair(b"\r\n", bytes);
+        output.put(b"\r\n");
+    }
+}
+
 /// Writes a number with digits of this base, 16 at most.
 fn put_number(mut number: u64, base: u64, output: &mut Output) {
     // Of base 10, the greatest number has twenty digits.
@@ -188,7 +200,8 @@ fn put_number(mut number: u64, base: u64, output: &mut Output) {
     let mut from = digits.len();
     loop {
         from -= 1;
-        digits[from] = b"0123456789abcdef"[(number % base) as usize];
+        let digit = usize::try_from(number % base).expect("it is below the base");
+        digits[from] = b"0123456789abcdef"[digit];
         number /= base;
         if number == 0 {
             return output.put(&digits[from..]);

@@ -2,18 +2,18 @@
 
 /// Where the first control character is from `from` on: a byte below the space, or DEL. Lines are
 /// long and their ends few, so eight bytes are looked at together.
-#[inline]
+#[inline(always)]
 pub(super) fn control(input: &[u8], from: usize) -> Option<usize> {
-    let rest = input.get(from..)?;
-    let (blocks, tail) = rest.as_chunks::<8>();
-    for (at, block) in blocks.iter().enumerate() {
+    let (blocks, tail) = input.get(from..)?.as_chunks::<8>();
+    let mut at = from;
+    for block in blocks {
         let found = controls(u64::from_le_bytes(*block));
         if found != 0 {
-            return Some(from + at * 8 + found.trailing_zeros() as usize / 8);
+            return Some(at + found.trailing_zeros() as usize / 8);
         }
+        at += 8;
     }
-    let at = tail.iter().position(u8::is_ascii_control)?;
-    Some(input.len() - tail.len() + at)
+    Some(at + tail.iter().position(u8::is_ascii_control)?)
 }
 
 /// The highest bit of each byte that is a control character, of which the lowest is right: a
@@ -36,6 +36,20 @@ pub(super) static IN_TOKEN: [bool; 256] =
 pub(super) static IN_HOST: [bool; 256] =
     table(b"-._~%!$&'()*+,;=:[]0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
 
+/// Which bytes a path is made of, and a query: whatever can be seen, and what lies beyond ASCII,
+/// which is sent by some who ought to write it otherwise; but for `?` and `#`.
+pub(super) static IN_PATH: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = b'!';
+    loop {
+        table[byte as usize] = !matches!(byte, b'?' | b'#' | 0x7F);
+        if byte == 255 {
+            break table;
+        }
+        byte += 1;
+    }
+};
+
 const fn table(members: &[u8]) -> [bool; 256] {
     let mut table = [false; 256];
     let mut at = 0;
@@ -46,10 +60,16 @@ const fn table(members: &[u8]) -> [bool; 256] {
     table
 }
 
-/// Whether all bytes are in the table.
-#[inline]
+/// Whether the byte is in the table.
+#[inline(always)]
+pub(super) fn is_in(table: &[bool; 256], byte: u8) -> bool {
+    table[usize::from(byte)]
+}
+
+/// Whether all bytes are in the table. All of them are looked up, since few are not.
+#[inline(always)]
 pub(super) fn are_all_in(table: &[bool; 256], bytes: &[u8]) -> bool {
-    bytes.iter().all(|byte| table[usize::from(*byte)])
+    bytes.iter().fold(true, |all, byte| all & is_in(table, *byte))
 }
 
 #[cfg(test)]

@@ -87,11 +87,12 @@ fn civil(days: u64) -> (u64, u64, u64) {
 /// The three letters at this place.
 fn name(names: &[u8], place: u64) -> &[u8] {
     let (names, _) = names.as_chunks::<3>();
-    &names[place as usize]
+    &names[usize::try_from(place).expect("there are no more than twelve")]
 }
 
 fn put_two(text: &mut [u8], number: u64) {
-    text[..2].copy_from_slice(&[b'0' + (number / 10) as u8, b'0' + (number % 10) as u8]);
+    let digits = u8::try_from(number).expect("it is below a hundred");
+    text[..2].copy_from_slice(&[b'0' + digits / 10, b'0' + digits % 10]);
 }
 
 #[cfg(test)]

@@ -161,39 +161,4 @@ fn warm_up(address: SocketAddr) -> Result<(), Trouble> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-
-    fn said(keys: &Keys, from: u64, count: u64) -> String {
-        let mut requests = Vec::new();
-        keys.ask(0, from, count, &mut requests);
-        String::from_utf8(requests).unwrap()
-    }
-
-    #[test]
-    fn a_connection_comes_to_every_key() {
-        let keys = Keys::new(Ask::Get, Ask::KEYS);
-        let met: BTreeSet<Key> =
-            (0..u64::from(Ask::KEYS)).map(|number| keys.key(7, number)).collect();
-        assert_eq!(met.len(), Ask::KEYS as usize);
-    }
-
-    #[test]
-    fn what_is_set_is_what_has_to_come_back() {
-        let mut keys = Keys::new(Ask::Mixed, 5);
-        let value = "key:000000000000".repeat(4);
-        let set = format!("*3\r\n$3\r\nSET\r\n$16\r\nkey:000000000000\r\n$64\r\n{value}\r\n");
-        assert_eq!(said(&keys, 0, 1), set);
-        assert_eq!(said(&keys, 5, 1), "*2\r\n$3\r\nGET\r\n$16\r\nkey:000000000000\r\n");
-        assert_eq!(keys.answers(0, 0, 9), (&b"+OK\r\n"[..], 1));
-        assert_eq!(keys.answers(0, 5, 9), (format!("$64\r\n{value}\r\n").as_bytes(), 1));
-    }
-
-    #[test]
-    fn answers_to_sets_are_compared_together() {
-        let mut keys = Keys::new(Ask::Set, 5);
-        assert_eq!(keys.answers(0, 3, 2), (&b"+OK\r\n+OK\r\n"[..], 2));
-    }
-}
+mod tests;

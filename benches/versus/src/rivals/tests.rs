@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use super::*;
+use crate::load::{Plan, Until, played};
 use crate::server::Server;
+use crate::workload::{REAL_WORKLOADS, Shape, Workload};
 
 #[test]
 fn a_rival_that_is_not_installed_is_left_out_with_its_package() {
@@ -14,7 +16,7 @@ fn a_rival_that_is_not_installed_is_left_out_with_its_package() {
 }
 
 #[test]
-fn every_rival_that_is_there_takes_connections() {
+fn every_rival_that_is_there_answers_right() {
     for rival in RIVALS {
         let Ok(program) = rival.program() else {
             eprintln!("{} is not installed", rival.name);
@@ -27,10 +29,22 @@ fn every_rival_that_is_there_takes_connections() {
         let server = Server::start(&target, &[], rival.protocol, &[0]).unwrap();
         assert_eq!(Listens::At(server.address()), target.listens);
         assert!(server.resident_bytes().unwrap() > 0);
+        for workload in REAL_WORKLOADS.iter().filter(|it| it.protocol == rival.protocol) {
+            ask(&server, workload);
+        }
         server.end(Ok(())).unwrap();
         drop(target);
         assert!(!folder.exists());
     }
+}
+
+/// Lets the load ask, which compares every byte.
+fn ask(server: &Server, workload: &Workload) {
+    let Shape::Asks { .. } = workload.shape else { return };
+    let (protocol, shape) = (workload.protocol, workload.shape);
+    let [warm, stretch] = [10, 3_000].map(Until::Replies);
+    let plan = Plan { address: server.address(), protocol, shape, warm, stretch };
+    assert_eq!(played(&plan), Ok(3_000), "{}", workload.name);
 }
 
 #[test]
