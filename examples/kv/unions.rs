@@ -245,3 +245,52 @@ fn product(score: f64, weight: f64) -> f64 {
     let product = score * weight;
     if product.is_nan() { 0.0 } else { product }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::assert_answers;
+
+    #[test]
+    fn sorted_sets_are_combined_with_weights() {
+        assert_answers(
+            "
+            ZADD a 1 x 2 y => :2
+            ZADD b 10 y 20 z => :2
+            SADD s x y => :2
+            ZUNION 2 a b WITHSCORES => *6 $1 x $1 1 $1 y $2 12 $1 z $2 20
+            ZUNION 2 a b WEIGHTS 2 0.5 WITHSCORES => *6 $1 x $1 2 $1 y $1 9 $1 z $2 10
+            ZUNION 2 a b AGGREGATE MAX WITHSCORES => *6 $1 x $1 1 $1 y $2 10 $1 z $2 20
+            ZUNION 2 a b AGGREGATE min WITHSCORES => *6 $1 x $1 1 $1 y $1 2 $1 z $2 20
+            ZUNION 2 a s WITHSCORES => *4 $1 x $1 2 $1 y $1 3
+            ZINTER 2 a b WITHSCORES => *2 $1 y $2 12
+            ZDIFF 2 a b WITHSCORES => *2 $1 x $1 1
+            ZUNIONSTORE d 2 a b => :3
+            ZINTERSTORE d 2 a none => :0
+            EXISTS d => :0
+            ZDIFFSTORE d 2 a b => :1
+            ZINTERCARD 2 a s LIMIT 1 => :1
+            ZADD i inf x => :1
+            ZADD j -inf x => :1
+            ZUNION 2 i j WITHSCORES => *2 $1 x $1 0
+            ZUNION 1 i WEIGHTS 0 WITHSCORES => *2 $1 x $1 0
+            ",
+        );
+    }
+
+    #[test]
+    fn combinations_are_refused_for_one_reason_at_a_time() {
+        assert_answers(
+            "
+            ZUNION 0 a => -ERR at least 1 input key is needed for 'zunion' command
+            ZUNION abc a => -ERR value is not an integer or out of range
+            ZUNION 3 a b => -ERR syntax error
+            ZUNION 1 a WEIGHTS => -ERR syntax error
+            ZUNION 1 a WEIGHTS abc => -ERR weight value is not a float
+            ZUNION 1 a AGGREGATE foo => -ERR syntax error
+            ZUNIONSTORE d 1 a WITHSCORES => -ERR syntax error
+            ZDIFF 1 a WEIGHTS 1 => -ERR syntax error
+            ZINTERCARD 1 a LIMIT -1 => -ERR LIMIT can't be negative
+            ",
+        );
+    }
+}
