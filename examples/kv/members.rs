@@ -319,7 +319,7 @@ mod tests {
             for wanted in [0, 1, 3, 16, 100, 1_000] {
                 let sample = members.sample(wanted, &mut random);
                 let names: BTreeSet<_> = sample.iter().map(|member| member.key()).collect();
-                assert_eq!(sample.len(), wanted.min(count as usize));
+                assert_eq!(sample.len(), wanted.min(count));
                 assert_eq!(names.len(), sample.len());
             }
         }
@@ -333,7 +333,7 @@ mod tests {
                 .flat_map(|_| members.sample(wanted, &mut random))
                 .map(|member| member.key().to_vec())
                 .collect();
-            assert_eq!(seen.len(), count as usize, "{wanted} of {count}");
+            assert_eq!(seen.len(), count, "{wanted} of {count}");
         }
     }
 
