@@ -103,6 +103,7 @@ fn the_answers_are_those_of_redis_byte_by_byte() {
     let Some(mut python) = client("python3", "python3") else { return };
     let server = kv("--max-value 512MiB --max-request 1GiB");
     let ports = [server.address("tcp").port().to_string(), redis.1.to_string()];
-    let said = ask(python.arg(script("kv_same.py")).args(ports), b"");
+    python.arg(script("kv_same.py")).args(ports).arg(script("kv_types.txt"));
+    let said = ask(&mut python, b"");
     assert!(said.ends_with(" 0 differences\n"), "{said}");
 }

@@ -34,9 +34,7 @@ use crate::proof::fixture;
 #[path = "../fixture/mod.rs"]
 mod fixture;
 
-#[path = "../../examples/common/options.rs"]
-#[allow(dead_code, reason = "what reads text is tried")]
-mod options;
+use self::kv::example::common as options;
 
 /// What is done with a string of bytes.
 pub(crate) type Body = fn(&[u8]);
