@@ -279,7 +279,7 @@ fn every_option_of_the_websocket_server_is_understood() {
         max_unfinished: 1 << 30,
         message_timeout: Duration::from_secs(3),
         ping_interval: Duration::from_secs(300),
-        origins: websocket::Origins::Listed(vec!["https://a.example".to_owned()]),
+        origins: websocket::handshake::Origins::Listed(vec!["https://a.example".to_owned()]),
         slow: Slow::Close,
     };
     assert_eq!(settings.rules, rules);
@@ -311,8 +311,8 @@ fn without_options_the_websocket_server_has_limits() {
     assert_eq!(limits("--max-message 125"), smaller, "no frame is longer than a message");
     assert_eq!(limits("--max-message 125 --max-frame 64MiB"), smaller);
     let origins = |line| read!(websocket, line).unwrap().rules.origins;
-    assert_eq!(origins("--origin any"), websocket::Origins::Any);
-    assert_eq!(origins("--origin http://a --origin same"), websocket::Origins::Same);
+    assert_eq!(origins("--origin any"), websocket::handshake::Origins::Any);
+    assert_eq!(origins("--origin http://a --origin same"), websocket::handshake::Origins::Same);
     let size = "it takes 125 to 67108864 bytes, such as 65536, 64KiB or 1MiB";
     assert_bad!(websocket,
         "--max-frame 124" => format!("--max-frame 124: {size}"),
