@@ -99,8 +99,7 @@ impl Reply<'_> {
             }
             Self::Text(text) => bulk(text.as_bytes(), output),
             Self::Double(value) => double(value, is_third, output),
-            Self::Null if is_third => output.put(b"_\r\n"),
-            Self::NullArray if is_third => output.put(b"_\r\n"),
+            Self::Null | Self::NullArray if is_third => output.put(b"_\r\n"),
             Self::Null => output.put(b"$-1\r\n"),
             Self::NullArray => output.put(b"*-1\r\n"),
             Self::Map(pairs) if is_third => header(b'%', pairs, output),
@@ -109,7 +108,7 @@ impl Reply<'_> {
             Self::Push(len) if is_third => header(b'>', len, output),
             Self::Array(len) | Self::Set(len) | Self::Push(len) => header(b'*', len, output),
             Self::Ok | Self::Pong | Self::Bulk(_) | Self::Integer(_) => {
-                self.encode(version, output)
+                self.encode(version, output);
             }
         }
     }

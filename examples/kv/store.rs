@@ -1,11 +1,13 @@
 //! The keys, what they hold, until when, and how much memory all of it takes.
 
+mod keys;
+mod texts;
+
 use super::deadlines::Deadlines;
 use super::element::Element;
 use super::random::Random;
 use super::refusal::Refusal;
 use super::table::{Keyed, Table};
-use super::text::Text;
 use super::value::{Kind, Value};
 use super::watches::Watches;
 
@@ -212,75 +214,6 @@ impl Store {
         Place { key, hash, slot: self.find(hash, key) }
     }
 
-    /// The string at a place, if there is anything.
-    ///
-    /// # Errors
-    ///
-    /// If it is no string.
-    #[inline]
-    pub(crate) fn text(&self, place: Place<'_>) -> Result<Option<&Text>, Refusal> {
-        let Some(slot) = place.slot else { return Ok(None) };
-        Text::of(&self.table.at(slot).value).map(Some).ok_or(Refusal::WrongType)
-    }
-
-    /// Puts a string there, whatever was there before: until `expires`, or as long as that.
-    #[inline]
-    pub(crate) fn set_text(&mut self, place: Place<'_>, text: &[u8], expires: Option<u64>) {
-        self.watches.touch(place.key);
-        let slot = match place.slot {
-            Some(slot) => {
-                self.replace(slot, text);
-                slot
-            }
-            None => self.insert(place.hash, place.key, Value::Text(Text::from(text))),
-        };
-        if let Some(expires) = expires {
-            self.set_expires_at(slot, expires);
-        }
-    }
-
-    #[inline]
-    fn replace(&mut self, slot: u32, text: &[u8]) {
-        let value = &mut self.table.at_mut(slot).value;
-        let before = value.held_bytes();
-        if let Value::Text(old) = value {
-            old.set(text);
-        } else {
-            *value = Value::Text(Text::from(text));
-        }
-        self.used_bytes = self.used_bytes - before + value.held_bytes();
-    }
-
-    /// Changes the string at a place, where there is one or nothing: as [`change`](Self::change).
-    pub(crate) fn change_text(
-        &mut self,
-        place: Place<'_>,
-        is_change: bool,
-        change: impl FnOnce(&mut Text),
-    ) {
-        if is_change {
-            self.watches.touch(place.key);
-        }
-        let slot = match place.slot {
-            Some(slot) => slot,
-            None => self.insert(place.hash, place.key, Value::Text(Text::default())),
-        };
-        let Value::Text(text) = &mut self.table.at_mut(slot).value else { return };
-        let before = text.heap_len();
-        change(text);
-        self.used_bytes = self.used_bytes - before + text.heap_len();
-    }
-
-    /// Whether a string may be as long.
-    ///
-    /// # Errors
-    ///
-    /// If not.
-    pub(crate) fn check_len(&self, len: usize) -> Result<(), Refusal> {
-        const TOO_LONG: &str = "ERR string exceeds maximum allowed size (proto-max-bulk-len)";
-        if len > self.limits.max_len { Err(Refusal::Other(TOO_LONG)) } else { Ok(()) }
-    }
-
     /// When the key at a place expires, if it is there.
     pub(crate) fn expires(&self, place: Place<'_>) -> Option<u64> {
         place.slot.map(|slot| self.table.at(slot).expires)
@@ -350,67 +283,6 @@ impl Store {
     #[inline]
     pub(crate) const fn is_full(&self) -> bool {
         self.used_bytes > self.limits.max_bytes
-    }
-
-    /// Removes everything.
-    pub(crate) fn clear(&mut self) {
-        self.table.iter().for_each(|entry| self.watches.touch(entry.key()));
-        self.table.clear();
-        self.deadlines.clear();
-        self.used_bytes = 0;
-    }
-
-    /// All keys that are there, with what they hold.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], &Value)> {
-        let there = self.table.iter().filter(|entry| entry.expires > self.now);
-        there.map(|entry| (entry.key(), &entry.value))
-    }
-
-    /// Shows the keys from `cursor` on, as [`Table::scan`] does.
-    pub(crate) fn scan<'s>(
-        &'s self,
-        cursor: u64,
-        count: usize,
-        mut visit: impl FnMut(&'s [u8], &'s Value),
-    ) -> u64 {
-        self.table.scan(cursor, count, |entry| {
-            if entry.expires > self.now {
-                visit(entry.key(), &entry.value);
-            }
-        })
-    }
-
-    /// Any key.
-    pub(crate) fn random_key(&mut self) -> Option<&[u8]> {
-        const TRIES: usize = 100;
-        for _ in 0..TRIES {
-            let slot = self.table.random(&mut self.random)?;
-            if self.table.at(slot).expires > self.now {
-                return Some(self.table.at(slot).key());
-            }
-        }
-        None
-    }
-
-    /// Moves, or copies, what one key holds to another, with its time of expiry, whatever was there
-    /// before; says whether there was anything.
-    pub(crate) fn transfer(&mut self, from: &[u8], to: &[u8], is_copy: bool) -> bool {
-        let Some(slot) = self.place(from).slot else { return false };
-        if from == to {
-            return true;
-        }
-        let entry = match is_copy {
-            true => self.table.at(slot).clone(),
-            false => {
-                self.watches.touch(from);
-                self.remove_at(slot)
-            }
-        };
-        self.remove(to);
-        self.watches.touch(to);
-        let slot = self.insert(self.table.hash(to), to, entry.value);
-        self.set_expires_at(slot, entry.expires);
-        true
     }
 
     /// Begins to watch `key`; says how often it has changed so far.

@@ -1,12 +1,15 @@
 //! The commands for strings.
 
+mod changes;
+
+use self::changes::{add, add_real, append, range, set_range};
 use super::arguments::Arguments;
 use super::command::{Command, Flags, Keys, Spec};
 use super::expiry::{Expiry, Unit};
-use super::numbers::{Real, format_integer, parse_integer};
+use super::numbers::parse_integer;
 use super::refusal::Refusal;
 use super::reply::{Replies, Reply};
-use super::store::{NEVER, Place, Store};
+use super::store::{NEVER, Store};
 use super::text::Text;
 
 use StringCommand as S;
@@ -365,86 +368,4 @@ fn get_and_expire(
         store.set_expires(place, expires);
     }
     Ok(())
-}
-
-/// The number that a key holds; zero if it holds nothing.
-fn number(store: &Store, place: Place<'_>) -> Result<i64, Refusal> {
-    match store.text(place)? {
-        Some(text) => parse_integer(text.as_slice()).ok_or(Refusal::NotAnInteger),
-        None => Ok(0),
-    }
-}
-
-fn add(store: &mut Store, key: &[u8], amount: Amount<'_>) -> Result<i64, Refusal> {
-    const OVERFLOW: Refusal = Refusal::Other("ERR increment or decrement would overflow");
-    let parse = |text| parse_integer(text).ok_or(Refusal::NotAnInteger);
-    let amount = match amount {
-        Amount::One => 1,
-        Amount::MinusOne => -1,
-        Amount::Plus(text) => parse(text)?,
-        Amount::Minus(text) => {
-            parse(text)?.checked_neg().ok_or(Refusal::Other("ERR decrement would overflow"))?
-        }
-    };
-    let place = store.place(key);
-    let sum = number(store, place)?.checked_add(amount).ok_or(OVERFLOW)?;
-    store.set_text(place, format_integer(sum, &mut [0; 20]), None);
-    Ok(sum)
-}
-
-fn add_real(
-    store: &mut Store,
-    key: &[u8],
-    amount: &[u8],
-    to: &mut impl Replies,
-) -> Result<(), Refusal> {
-    let place = store.place(key);
-    let before = store.text(place)?.map_or(&b"0"[..], Text::as_slice);
-    let before = Real::parse(before).ok_or(Refusal::NotAFloat)?;
-    let amount = Real::parse(amount).ok_or(Refusal::NotAFloat)?;
-    let sum = before.plus(&amount);
-    let sum = sum.ok_or(Refusal::Other("ERR increment would produce NaN or Infinity"))?;
-    store.set_text(place, sum.as_bytes(), None);
-    to.bulk(sum.as_bytes());
-    Ok(())
-}
-
-fn append(store: &mut Store, key: &[u8], value: &[u8]) -> Result<usize, Refusal> {
-    let place = store.place(key);
-    let len = store.text(place)?.map_or(0, |text| text.as_slice().len()) + value.len();
-    store.check_len(len)?;
-    store.change_text(place, !value.is_empty(), |text| text.append(value));
-    Ok(len)
-}
-
-fn set_range(store: &mut Store, key: &[u8], offset: &[u8], value: &[u8]) -> Result<usize, Refusal> {
-    let offset = parse_integer(offset).ok_or(Refusal::NotAnInteger)?;
-    let offset =
-        usize::try_from(offset).map_err(|_| Refusal::Other("ERR offset is out of range"))?;
-    let place = store.place(key);
-    let len = store.text(place)?.map_or(0, |text| text.as_slice().len());
-    if value.is_empty() {
-        return Ok(len);
-    }
-    let end = offset.saturating_add(value.len());
-    store.check_len(end)?;
-    store.change_text(place, true, |text| {
-        text.resize(len.max(end));
-        text.as_mut_slice()[offset..end].copy_from_slice(value);
-    });
-    Ok(len.max(end))
-}
-
-/// The bytes from `start` to `end`, both included; if negative, counted from the end.
-fn range(text: &[u8], start: i64, end: i64) -> &[u8] {
-    let len = i64::try_from(text.len()).unwrap_or(i64::MAX);
-    if start < 0 && end < 0 && start > end {
-        return &[];
-    }
-    let from_start = |at: i64| if at < 0 { at.saturating_add(len).max(0) } else { at };
-    let (start, end) = (from_start(start), from_start(end).min(len - 1));
-    match (usize::try_from(start), usize::try_from(end)) {
-        (Ok(start), Ok(end)) if start <= end => &text[start..=end],
-        _ => &[],
-    }
 }

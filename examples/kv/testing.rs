@@ -4,7 +4,8 @@ use windlass::{Codec, Decoded, Output};
 
 use super::command::Command;
 use super::reply::{Replies, Reply, Version};
-use super::resp::{Limits, Request, Resp};
+use super::request::Request;
+use super::resp::{Limits, Resp};
 use super::store::{Store, StoreLimits};
 
 /// Answers, as they would be sent.
