@@ -12,6 +12,7 @@ mod dns;
 #[cfg(test)]
 mod drivers;
 mod engine;
+mod kv;
 mod rates;
 mod text;
 mod timers;
@@ -57,6 +58,7 @@ pub(crate) const TARGETS: &[(&str, Body)] = &[
     ("options", text::options),
     ("dns", dns::dns),
     ("dns_zone", dns::dns_zone),
+    ("kv", kv::kv),
     ("websocket", websocket::websocket),
     ("engine", engine::engine),
 ];
