@@ -13,6 +13,9 @@ use windlass::{Config, Handle, Server};
 #[path = "../examples/chat.rs"]
 #[allow(dead_code, reason = "it does not run as a process here")]
 mod chat;
+#[path = "../examples/dns/main.rs"]
+#[allow(dead_code, reason = "it does not run as a process here")]
+mod dns;
 #[path = "../examples/echo.rs"]
 #[allow(dead_code, reason = "it does not run as a process here")]
 mod echo;
@@ -117,6 +120,39 @@ fn an_echo_is_the_same_whatever_the_cut() {
         let settings = settings.expect("the options are understood");
         let mut world = world(&settings.config.clone(), echo::server(settings));
         assert_same_for_every_cut(stream, |pieces| talk(&mut world, pieces, |_| {}));
+    }
+}
+
+#[test]
+fn a_zone_is_asked_the_same_whatever_the_cut() {
+    let read = || dns::read(&mut dns::common::Options::new(words("--idle-timeout 9999h")));
+    // An address, at the end of an alias.
+    let alias = "\0\x21\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x03wWw\x07example\x03com\0\0\x01\0\x01";
+    // No such name, with EDNS.
+    let nothing = "\0\x2a\0\x02\0\0\0\x01\0\0\0\0\0\x01\x01x\x07example\x03com\0\0\x01\0\x01\
+                   \0\0\x29\x10\0\0\0\0\0\0\0";
+    // A message without its question, which is answered with its header.
+    let malformed = "\0\x0c\0\x03\0\0\0\x01\0\0\0\0\0\0";
+    // Less than a header, which ends it all.
+    let no_message = "\0\x03abc";
+    // The flags of an answer, of none, and of what is malformed.
+    let [found, denied, refused] = ["\\x85\\x00", "\\x84\\x03", "\\x80\\x01"];
+    for (stream, answers) in [
+        ([alias, nothing].concat(), &[found, denied][..]),
+        ([malformed, nothing, malformed, "\0"].concat(), &[refused, denied]),
+        ([malformed, no_message, alias].concat(), &[refused]),
+        (["\0\0", alias].concat(), &[]),
+    ] {
+        let settings = read().expect("the options are understood");
+        let config = settings.config.clone();
+        let server = dns::server(settings).expect("the sample is a zone");
+        let mut world = world(&config, server);
+        assert_same_for_every_cut(&stream, |pieces| {
+            let heard = talk(&mut world, pieces, |_| {});
+            assert!(answers.iter().all(|flags| heard.contains(flags)), "{heard}");
+            assert_eq!(heard.starts_with(" | "), answers.is_empty(), "{heard}");
+            heard
+        });
     }
 }
 

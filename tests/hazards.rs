@@ -295,7 +295,8 @@ fn a_missing_reason_is_noticed() {
 
 #[test]
 fn every_test_that_is_named_exists() {
-    let sources: Vec<_> = ["src", "tests"].into_iter().flat_map(Source::all_in).collect();
+    let sources: Vec<_> =
+        ["src", "tests", "examples"].into_iter().flat_map(Source::all_in).collect();
     let names = names(&sources);
     assert!(names.len() > 1000, "the tests were not found");
     assert_none(&unknown(&rows(&ledger()), &names));

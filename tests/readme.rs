@@ -124,18 +124,36 @@ fn sources(folder: &str) -> Vec<String> {
     sources
 }
 
+/// The files that examples begin with, in the order of their names: one is a file, or a folder with
+/// a `main.rs`.
+fn examples() -> Vec<(String, String)> {
+    let entries = fs::read_dir(top().join("examples")).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut examples: Vec<(String, String)> = names
+        .map(|name| match name.strip_suffix(".rs") {
+            Some(stem) => (stem.to_owned(), format!("examples/{name}")),
+            None => (name.clone(), format!("examples/{name}/main.rs")),
+        })
+        .filter(|(_, path)| top().join(path).exists())
+        .collect();
+    examples.sort_unstable();
+    examples
+}
+
 #[test]
 fn every_example_is_in_the_table_with_a_command_of_its_own_header() {
     let readme = read("README.md");
     let section = section(&readme, "Examples");
+    let examples = examples();
     let mut named: Vec<&str> = table(section).iter().map(|row| row.0.trim_matches('`')).collect();
     named.sort_unstable();
-    assert_eq!(named, sources("examples"));
+    assert!(named.iter().eq(examples.iter().map(|(name, _)| name)), "{named:?} {examples:?}");
     for row in section.lines().filter(|line| line.starts_with("| `")) {
         let (row, command) = row.strip_suffix("` |").unwrap().rsplit_once(" | `").unwrap();
         let command = command.replace("\\|", "|");
         let name = row.split('`').nth(1).unwrap();
-        let source = read(&format!("examples/{name}.rs"));
+        let (_, path) = examples.iter().find(|(example, _)| example == name).unwrap();
+        let source = read(path);
         let header = source.lines().take_while(|line| line.starts_with("//!"));
         let lines: Vec<&str> = header.map(|line| line.trim_start_matches("//! ")).collect();
         assert!(lines.contains(&command.as_str()), "{name} does not tell to try {command}");

@@ -2,8 +2,8 @@
 //!
 //! The clients are Debian's packages and, for Python, what `tests/clients/requirements.txt` names.
 //! `.ci/run` installs them; the Python ones go into `target/clients`. Where a client is missing,
-//! what needs it is left out with a line that says so; with `WINDLASS_CLIENTS` set, as `.ci/run` has
-//! it, it fails.
+//! what needs it is left out with a line that says so; with `WINDLASS_CLIENTS` set, as in `.ci/run`,
+//! it fails.
 //!
 //! ```text
 //! python3 -m venv target/clients
@@ -14,8 +14,10 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod dns;
 #[path = "../real_network/example.rs"]
 mod example;
 mod metrics;
 #[allow(dead_code, reason = "not every client is here yet")]
 mod tools;
+mod websocket;

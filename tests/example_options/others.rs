@@ -11,6 +11,9 @@ use super::{address, words};
 #[path = "../../examples/chat.rs"]
 #[allow(dead_code, reason = "the options are tested here, the server elsewhere")]
 mod chat;
+#[path = "../../examples/dns/main.rs"]
+#[allow(dead_code, reason = "the options are tested here, the server elsewhere")]
+mod dns;
 #[path = "../../examples/embedded.rs"]
 #[allow(dead_code, reason = "the options are tested here, the server elsewhere")]
 mod embedded;
@@ -21,6 +24,9 @@ mod middleware;
 #[path = "../../examples/multicore.rs"]
 #[allow(dead_code, reason = "the options are tested here, the server elsewhere")]
 mod multicore;
+#[path = "../../examples/websocket/main.rs"]
+#[allow(dead_code, reason = "the options are tested here, the server elsewhere")]
+mod websocket;
 
 /// What the example of this name makes of a command line.
 macro_rules! read {
@@ -74,6 +80,77 @@ fn what_would_move_the_terminal_of_another_is_escaped() {
     assert_eq!(chat::harmless("héllo, 世界 \u{1f600}"), "héllo, 世界 \u{1f600}");
     assert_eq!(chat::harmless("\u{1b}[2J\r\t\u{9b}31m"), "\\u{1b}[2J\\r\\t\\u{9b}31m");
     assert_eq!(chat::harmless("\u{202e}abc\u{2066}"), "\\u{202e}abc\\u{2066}");
+}
+
+#[test]
+fn every_option_of_the_dns_server_is_understood() {
+    let settings = read!(
+        dns,
+        "--tcp 127.0.0.1:0 --udp [::1]:53 --zone a/b --origin example.org --max-udp-payload 512 \
+         --max-amplification 1 --rate-limit 3/m --max-connections 9 --max-per-address 2 \
+         --idle-timeout 5s --drain-timeout 1s"
+    )
+    .unwrap();
+    assert_eq!(settings.addresses.tcp, [address("127.0.0.1:0")]);
+    assert_eq!(settings.addresses.udp, [address("[::1]:53")]);
+    assert_eq!(settings.zone, Some(PathBuf::from("a/b")));
+    assert_eq!(settings.origin.as_deref(), Some("example.org"));
+    assert_eq!((settings.limits.payload_len, settings.limits.amplification), (512, 1));
+    let rate = dns::common::Rate { count: 3, period: Duration::from_secs(60) };
+    assert_eq!((settings.rate_limit, settings.max_per_address), (Some(rate), Some(2)));
+    let timeout = Some(Duration::from_secs(5));
+    let config = Config {
+        max_connections: Some(9),
+        first_frame_timeout: timeout,
+        frame_timeout: timeout,
+        idle_timeout: timeout,
+        drain_timeout: Duration::from_secs(1),
+        max_datagram_len: 4096,
+        ..Config::default()
+    };
+    assert_eq!(settings.config, config);
+}
+
+#[test]
+fn without_options_the_dns_server_has_a_zone_and_limits() {
+    let settings = read!(dns, "").unwrap();
+    assert_eq!(settings.addresses.tcp, [address("127.0.0.1:7000")]);
+    assert_eq!(settings.addresses.udp, [address("127.0.0.1:7000")]);
+    assert_eq!((settings.zone.as_ref(), settings.rate_limit), (None, None));
+    assert_eq!((settings.limits.payload_len, settings.limits.amplification), (1232, 8));
+    assert_eq!(settings.config.idle_timeout, Some(Duration::from_secs(10)));
+    assert!(dns::server(settings).is_ok());
+    assert_eq!(read!(dns, "--help"), Err(dns::common::Stop::Help));
+}
+
+#[test]
+fn what_is_wrong_with_a_zone_is_said_in_one_line() {
+    assert_bad!(dns,
+        "--zone" => "--zone has no value: it takes a file",
+        "--origin=" => "--origin : it takes a name, such as example.com",
+        "--max-udp-payload 511" => "--max-udp-payload 511: it takes a number from 512 to 4096",
+        "--max-amplification 0" => "--max-amplification 0: it takes a number from 1 to 1000",
+    );
+    let file = concat!(env!("CARGO_TARGET_TMPDIR"), "/example_options.zone");
+    std::fs::write(file, "$TTL 1h\n\n@ SOA . . 1 2 3 4\n").expect("there is room for a zone");
+    for (options, complaint) in [
+        (
+            format!("--zone {file}"),
+            format!("{file}:3: \"@\" is relative, and there is no $ORIGIN yet"),
+        ),
+        (
+            format!("--zone {file} --origin a"),
+            format!("{file}:3: a record of type SOA has 7 fields"),
+        ),
+        (
+            "--origin a..b".into(),
+            "--origin \"a..b\" has a label of 0 bytes: 1 to 63 make one".into(),
+        ),
+        ("--zone /nowhere".into(), "/nowhere: No such file or directory (os error 2)".into()),
+    ] {
+        let server = dns::server(read!(dns, &options).unwrap());
+        assert_eq!(server.err().map(|error| error.to_string()), Some(complaint));
+    }
 }
 
 #[test]
@@ -185,4 +262,63 @@ fn what_is_wrong_with_a_layer_is_said_in_one_line() {
         "--udp 127.0.0.1:0" => "there is no option --udp",
     );
     assert_eq!(read!(middleware, "--help"), Err(middleware::common::Stop::Help));
+}
+
+#[test]
+fn every_option_of_the_websocket_server_is_understood() {
+    let settings = read!(
+        websocket,
+        "--tcp [::1]:0 --max-message 17MiB --max-frame 64KiB --max-unfinished 1GiB \
+         --message-timeout 3s --frame-timeout 4s --ping 5m --slow close --high-watermark 1MiB \
+         --rate-limit 3/m --max-connections 9 --drain-timeout 1s --origin https://a.example"
+    )
+    .unwrap();
+    assert_eq!(settings.tcp, address("[::1]:0"));
+    let rules = websocket::Rules {
+        limits: websocket::Limits { max_frame: 64 << 10, max_message: 17 << 20 },
+        max_unfinished: 1 << 30,
+        message_timeout: Duration::from_secs(3),
+        ping_interval: Duration::from_secs(300),
+        origins: websocket::handshake::Origins::Listed(vec!["https://a.example".to_owned()]),
+        slow: Slow::Close,
+    };
+    assert_eq!(settings.rules, rules);
+    let rate = websocket::common::Rate { count: 3, period: Duration::from_secs(60) };
+    assert_eq!(settings.rate_limit, Some(rate));
+    let config = Config {
+        max_connections: Some(9),
+        high_watermark: 1 << 20,
+        low_watermark: 1 << 18,
+        // The echo of the longest message, on top of what may wait already.
+        write_limit: (18 << 20) + 16,
+        idle_timeout: Some(Duration::from_secs(900)),
+        frame_timeout: Some(Duration::from_secs(4)),
+        drain_timeout: Duration::from_secs(1),
+        ..Config::default()
+    };
+    assert_eq!(settings.config, config);
+    assert_eq!(read!(websocket, "--help"), Err(websocket::common::Stop::Help));
+}
+
+#[test]
+fn without_options_the_websocket_server_has_limits() {
+    let settings = read!(websocket, "").unwrap();
+    assert_eq!(settings.tcp, address("127.0.0.1:7000"));
+    assert_eq!((settings.rules, settings.rate_limit), (websocket::Rules::default(), None));
+    assert_eq!(settings.config, Config::default());
+    let limits = |line| read!(websocket, line).unwrap().rules.limits;
+    let smaller = websocket::Limits { max_frame: 125, max_message: 125 };
+    assert_eq!(limits("--max-message 125"), smaller, "no frame is longer than a message");
+    assert_eq!(limits("--max-message 125 --max-frame 64MiB"), smaller);
+    let origins = |line| read!(websocket, line).unwrap().rules.origins;
+    assert_eq!(origins("--origin any"), websocket::handshake::Origins::Any);
+    assert_eq!(origins("--origin http://a --origin same"), websocket::handshake::Origins::Same);
+    let size = "it takes 125 to 67108864 bytes, such as 65536, 64KiB or 1MiB";
+    assert_bad!(websocket,
+        "--max-frame 124" => format!("--max-frame 124: {size}"),
+        "--max-message 65MiB" => format!("--max-message 65MiB: {size}"),
+        "--origin=" => "--origin : it takes same, any, or a site",
+        "--ping 0s" => "--ping 0s: it takes a duration above zero, such as 500ms, 30s, 2m or 1h",
+        "--udp 127.0.0.1:0" => "there is no option --udp",
+    );
 }

@@ -195,6 +195,21 @@ fn any_arguments_are_understood_or_refused_in_one_line() {
 }
 
 #[test]
+fn any_message_is_answered_as_its_sender_may_be() {
+    try_target("dns");
+}
+
+#[test]
+fn any_text_is_a_zone_or_wrong_on_a_line() {
+    try_target("dns_zone");
+}
+
+#[test]
+fn any_stream_of_websocket_frames_is_read_as_a_plain_reader_does() {
+    try_target("websocket");
+}
+
+#[test]
 fn every_peer_gets_what_it_is_owed_whatever_the_bytes_decide() {
     try_target("engine");
 }

@@ -8,6 +8,7 @@
 
 mod choices;
 mod codecs;
+mod dns;
 #[cfg(test)]
 mod drivers;
 mod engine;
@@ -15,6 +16,7 @@ mod http;
 mod rates;
 mod text;
 mod timers;
+mod websocket;
 mod write_queue;
 
 // The codecs' tests have plain readers of all they read.
@@ -59,6 +61,9 @@ pub(crate) const TARGETS: &[(&str, Body)] = &[
     ("cidr", text::cidr),
     ("escaped", text::escaped),
     ("options", text::options),
+    ("dns", dns::dns),
+    ("dns_zone", dns::dns_zone),
+    ("websocket", websocket::websocket),
     ("engine", engine::engine),
 ];
 

@@ -1,12 +1,14 @@
 //! The servers that are compared: each in its own file, written as its users would write it well.
 //!
-//! Each answers what it is sent with the same bytes. Where there are frames it finds each, and
+//! Each answers what it is sent with the same bytes; those of real protocols answer as these say.
+//! Where there are frames it finds each, and
 //! answers each: that bytes could be sent back without a look at them is not used. Answers to
 //! frames that came together go out together wherever users of the library would see to that.
 
 // The parts they share.
 mod frames;
 mod mio_connection;
+mod page;
 // The contenders, in the order of the report.
 mod epoll;
 mod mio;
@@ -18,6 +20,7 @@ mod monoio;
 mod message_io;
 mod mill_io;
 mod threads;
+mod hyper;
 
 use std::error::Error;
 use std::io;
@@ -27,6 +30,8 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use socket2::{Domain, Socket, Type};
 
 use crate::workload::Protocol;
+
+pub(crate) use page::{PAGE, PAGE_TYPE};
 
 /// A server that can be measured.
 pub(crate) struct Contender {
@@ -40,6 +45,13 @@ pub(crate) struct Contender {
     pub(crate) threads: Threads,
     /// Binds a free port of 127.0.0.1, tells [`announce`], and serves until the process is ended.
     pub(crate) serve: fn(Protocol) -> Result<(), Box<dyn Error>>,
+}
+
+impl Contender {
+    /// Whether it takes part where all is sent back.
+    pub(crate) fn echoes(&self) -> bool {
+        self.protocols.iter().any(|protocol| Protocol::ECHOES.contains(protocol))
+    }
 }
 
 /// How many threads a contender serves with.
@@ -66,10 +78,11 @@ pub(crate) const CONTENDERS: &[Contender] = &[
     message_io::CONTENDER,
     mill_io::CONTENDER,
     threads::CONTENDER,
+    hyper::CONTENDER,
 ];
 
 /// What most can speak.
-const ALL: &[Protocol] = &[Protocol::Raw, Protocol::Length, Protocol::Line, Protocol::Datagram];
+const ALL: &[Protocol] = &Protocol::ECHOES;
 
 /// How many peers may wait to be accepted: all that the kernel lets wait here by default.
 const BACKLOG: i32 = 4096;
@@ -90,7 +103,7 @@ pub(crate) fn announce(address: SocketAddr, protocol: Protocol) {
     if tests::is_told(address) {
         return;
     }
-    let kind = if protocol == Protocol::Datagram { "udp" } else { "tcp" };
+    let kind = if protocol.is_by_datagram() { "udp" } else { "tcp" };
     println!("listening {kind} {address}");
 }
 

@@ -10,10 +10,10 @@ use crate::options::{Counts, Options};
 use crate::results::{Counted, Results};
 use crate::trouble::Trouble;
 use crate::versus::bar;
-use crate::workload::{Shape, Workload};
+use crate::workload::{Protocol, Shape, Workload};
 
 /// What is counted unless workloads are named or nothing but counts is asked for.
-const USUAL: &[&str] = &["echo-1", "frames-16", "udp-1"];
+const USUAL: &[&str] = &["echo-1", "frames-16", "udp-1", "http-16", "http-1", "ping-16", "dns-32"];
 /// More connections cost the same for each message, and take long to count.
 const MAX_CONNECTIONS: u32 = 64;
 /// And of longer messages nearly all is the kernel's work.
@@ -62,7 +62,7 @@ pub(crate) fn count(
         .iter()
         .filter(is_asked)
         .flat_map(|workload| entrants.iter().map(|entrant| (*workload, entrant)))
-        .filter(|(workload, entrant)| entrant.speaks(workload.protocol))
+        .filter(|(workload, entrant)| entrant.takes(workload))
         .collect();
     let bar = bar("counting", pairs.len());
     let lengths = if options.counts == Counts::Only { Lengths::FULL } else { Lengths::QUICK };
@@ -83,8 +83,13 @@ fn is_countable(workload: &Workload) -> bool {
         Shape::Requests { connections, message_len, .. } => {
             connections <= MAX_CONNECTIONS && message_len <= MAX_MESSAGE_LEN
         }
+        Shape::Asks { connections, .. } => connections <= MAX_CONNECTIONS,
         Shape::Datagrams { .. } => true,
-        Shape::Accept { .. } | Shape::Churn { .. } | Shape::Idle { .. } => false,
+        Shape::Accept { .. }
+        | Shape::Churn { .. }
+        | Shape::Idle { .. }
+        | Shape::Tool { .. }
+        | Shape::Keys { .. } => false,
     }
 }
 
@@ -92,8 +97,8 @@ fn is_countable(workload: &Workload) -> bool {
 struct Counter {
     lengths: Lengths,
     missing: Vec<Tool>,
-    /// Who could not be counted by which tool: it is not tried again.
-    failed: Vec<(String, Tool)>,
+    /// Who could not be counted by which tool in which protocol: it is not tried again.
+    failed: Vec<(String, Protocol, Tool)>,
     notes: Vec<String>,
 }
 
@@ -103,13 +108,14 @@ impl Counter {
     }
 
     fn count(&mut self, program: &Path, workload: &Workload, entrant: &Entrant) -> Option<Counted> {
-        let target = entrant.target(program, workload.protocol);
+        let target = || entrant.target(program, workload.protocol);
         let lengths = self.lengths;
-        let instructions = self.ask(Tool::Valgrind, &entrant.name, || {
-            counts::instructions(&target, workload, lengths)
+        let (name, protocol) = (&entrant.name, workload.protocol);
+        let instructions = self.ask(Tool::Valgrind, name, protocol, || {
+            counts::instructions(&target()?, workload, lengths)
         });
-        let system_calls = self.ask(Tool::Strace, &entrant.name, || {
-            let calls = counts::system_calls(&target, workload, lengths)?;
+        let system_calls = self.ask(Tool::Strace, name, protocol, || {
+            let calls = counts::system_calls(&target()?, workload, lengths)?;
             Ok(calls.map(|calls| calls.total))
         });
         (instructions.is_some() || system_calls.is_some()).then(|| Counted {
@@ -124,10 +130,11 @@ impl Counter {
         &mut self,
         tool: Tool,
         contender: &str,
+        protocol: Protocol,
         count: impl FnOnce() -> Result<Option<f64>, Trouble>,
     ) -> Option<f64> {
-        let has_failed = |(name, other): &(String, Tool)| name == contender && *other == tool;
-        if self.missing.contains(&tool) || self.failed.iter().any(has_failed) {
+        let this = (contender.to_owned(), protocol, tool);
+        if self.missing.contains(&tool) || self.failed.contains(&this) {
             return None;
         }
         match count() {
@@ -139,7 +146,7 @@ impl Counter {
                 None
             }
             Err(trouble) => {
-                self.failed.push((contender.to_owned(), tool));
+                self.failed.push(this);
                 self.notes.push(format!("{} of {contender} not counted: {trouble}", tool.column()));
                 None
             }
@@ -166,8 +173,11 @@ mod tests {
     fn a_missing_tool_is_told_once() {
         let mut counter = Counter::new(Lengths::QUICK);
         for contender in ["a", "b"] {
-            assert_eq!(counter.ask(Tool::Strace, contender, || Ok(None)), None);
-            assert_eq!(counter.ask(Tool::Valgrind, contender, || Ok(Some(7.0))), Some(7.0));
+            assert_eq!(counter.ask(Tool::Strace, contender, Protocol::Raw, || Ok(None)), None);
+            assert_eq!(
+                counter.ask(Tool::Valgrind, contender, Protocol::Raw, || Ok(Some(7.0))),
+                Some(7.0)
+            );
         }
         assert_eq!(counter.notes, ["strace is not installed: no system calls are counted"]);
     }
@@ -176,9 +186,13 @@ mod tests {
     fn a_contender_that_cannot_be_counted_spoils_no_other() {
         let mut counter = Counter::new(Lengths::QUICK);
         let fails = || Err(Trouble::new("an unknown system call"));
-        assert_eq!(counter.ask(Tool::Valgrind, "a", fails), None);
-        assert_eq!(counter.ask(Tool::Valgrind, "a", || panic!("asked again")), None);
-        assert_eq!(counter.ask(Tool::Valgrind, "b", || Ok(Some(7.0))), Some(7.0));
+        let mut ask = |name, protocol, count: fn() -> Result<Option<f64>, Trouble>| {
+            counter.ask(Tool::Valgrind, name, protocol, count)
+        };
+        assert_eq!(ask("a", Protocol::Raw, fails), None);
+        assert_eq!(ask("a", Protocol::Raw, || panic!("asked again")), None);
+        assert_eq!(ask("a", Protocol::Http, || Ok(Some(7.0))), Some(7.0));
+        assert_eq!(ask("b", Protocol::Raw, || Ok(Some(7.0))), Some(7.0));
         assert_eq!(counter.notes, ["instructions of a not counted: an unknown system call"]);
     }
 }

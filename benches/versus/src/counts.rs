@@ -6,18 +6,17 @@
 //! connection, that makes no difference.
 
 use std::collections::BTreeMap;
-use std::env;
 use std::ffi::OsString;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{self, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::cores::Cores;
+use crate::folder::Folder;
 use crate::load::{LoadChild, Plan, Until};
 use crate::server::{Server, Target};
-use crate::trouble::Trouble;
+use crate::trouble::{Trouble, Trying as _};
 use crate::workload::{Shape, Workload};
 
 /// So many replies come before it counts.
@@ -41,10 +40,13 @@ impl Lengths {
     /// As many that what is in flight at the beginning and at the end does not matter.
     fn for_shape(self, shape: Shape) -> Self {
         let window = match shape {
-            Shape::Requests { connections, in_flight, .. } => [connections, in_flight],
+            Shape::Requests { connections, in_flight, .. }
+            | Shape::Asks { connections, in_flight, .. }
+            | Shape::Tool { connections, in_flight, .. } => [connections, in_flight],
             Shape::Datagrams { flows, in_flight, .. } => [flows, in_flight],
             Shape::Accept { connections } | Shape::Idle { connections } => [connections, 1],
             Shape::Churn { concurrent, .. } => [concurrent, 1],
+            Shape::Keys { .. } => [1, 1],
         };
         let window: u64 = window.into_iter().map(u64::from).product();
         let short = self.short.max(2 * window);
@@ -73,9 +75,11 @@ pub(crate) fn instructions(
         return Ok(None);
     }
     let [short, long] = both(lengths, workload.shape, |replies| {
-        let output = Output::new("callgrind");
+        let output = Output::new()?;
         let before = ["valgrind", "-q", "--tool=callgrind"].map(OsString::from).into_iter();
-        let before = before.chain([output.option("--callgrind-out-file=")]).collect::<Vec<_>>();
+        // Each process of a server writes a file of its own.
+        let option = output.option("--callgrind-out-file=", "%p");
+        let before = before.chain([option]).collect::<Vec<_>>();
         let replies = run(target, &before, workload, replies)?;
         Ok((replies, output.read(instructions_in)?))
     })?;
@@ -95,10 +99,10 @@ pub(crate) fn system_calls(
         return Ok(None);
     }
     let [short, long] = both(lengths, workload.shape, |replies| {
-        let output = Output::new("strace");
+        let output = Output::new()?;
         // With -D, the server is the child that is started, and strace is not in between.
         let before = ["strace", "-D", "-f", "-c", "-qq"].map(OsString::from).into_iter();
-        let before = before.chain([output.option("--output=")]).collect::<Vec<_>>();
+        let before = before.chain([output.option("--output=", "all")]).collect::<Vec<_>>();
         let replies = run(target, &before, workload, replies)?;
         Ok((replies, output.read(system_calls_in)?))
     })?;
@@ -132,8 +136,8 @@ fn both<T>(
     shape: Shape,
     mut run: impl FnMut(u64) -> Result<T, Trouble>,
 ) -> Result<[T; 2], Trouble> {
-    if matches!(shape, Shape::Idle { .. }) {
-        return Err(Trouble::new("idle connections have no replies to count by"));
+    if matches!(shape, Shape::Idle { .. } | Shape::Keys { .. }) {
+        return Err(Trouble::new("where only memory is weighed, there are no replies to count by"));
     }
     let lengths = lengths.for_shape(shape);
     Ok([run(lengths.short)?, run(lengths.long)?])
@@ -173,61 +177,56 @@ fn per_reply(long: u64, short: u64, replies: u64) -> f64 {
     (long as f64 - short as f64) / replies.max(1) as f64
 }
 
-/// The file that a tool writes. It is removed when this is dropped.
-struct Output(PathBuf);
+/// The files that a tool writes. They are removed when this is dropped.
+struct Output(Folder);
 
 impl Output {
-    fn new(tool: &str) -> Self {
-        let output =
-            Self(env::temp_dir().join(format!("windlass-versus-{}.{tool}", process::id())));
-        let _ = fs::remove_file(&output.0);
-        output
+    fn new() -> Result<Self, Trouble> {
+        Folder::new().map(Self).trying("cannot have a folder for a while")
     }
 
-    /// The option of the tool with this path.
-    fn option(&self, name: &str) -> OsString {
+    /// The option of the tool with the path of such a file.
+    fn option(&self, name: &str, file: &str) -> OsString {
         let mut option = OsString::from(name);
-        option.push(&self.0);
+        option.push(self.0.path().join(file));
         option
     }
 
-    /// What is read from it once it is complete: that may be after the server has ended.
-    fn read<T>(&self, parse: impl Fn(&str) -> Option<T>) -> Result<T, Trouble> {
+    /// What is read from all files once they are complete: that may be after the server has ended.
+    fn read<T>(&self, parse: impl Fn(&[String]) -> Option<T>) -> Result<T, Trouble> {
         let deadline = Instant::now() + WRITE;
         loop {
-            if let Some(result) = parse(&read_or_nothing(&self.0)) {
+            let files = fs::read_dir(self.0.path()).trying("cannot read what was counted")?;
+            let texts: Vec<String> = files
+                .flatten()
+                .map(|file| fs::read_to_string(file.path()).unwrap_or_default())
+                .collect();
+            if let Some(result) = parse(&texts) {
                 return Ok(result);
             }
             if Instant::now() > deadline {
-                let path = self.0.display();
-                return Err(Trouble::new(format!("nothing was counted: {path} has no sum")));
+                return Err(Trouble::new("nothing was counted: no sum was written"));
             }
             thread::sleep(Duration::from_millis(20));
         }
     }
 }
 
-impl Drop for Output {
-    fn drop(&mut self) {
-        // It is not there if nothing was counted.
-        let _ = fs::remove_file(&self.0);
-    }
-}
-
-fn read_or_nothing(path: &Path) -> String {
-    fs::read_to_string(path).unwrap_or_default()
-}
-
-/// The sum at the end of what callgrind wrote.
-fn instructions_in(callgrind: &str) -> Option<u64> {
-    let sum = callgrind.lines().find_map(|line| line.strip_prefix("totals:"))?;
-    sum.trim().parse().ok()
+/// The sum of the sums at the ends of what callgrind wrote.
+fn instructions_in(callgrind: &[String]) -> Option<u64> {
+    let sum = |text: &String| {
+        let sum = text.lines().find_map(|line| line.strip_prefix("totals:"))?;
+        sum.trim().parse::<u64>().ok()
+    };
+    // Of nothing there is no sum.
+    callgrind.first()?;
+    callgrind.iter().map(sum).sum()
 }
 
 /// The calls of each name, if the table is complete.
-fn system_calls_in(strace: &str) -> Option<BTreeMap<String, u64>> {
+fn system_calls_in(strace: &[String]) -> Option<BTreeMap<String, u64>> {
     let mut calls = BTreeMap::new();
-    for line in strace.lines() {
+    for line in strace.first()?.lines() {
         let words: Vec<&str> = line.split_ascii_whitespace().collect();
         if let [_, _, _, count, .., name] = words[..]
             && let Ok(count) = count.parse()
@@ -257,7 +256,7 @@ mod tests {
 
     #[test]
     fn calls_are_read_with_and_without_errors() {
-        let calls = system_calls_in(TABLE).unwrap();
+        let calls = system_calls_in(&[TABLE.to_owned()]).unwrap();
         let names = [("access", 1), ("recvfrom", 1_020), ("sendto", 1_010)];
         assert_eq!(calls, names.map(|(name, count)| (name.to_owned(), count)).into());
     }
@@ -265,8 +264,8 @@ mod tests {
     #[test]
     fn a_table_that_is_not_complete_is_not_read() {
         let end = TABLE.rfind("100.00").unwrap();
-        assert_eq!(system_calls_in(&TABLE[..end]), None);
-        assert_eq!(system_calls_in(""), None);
+        assert_eq!(system_calls_in(&[TABLE[..end].to_owned()]), None);
+        assert_eq!(system_calls_in(&[]), None);
     }
 
     #[test]
@@ -280,10 +279,17 @@ mod tests {
     }
 
     #[test]
-    fn the_sum_of_instructions_is_read() {
-        let text = "# callgrind format\nevents: Ir\nsummary: 12\n\nfn=(1)\n\ntotals: 1234\n";
-        assert_eq!(instructions_in(text), Some(1_234));
-        assert_eq!(instructions_in("events: Ir\n"), None);
+    fn the_instructions_of_all_processes_are_added() {
+        let one = "# callgrind format\nevents: Ir\nsummary: 12\n\nfn=(1)\n\ntotals: 1234\n";
+        let other = "events: Ir\ntotals: 4321\n";
+        let unfinished = "events: Ir\n";
+        let counted = |texts: &[&str]| {
+            instructions_in(&texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>())
+        };
+        assert_eq!(counted(&[one]), Some(1_234));
+        assert_eq!(counted(&[one, other]), Some(5_555));
+        assert_eq!(counted(&[one, unfinished]), None);
+        assert_eq!(counted(&[]), None);
     }
 
     #[test]

@@ -1,11 +1,15 @@
-//! Who takes part: contenders of this program, and servers of others.
+//! Who takes part: contenders of this program, examples of the crate, and servers of others.
 
 use std::path::Path;
 
 use crate::contenders::{CONTENDERS, Contender, Threads};
+use crate::examples::Example;
 use crate::options::Extra;
-use crate::server::Target;
-use crate::workload::Protocol;
+use crate::results::OURS;
+use crate::rivals::Rival;
+use crate::server::{Listens, Target};
+use crate::trouble::Trouble;
+use crate::workload::{Protocol, Shape, Workload};
 
 /// A server that takes part.
 #[derive(Clone, Debug)]
@@ -24,10 +28,15 @@ enum Kind {
     Own,
     /// This command does.
     Extra(Vec<String>),
+    /// Of these examples, the one of the protocol does.
+    Examples(Vec<Example>),
+    /// This server of others does.
+    Rival(&'static Rival),
 }
 
 impl Entrant {
-    fn own(contender: &Contender) -> Self {
+    /// A contender of this program.
+    pub(crate) fn own(contender: &Contender) -> Self {
         Self {
             name: contender.name.to_owned(),
             about: match contender.threads {
@@ -44,19 +53,56 @@ impl Entrant {
         Self {
             name: extra.name.clone(),
             about: extra.command.join(" "),
-            protocols: Protocol::ALL.to_vec(),
+            protocols: Protocol::ECHOES.to_vec(),
             kind: Kind::Extra(extra.command.clone()),
         }
     }
 
-    /// Whether it is asked for workloads of this protocol.
-    pub(crate) fn speaks(&self, protocol: Protocol) -> bool {
-        self.protocols.contains(&protocol)
+    /// Examples of the crate: in their protocols, they are what windlass is in echoes.
+    pub(crate) fn examples(examples: &[Example]) -> Self {
+        let names: Vec<_> = examples.iter().map(|example| example.protocol.name()).collect();
+        Self {
+            name: OURS.to_owned(),
+            about: format!("the examples of this crate: {}", names.join(", ")),
+            protocols: examples.iter().map(|example| example.protocol).collect(),
+            kind: Kind::Examples(examples.to_vec()),
+        }
+    }
+
+    /// A server of others.
+    pub(crate) fn rival(rival: &'static Rival) -> Self {
+        let version = rival.version().unwrap_or_else(|| "of an unknown version".to_owned());
+        Self {
+            name: rival.name.to_owned(),
+            about: format!("{}: {version}", rival.about),
+            protocols: vec![rival.protocol],
+            kind: Kind::Rival(rival),
+        }
+    }
+
+    /// Whether it is asked for this.
+    pub(crate) fn takes(&self, workload: &Workload) -> bool {
+        // Contenders have the same answer to every request, and no store.
+        let has_store = !matches!(self.kind, Kind::Own);
+        let needs_store = match workload.shape {
+            Shape::Asks { ask, .. } => ask.needs_store(),
+            Shape::Tool { .. } | Shape::Keys { .. } => true,
+            _ => false,
+        };
+        self.protocols.contains(&workload.protocol) && (has_store || !needs_store)
     }
 
     /// What is started to serve this protocol; `program` is the path of this one.
-    pub(crate) fn target(&self, program: &Path, protocol: Protocol) -> Target {
+    ///
+    /// # Errors
+    /// If what it needs cannot be written.
+    pub(crate) fn target(&self, program: &Path, protocol: Protocol) -> Result<Target, Trouble> {
         let command = match &self.kind {
+            Kind::Examples(examples) => {
+                let found = examples.iter().find(|example| example.protocol == protocol);
+                return found.ok_or_else(|| Trouble::new("there is no such example"))?.target();
+            }
+            Kind::Rival(rival) => return rival.target(),
             Kind::Own => vec![
                 program.into(),
                 "serve".into(),
@@ -69,16 +115,17 @@ impl Entrant {
                 .collect(),
         };
         // One core for all: what a second thread could do on a second core is another question.
-        Target { name: self.name.clone(), command, cores: 1 }
+        let (name, listens) = (self.name.clone(), Listens::Says);
+        Ok(Target { name, command, listens, cores: 1, _folder: None })
     }
 }
 
-/// The contenders of these names, or all, and then the extra servers.
+/// The contenders of these names, or all that echo, and then the extra servers.
 pub(crate) fn entrants(names: Option<&[String]>, extras: &[Extra]) -> Vec<Entrant> {
     let named = |name: &String| CONTENDERS.iter().find(|contender| contender.name == name);
     let own: Vec<&Contender> = match names {
         Some(names) => names.iter().filter_map(named).collect(),
-        None => CONTENDERS.iter().collect(),
+        None => CONTENDERS.iter().filter(|contender| contender.echoes()).collect(),
     };
     own.into_iter().map(Entrant::own).chain(extras.iter().map(Entrant::extra)).collect()
 }
@@ -92,16 +139,17 @@ mod tests {
         let words = ["./server", "--speak={protocol}", "--fast"];
         let extra = Extra { name: "mine".to_owned(), command: words.map(str::to_owned).to_vec() };
         let mine = Entrant::extra(&extra);
-        let target = mine.target(Path::new("versus"), Protocol::Length);
+        let target = mine.target(Path::new("versus"), Protocol::Length).unwrap();
         assert_eq!(target.command, ["./server", "--speak=length", "--fast"]);
     }
 
     #[test]
     fn a_contender_is_served_by_this_program() {
         let all = entrants(None, &[]);
-        assert_eq!(all.len(), CONTENDERS.len());
+        let echoing = CONTENDERS.iter().filter(|contender| contender.echoes());
+        assert_eq!(all.len(), echoing.count());
         for entrant in &all {
-            let target = entrant.target(Path::new("versus"), Protocol::Raw);
+            let target = entrant.target(Path::new("versus"), Protocol::Raw).unwrap();
             assert_eq!(target.command, ["versus", "serve", &entrant.name, "raw"]);
         }
     }

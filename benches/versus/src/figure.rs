@@ -13,6 +13,8 @@ pub(crate) enum Figure {
     Latency(usize),
     /// Bytes of resident memory a connection, at one of [`STAGES`].
     Memory(usize),
+    /// Bytes of resident memory in all.
+    Resident,
     /// Instructions in user space a message.
     Instructions,
     /// System calls a message.
@@ -32,6 +34,9 @@ impl Figure {
     /// The figure of one run; none if the run does not tell it.
     pub(crate) fn of(self, run: &Run) -> Option<f64> {
         let sample = &run.sample;
+        if let Some(bytes) = sample.resident_bytes {
+            return (self == Self::Resident).then_some(bytes as f64);
+        }
         // Connections that do nothing have neither speed nor a cost by message.
         if sample.bytes_per_connection.is_some() != matches!(self, Self::Memory(_)) {
             return None;
@@ -44,7 +49,7 @@ impl Figure {
             Self::Memory(at) => sample.kept_per_connection?.get(at - 1).copied(),
             Self::ServerShare => Some(sample.server_utilisation()),
             Self::LoadShare => Some(sample.load_utilisation()),
-            Self::Instructions | Self::SystemCalls => None,
+            Self::Resident | Self::Instructions | Self::SystemCalls => None,
         }
     }
 
@@ -55,7 +60,9 @@ impl Figure {
             Self::Cpu | Self::Latency(_) => {
                 show_scaled(value, &[(1e9, "s"), (1e6, "ms"), (1e3, "µs")], "ns")
             }
-            Self::Memory(_) => show_scaled(value, &[(1e6, "MB"), (1e3, "kB")], "B"),
+            Self::Memory(_) | Self::Resident => {
+                show_scaled(value, &[(1e6, "MB"), (1e3, "kB")], "B")
+            }
             Self::Instructions if value >= 100.0 => grouped(value),
             Self::Instructions => format!("{value:.1}"),
             Self::SystemCalls => format!("{value:.3}"),

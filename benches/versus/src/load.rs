@@ -8,11 +8,15 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use crate::trouble::Trouble;
-use crate::workload::Shape;
+use crate::workload::{Ask, Shape};
 use accept::Accept;
 use churn::Churn;
 use datagrams::Datagrams;
+use keys::Stored;
+use page::Page;
+use ping::Ping;
 use plan::USAGE;
+use questions::Questions;
 use requests::Requests;
 use stretch::{Clock, Tally, cpu_ns};
 
@@ -21,14 +25,23 @@ mod accept;
 mod churn;
 mod datagrams;
 mod idle;
+mod keys;
+mod page;
+mod ping;
+mod questions;
 mod requests;
+mod tool;
 // What they are made of
+mod asked;
 mod flight;
 mod histogram;
+mod inquiry;
 mod layout;
 mod poller;
 mod reader;
+mod repeated;
 mod socket;
+mod talk;
 mod window;
 // What is asked of it, and what it says
 mod child;
@@ -38,6 +51,7 @@ mod stretch;
 
 pub(crate) use child::LoadChild;
 pub(crate) use idle::STAGES as STAGES_OF_IDLE;
+pub(crate) use keys::STAGES as STAGES_OF_KEYS;
 pub(crate) use plan::{Plan, Until};
 pub(crate) use stretch::Outcome;
 
@@ -71,8 +85,13 @@ pub(crate) fn main_of_load(args: impl Iterator<Item = OsString>) -> ExitCode {
 
 fn play(plan: &Plan) -> Result<(), Trouble> {
     socket::raise_descriptor_limit()?;
-    if let Shape::Idle { connections } = plan.shape {
-        return idle::play(plan, connections);
+    match plan.shape {
+        Shape::Idle { connections } => return idle::play(plan, connections),
+        Shape::Keys { count } => return keys::play(plan, count),
+        Shape::Tool { ask, connections, in_flight } => {
+            return tool::play(plan, ask, connections, in_flight);
+        }
+        _ => {}
     }
     let mut work = work(plan)?;
     work.stretch(plan.warm, &mut Tally::new())?;
@@ -83,6 +102,17 @@ fn play(plan: &Plan) -> Result<(), Trouble> {
     let (elapsed_ns, cpu_after) = (clock.now(), cpu_ns()?);
     dialogue::pause(Outcome::new(&tally, elapsed_ns, cpu_after - cpu_before))?;
     work.finish()
+}
+
+/// Does the short and the longer stretch in this process, and gives how many replies the longer
+/// one had.
+#[cfg(test)]
+pub(crate) fn played(plan: &Plan) -> Result<u64, Trouble> {
+    let mut work = work(plan)?;
+    work.stretch(plan.warm, &mut Tally::new())?;
+    let mut tally = Tally::new();
+    work.stretch(plan.stretch, &mut tally)?;
+    work.finish().map(|()| tally.replies)
 }
 
 /// Connects to the server, to do what is planned.
@@ -98,7 +128,25 @@ fn work(plan: &Plan) -> Result<Box<dyn Work>, Trouble> {
         Shape::Churn { concurrent, message_len } => {
             Box::new(Churn::new(plan, concurrent, message_len))
         }
-        Shape::Idle { .. } => return Err(Trouble::new("idle connections have nothing to do")),
+        Shape::Asks { ask, connections, in_flight } => asks(plan, ask, connections, in_flight)?,
+        Shape::Idle { .. } | Shape::Keys { .. } | Shape::Tool { .. } => {
+            return Err(Trouble::new("this is played in another way"));
+        }
+    })
+}
+
+/// Connects to the server, to ask in its protocol.
+fn asks(plan: &Plan, ask: Ask, connections: u32, in_flight: u32) -> Result<Box<dyn Work>, Trouble> {
+    Ok(match ask {
+        Ask::Page => {
+            let page = Page::learn(plan.address)?;
+            Box::new(Requests::follow(plan, connections, in_flight, page)?)
+        }
+        Ask::Ping => Box::new(Requests::follow(plan, connections, in_flight, Ping::new())?),
+        Ask::Set | Ask::Get | Ask::Mixed => {
+            Box::new(Stored::open(plan, ask, connections, in_flight)?)
+        }
+        Ask::Question => Box::new(Questions::open(plan, connections, in_flight)?),
     })
 }
 
@@ -157,13 +205,7 @@ mod tests {
         let warm = Until::Replies(10);
         let stretch = Until::Replies(200);
         let plan = Plan { address, protocol, shape, warm, stretch };
-        let played = work(&plan).and_then(|mut work| {
-            work.stretch(plan.warm, &mut Tally::new())?;
-            let mut tally = Tally::new();
-            work.stretch(plan.stretch, &mut tally)?;
-            work.finish().map(|()| tally.replies)
-        });
-        played.map_or_else(|trouble| trouble.to_string(), |replies| replies.to_string())
+        played(&plan).map_or_else(|trouble| trouble.to_string(), |replies| replies.to_string())
     }
 
     const REQUESTS: Shape = Shape::Requests { connections: 3, in_flight: 4, message_len: 64 };

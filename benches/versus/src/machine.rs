@@ -17,6 +17,7 @@ const LIBRARIES: &[&str] = &[
     "io-uring",
     "message-io",
     "mill-io",
+    "hyper",
     "bytes",
 ];
 

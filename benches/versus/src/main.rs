@@ -2,7 +2,8 @@
 //!
 //! One program plays all parts. Without a subcommand it measures, and starts itself for each part:
 //! `serve CONTENDER PROTOCOL` is a server under test, `load WORKLOAD ADDR` is the load on it.
-//! `gate` checks what windlass costs against its limits.
+//! `protocols` measures the examples of real protocols beside servers of others, and `gate` checks
+//! what windlass costs against its limits.
 
 mod comparison;
 mod contenders;
@@ -10,7 +11,10 @@ mod cores;
 mod counting;
 mod counts;
 mod entrants;
+mod examples;
+mod family;
 mod figure;
+mod folder;
 mod gate;
 mod grid;
 mod lines;
@@ -18,8 +22,10 @@ mod load;
 mod machine;
 mod measure;
 mod options;
+mod protocols;
 mod report;
 mod results;
+mod rivals;
 mod sample;
 mod schedule;
 mod server;
@@ -28,6 +34,7 @@ mod table;
 mod trouble;
 mod versus;
 mod workload;
+mod zone;
 
 use std::env;
 use std::error::Error;
@@ -35,7 +42,7 @@ use std::process::ExitCode;
 
 use contenders::CONTENDERS;
 use options::{HELP, Request};
-use workload::{Protocol, WORKLOADS};
+use workload::{Protocol, REAL_WORKLOADS, WORKLOADS, Workload};
 
 /// The exit status of bad usage.
 const BAD_USAGE: u8 = 2;
@@ -52,6 +59,15 @@ fn main() -> ExitCode {
     let done = match request {
         Request::Load(arguments) => return load::main_of_load(arguments.into_iter()),
         Request::Versus(options) => versus::run(&options).map(|()| true),
+        Request::Protocols(options) if options.is_help => {
+            print!("{}", protocols::HELP);
+            Ok(true)
+        }
+        Request::Protocols(options) if options.is_list => {
+            list_workloads(REAL_WORKLOADS);
+            Ok(true)
+        }
+        Request::Protocols(options) => protocols::run(&options).map(|()| true),
         Request::Gate => gate::run(),
         Request::Serve(name, protocol) => serve(&name, protocol).map(|()| true),
         Request::List => {
@@ -86,12 +102,16 @@ fn serve(name: &str, protocol: Protocol) -> Result<(), Box<dyn Error>> {
 
 fn list() {
     println!("workloads");
-    for workload in WORKLOADS {
+    list_workloads(WORKLOADS);
+    println!("contenders");
+    for contender in CONTENDERS.iter().filter(|contender| contender.echoes()) {
+        println!("  {:<14}{}", contender.name, contender.about);
+    }
+}
+
+fn list_workloads(workloads: &[Workload]) {
+    for workload in workloads {
         let when = if options::is_usual(workload) { "" } else { " (only with --full)" };
         println!("  {:<14}{workload}{when}", workload.name);
-    }
-    println!("contenders");
-    for contender in CONTENDERS {
-        println!("  {:<14}{}", contender.name, contender.about);
     }
 }

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::cores::{self, Cores};
-use crate::load::{LoadChild, Outcome, Plan, STAGES_OF_IDLE, Until};
+use crate::load::{LoadChild, Outcome, Plan, STAGES_OF_IDLE, STAGES_OF_KEYS, Until};
 use crate::sample::Sample;
 use crate::server::{Server, Target, Waits};
 use crate::trouble::{Trouble, Trying as _};
@@ -35,6 +35,7 @@ pub(crate) fn run(
     };
     let sample = match workload.shape {
         Shape::Idle { connections } => idle(&server, &plan, &cores, connections, length),
+        Shape::Keys { .. } => filled(&server, &plan, &cores),
         _ => busy(&server, &plan, &cores),
     };
     server.end(sample)
@@ -130,6 +131,19 @@ fn idle(
     sample.bytes_per_connection = Some(added(open));
     sample.kept_per_connection = Some([added(touched), added(closed)]);
     Ok(sample)
+}
+
+/// Reads the memory once all keys are set.
+fn filled(server: &Server, plan: &Plan, cores: &Cores) -> Result<Sample, Trouble> {
+    let mut load = LoadChild::start(plan, cores.load)?;
+    let [warm, filled] = STAGES_OF_KEYS;
+    load.reach(warm)?;
+    load.go_on()?;
+    load.reach(filled)?;
+    server.settle()?;
+    let resident_bytes = Some(server.resident_bytes()?);
+    load.finish()?;
+    Ok(Sample { resident_bytes, ..Sample::default() })
 }
 
 /// How long a fixed piece of work takes on the server's core, with and without system calls: much

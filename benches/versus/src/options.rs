@@ -7,6 +7,7 @@ use std::time::Duration;
 use lexopt::ValueExt;
 use lexopt::prelude::{Long, Short, Value};
 
+use crate::protocols::{self, ProtocolOptions};
 use crate::workload::{self, Protocol, WORKLOADS, Workload};
 
 /// What `--help` prints.
@@ -14,6 +15,8 @@ pub(crate) const HELP: &str = "\
 Measures windlass beside a bare epoll loop and async runtimes, on the same work.
 
 usage: windlass-versus [OPTION]...       measure, print a table, write a report
+       windlass-versus protocols ...     measure real protocols beside nginx, Redis and others:
+                                         see protocols --help
        windlass-versus gate              check windlass's own counts against their limits
 
 what is measured
@@ -47,6 +50,8 @@ Exit status: 0, or 1 on an error or if a limit is passed, or 2 on bad usage.
 pub(crate) enum Request {
     /// Measure, or show what was measured.
     Versus(Box<Options>),
+    /// Measure examples of real protocols.
+    Protocols(Box<ProtocolOptions>),
     /// Check the counts of windlass against their limits.
     Gate,
     /// Be a server under test.
@@ -136,6 +141,7 @@ where
             let rest: Vec<OsString> = arguments.skip(1).collect();
             read_serve(&rest, contenders)
         }
+        Some("protocols") => Ok(Request::Protocols(Box::new(protocols::read(arguments.skip(1))?))),
         Some("gate") => match arguments.nth(1) {
             Some(more) => Err(format!("gate takes no arguments, but there is {}", more.display())),
             None => Ok(Request::Gate),
@@ -149,8 +155,9 @@ fn read_serve(arguments: &[OsString], contenders: &[&str]) -> Result<Request, St
     let [name, protocol] = words[..] else {
         return Err("serve takes a contender and a protocol".to_owned());
     };
-    let protocol = Protocol::named(protocol)
-        .ok_or_else(|| format!("{protocol} is no protocol: raw, length, line or datagram"))?;
+    let protocol = Protocol::named(protocol).ok_or_else(|| {
+        format!("{protocol} is no protocol: raw, length, line, datagram, http, kv or dns")
+    })?;
     known(name, contenders.iter().copied(), "contender")?;
     Ok(Request::Serve(name.to_owned(), protocol))
 }
@@ -322,14 +329,20 @@ fn read_extra(text: &str) -> Result<Extra, String> {
     Ok(Extra { name: name.to_owned(), command })
 }
 
-fn read_rounds(text: &str) -> Result<u32, String> {
+/// # Errors
+///
+/// What is wrong with it.
+pub(crate) fn read_rounds(text: &str) -> Result<u32, String> {
     match text.parse() {
         Ok(rounds) if (1..=MAX_ROUNDS).contains(&rounds) => Ok(rounds),
         _ => Err(format!("{text} is no number from 1 to {MAX_ROUNDS}")),
     }
 }
 
-fn read_seconds(text: &str) -> Result<Duration, String> {
+/// # Errors
+///
+/// What is wrong with it.
+pub(crate) fn read_seconds(text: &str) -> Result<Duration, String> {
     match text.parse() {
         Ok(seconds) if (MIN_SECONDS..=MAX_SECONDS).contains(&seconds) => {
             Ok(Duration::from_secs_f64(seconds))
@@ -338,7 +351,10 @@ fn read_seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
-fn read_counts(text: &str) -> Result<Counts, String> {
+/// # Errors
+///
+/// What is wrong with it.
+pub(crate) fn read_counts(text: &str) -> Result<Counts, String> {
     match text {
         "only" => Ok(Counts::Only),
         "none" => Ok(Counts::None),
@@ -456,7 +472,10 @@ mod tests {
         let served = asked(&["serve", "tokio", "line"]);
         assert!(matches!(served, Ok(Request::Serve(name, Protocol::Line)) if name == "tokio"));
         assert_refused(&["serve", "tokio"], "a contender and a protocol");
-        assert_refused(&["serve", "tokio", "http"], "no protocol");
+        assert_refused(&["serve", "tokio", "morse"], "no protocol");
+        let protocols = asked(&["protocols", "kv"]);
+        assert!(matches!(protocols, Ok(Request::Protocols(it)) if it.protocols == [Protocol::Kv]));
+        assert_refused(&["protocols", "raw"], "no protocol `raw`");
         assert_refused(&["serve", "nobody", "raw"], "no contender");
         let Ok(Request::Load(rest)) = asked(&["load", "echo-1", "--list"]) else {
             panic!("the load was not asked for");

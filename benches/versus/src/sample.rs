@@ -32,6 +32,9 @@ pub(crate) struct Sample {
     pub(crate) bytes_per_connection: Option<f64>,
     /// What is kept of that after use, and after all have closed, in bytes a connection.
     pub(crate) kept_per_connection: Option<[f64; 2]>,
+    /// The resident memory of the server, where that is what was asked for, in bytes.
+    #[serde(default)]
+    pub(crate) resident_bytes: Option<u64>,
 }
 
 impl Sample {

@@ -31,16 +31,15 @@ pub(crate) struct Turn {
 
 /// All runs in their order: in each round each workload, and at each workload one contender after
 /// another, so that those who are compared run within seconds. In each round another one begins.
-/// Idle connections are weighed in the first round only: that takes long, and is always the same.
+/// Memory is weighed in the first round only: that takes long, and is always the same.
 pub(crate) fn turns(workloads: &[&Workload], entrants: &[Entrant], rounds: u32) -> Vec<Turn> {
     let mut turns = Vec::new();
     for round in 0..rounds {
-        let is_due =
-            |workload: &Workload| round == 0 || !matches!(workload.shape, Shape::Idle { .. });
+        let is_due = |workload: &Workload| round == 0 || !is_weighed(workload);
         for (at, workload) in workloads.iter().enumerate().filter(|(_, workload)| is_due(workload))
         {
-            let speaks = |entrant: &usize| entrants[*entrant].speaks(workload.protocol);
-            let mut speakers: Vec<usize> = (0..entrants.len()).filter(speaks).collect();
+            let takes = |entrant: &usize| entrants[*entrant].takes(workload);
+            let mut speakers: Vec<usize> = (0..entrants.len()).filter(takes).collect();
             let step = speakers.len().div_ceil(rounds as usize).max(1);
             let first = (at + round as usize * step).checked_rem(speakers.len()).unwrap_or(0);
             speakers.rotate_left(first);
@@ -48,6 +47,10 @@ pub(crate) fn turns(workloads: &[&Workload], entrants: &[Entrant], rounds: u32) 
         }
     }
     turns
+}
+
+fn is_weighed(workload: &Workload) -> bool {
+    matches!(workload.shape, Shape::Idle { .. } | Shape::Keys { .. })
 }
 
 /// What makes the runs.
@@ -190,7 +193,7 @@ mod tests {
     }
 
     fn entrants(names: &[&str]) -> Vec<Entrant> {
-        names.iter().map(|name| entrant(name, &Protocol::ALL)).collect()
+        names.iter().map(|name| entrant(name, &Protocol::ECHOES)).collect()
     }
 
     fn workloads(names: &[&str]) -> Vec<&'static Workload> {

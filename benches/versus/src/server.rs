@@ -3,17 +3,19 @@
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{Read as _, Seek as _};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::signal::{Signal, kill};
-use nix::time::{ClockId, clock_getcpuclockid, clock_gettime};
+use nix::time::ClockId;
 use nix::unistd::Pid;
 
 use crate::cores::spawn_on;
+use crate::family;
+use crate::folder::Folder;
 use crate::lines::Lines;
 use crate::trouble::{Trouble, Trying as _};
 use crate::workload::Protocol;
@@ -28,15 +30,27 @@ const SETTLE: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(2);
 
 /// What is started to be measured.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Target {
     /// What it is called in reports and in what goes wrong.
     pub(crate) name: String,
-    /// The program and its arguments. It says `listening tcp ADDR` or `listening udp ADDR` on
-    /// standard output once it is ready.
+    /// The program and its arguments.
     pub(crate) command: Vec<OsString>,
+    pub(crate) listens: Listens,
     /// How many cores it may use: 1, but for a server with many threads that is asked to show it.
     pub(crate) cores: usize,
+    /// What its command names, to be there as long as this is.
+    pub(crate) _folder: Option<Folder>,
+}
+
+/// How it is told that a server is ready, and where.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Listens {
+    /// It says `listening tcp ADDR` or `listening udp ADDR` on standard output.
+    Says,
+    /// It takes connections here, whatever else it speaks, and does its work in processes of its
+    /// own if it is one that does.
+    At(SocketAddr),
 }
 
 /// A server that runs. It is killed when this is dropped.
@@ -44,6 +58,8 @@ pub(crate) struct Server {
     name: String,
     child: Child,
     clock: ClockId,
+    /// Whether it may have processes of its own.
+    is_family: bool,
     address: SocketAddr,
     complaints: File,
     /// Kept, so that whoever says more than one line is not stopped by that.
@@ -73,11 +89,16 @@ impl Server {
         let mut command = Command::new(program);
         command.args(words).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr);
         let mut child = spawn_on(cores, &mut command).trying(name)?;
-        let clock = clock_getcpuclockid(pid_of(&child)).trying(name)?;
+        let clock = family::clock(pid_of(&child)).trying(name)?;
         let mut lines = Lines::new(child.stdout.take().expect("it was asked for"));
-        let awaited = await_listening(&mut lines, protocol);
+        let is_family = target.listens != Listens::Says;
+        let awaited = match target.listens {
+            Listens::Says => await_listening(&mut lines, protocol),
+            Listens::At(address) => await_accepting(&mut child, address).map(|()| address),
+        };
+        let name = name.clone();
         let server =
-            |address| Self { name: name.clone(), child, clock, address, complaints, _lines: lines };
+            |address| Self { name, child, clock, is_family, address, complaints, _lines: lines };
         match awaited {
             Ok(address) => Ok(server(address)),
             Err(trouble) => {
@@ -93,15 +114,22 @@ impl Server {
 
     /// What the scheduler has charged all its threads, also those that ended.
     pub(crate) fn cpu_ns(&self) -> Result<u64, Trouble> {
-        let time = clock_gettime(self.clock).trying(&self.name)?;
-        let [seconds, nanoseconds] =
-            [time.tv_sec(), time.tv_nsec()].map(|part| u64::try_from(part).unwrap_or(0));
-        Ok(seconds * 1_000_000_000 + nanoseconds)
+        let mut sum = family::read(self.clock).trying(&self.name)?;
+        for process in self.children() {
+            sum += family::clock(process).and_then(family::read).trying(&self.name)?;
+        }
+        Ok(sum)
     }
 
     /// How its threads have waited for a core.
     pub(crate) fn waits(&self) -> Result<Waits, Trouble> {
-        Waits::of(self.child.id()).trying(&self.name)
+        let mut sum = Waits::of(self.child.id()).trying(&self.name)?;
+        for process in self.children() {
+            let waits = Waits::of(process.as_raw().unsigned_abs()).trying(&self.name)?;
+            sum.threads += waits.threads;
+            sum.waited_ns += waits.waited_ns;
+        }
+        Ok(sum)
     }
 
     /// The memory that is resident.
@@ -109,6 +137,14 @@ impl Server {
         let path = format!("/proc/{}/smaps_rollup", self.child.id());
         let text = fs::read_to_string(&path).trying(format!("cannot read {path}"))?;
         resident_in(&text).ok_or_else(|| Trouble::new(format!("{path} says nothing of `Rss:`")))
+    }
+
+    /// The processes that it has started itself.
+    fn children(&self) -> Vec<Pid> {
+        if !self.is_family {
+            return Vec::new();
+        }
+        family::of(pid_of(&self.child)).split_off(1)
     }
 
     /// Waits until it has nothing to do, since it is charged for nothing; but not for long, as one
@@ -179,7 +215,10 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Both fail only if it has ended and was waited for.
+        // These fail only if it has ended and was waited for.
+        for process in self.children() {
+            let _ = kill(process, Signal::SIGKILL);
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -234,9 +273,23 @@ fn await_listening(
     Err(Trouble::new("it closed its standard output"))
 }
 
+fn await_accepting(child: &mut Child, address: SocketAddr) -> Result<(), Trouble> {
+    let deadline = Instant::now() + START;
+    while TcpStream::connect(address).is_err() {
+        if let Some(status) = child.try_wait().trying("it cannot be waited for")? {
+            return Err(Trouble::new(format!("it ended ({status})")));
+        }
+        if Instant::now() > deadline {
+            return Err(Trouble::new(format!("it did not do so for {} s", START.as_secs())));
+        }
+        thread::sleep(LOOK);
+    }
+    Ok(())
+}
+
 /// The address, if the line says that the right kind of socket listens.
 fn listening_in(line: &str, protocol: Protocol) -> Option<SocketAddr> {
-    let kind = if protocol == Protocol::Datagram { "udp" } else { "tcp" };
+    let kind = if protocol.is_by_datagram() { "udp" } else { "tcp" };
     line.strip_prefix("listening ")?.strip_prefix(kind)?.trim().parse().ok()
 }
 
@@ -248,9 +301,13 @@ fn pid_of(child: &Child) -> Pid {
 mod tests {
     use super::*;
 
+    fn target(name: &str, words: &[&str], listens: Listens) -> Target {
+        let command = words.iter().map(OsString::from).collect();
+        Target { name: name.to_owned(), command, listens, cores: 1, _folder: None }
+    }
+
     fn shell(script: &str) -> Result<Server, Trouble> {
-        let command = ["sh", "-c", script].map(OsString::from).to_vec();
-        let target = Target { name: "shell".to_owned(), command, cores: 1 };
+        let target = target("shell", &["sh", "-c", script], Listens::Says);
         let cores = crate::cores::Cores::share(1).map_or(vec![0], |cores| cores.server);
         Server::start(&target, &[], Protocol::Raw, &cores)
     }
@@ -274,8 +331,7 @@ mod tests {
 
     #[test]
     fn a_program_that_is_not_there_is_named() {
-        let command = vec![OsString::from("/nowhere/server")];
-        let target = Target { name: "none".to_owned(), command, cores: 1 };
+        let target = target("none", &["/nowhere/server"], Listens::Says);
         let trouble = Server::start(&target, &[], Protocol::Raw, &[0]).err().unwrap();
         assert_eq!(trouble.to_string(), "none: there is no program `/nowhere/server`");
     }
@@ -289,6 +345,38 @@ mod tests {
         assert!(server.cpu_ns().unwrap() > 0);
         assert_eq!(server.waits().unwrap().threads, 1);
         assert_eq!(server.stop(), Ok(()));
+    }
+
+    #[test]
+    fn a_server_that_says_nothing_is_found_by_its_address() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let listens = Listens::At(listener.local_addr().unwrap());
+        let script = "sh -c 'while :; do :; done' & wait";
+        let target = target("quiet", &["sh", "-c", script], listens);
+        let server = Server::start(&target, &[], Protocol::Kv, &[0]).unwrap();
+        assert_eq!(Listens::At(server.address()), listens);
+        // It waits, and its child works: that counts as its own.
+        while server.cpu_ns().unwrap() < 50_000_000 {}
+        assert!(family::read(server.clock).unwrap() < 50_000_000);
+        let children = server.children();
+        drop(server);
+        assert_eq!(children.len(), 1);
+        // Who has ended has no command line, even if nobody has asked for its status.
+        let deadline = Instant::now() + END;
+        let line = || fs::read(format!("/proc/{}/cmdline", children[0])).unwrap_or_default();
+        while !line().is_empty() {
+            assert!(Instant::now() < deadline, "a child of the server still runs");
+        }
+    }
+
+    #[test]
+    fn a_server_that_says_nothing_and_dies_is_noticed() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        let target = target("quiet", &["sh", "-c", "echo oh >&2; exit 3"], Listens::At(address));
+        let trouble = Server::start(&target, &[], Protocol::Kv, &[0]).err().unwrap().to_string();
+        assert!(trouble.contains("it ended (exit status: 3); it said: oh"), "{trouble}");
     }
 
     #[test]

@@ -17,9 +17,17 @@ const COLUMNS: &[(&str, Figure, bool)] = &[
     ("idle", Figure::Memory(0), false),
     ("used", Figure::Memory(1), false),
     ("closed", Figure::Memory(2), false),
+    ("resident", Figure::Resident, false),
     ("instructions", Figure::Instructions, true),
     ("calls", Figure::SystemCalls, false),
 ];
+
+/// What the signs in a table of a workload say.
+pub(crate) const LEGEND: &str = "\
+× is of the bare epoll loop's figure: the median of the rounds' ratios, behind it the least and
+the most. Of latencies the best round is shown. † the load was busy and the server was not; ~ the
+machine was slow meanwhile.
+";
 
 /// All that was measured, workload by workload, and at the end the CPU of all at a glance; set for
 /// a terminal of this width.
@@ -35,26 +43,27 @@ pub(crate) fn table(results: &Results, width: usize) -> String {
             ));
         }
     }
-    text.push_str(
-        "× is of the bare epoll loop's figure: the median of the rounds' ratios, behind it the \
-         least and\nthe most. Of latencies the best round is shown. † the load was busy and the \
-         server was not; ~ the\nmachine was slow meanwhile.\n",
-    );
+    text.push_str(LEGEND);
     if let Some(grid) = glance(results) {
         text.push_str("\nCPU a message, × the bare epoll loop's\n");
         text.push_str(&grid.lines(width));
     }
+    add_notes(results, &mut text);
+    text
+}
+
+/// Puts what a reader must know at the end.
+pub(crate) fn add_notes(results: &Results, text: &mut String) {
     for note in &results.notes {
         text.push_str(&format!("\nnote: {note}"));
     }
     if !results.notes.is_empty() {
         text.push('\n');
     }
-    text
 }
 
 /// The table of one workload; none if nothing was measured.
-fn of_workload(results: &Results, workload: &Asked) -> Option<Grid> {
+pub(crate) fn of_workload(results: &Results, workload: &Asked) -> Option<Grid> {
     let has = |figure| results.contenders_with(&workload.name, figure).next().is_some();
     let columns: Vec<_> = COLUMNS.iter().filter(|(_, figure, _)| has(*figure)).collect();
     if columns.is_empty() {

@@ -42,17 +42,31 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         Some(path) => {
             Results::read(path).map_err(|what| format!("cannot read {}: {what}", path.display()))?
         }
-        None => measured(options)?,
+        None => {
+            let entrants = entrants(options.contenders.as_deref(), &options.extras);
+            measured(options, &entrants)?
+        }
     };
-    if results.runs.is_empty() && results.counts.is_empty() {
-        let why = results.notes.first().map_or("nobody speaks what was asked for", String::as_str);
-        return Err(format!("nothing could be measured: {why}").into());
-    }
+    check(&results)?;
     println!("{}", table(&results, terminal_width()));
     write_files(&options.files, &results)
 }
 
-fn terminal_width() -> usize {
+/// That there is something to show.
+///
+/// # Errors
+///
+/// Why there is not.
+pub(crate) fn check(results: &Results) -> Result<(), String> {
+    if results.runs.is_empty() && results.counts.is_empty() {
+        let why = results.notes.first().map_or("nobody speaks what was asked for", String::as_str);
+        return Err(format!("nothing could be measured: {why}"));
+    }
+    Ok(())
+}
+
+/// How wide a table may be.
+pub(crate) fn terminal_width() -> usize {
     let size = Term::stdout().size_checked();
     size.map_or(WIDTH, |(_, columns)| usize::from(columns).max(MIN_WIDTH))
 }
@@ -74,14 +88,18 @@ fn write_files(files: &Files, results: &Results) -> Result<(), Box<dyn Error>> {
 }
 
 /// Writes the file, and the folders it is in.
-fn write(path: &Path, text: &str) -> Result<(), Box<dyn Error>> {
+pub(crate) fn write(path: &Path, text: &str) -> Result<(), Box<dyn Error>> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let written = folder.map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(path, text));
     Ok(written.map_err(|error| format!("cannot write {}: {error}", path.display()))?)
 }
 
-fn measured(options: &Options) -> Result<Results, Box<dyn Error>> {
-    let entrants = entrants(options.contenders.as_deref(), &options.extras);
+/// Measures these, and counts.
+///
+/// # Errors
+///
+/// If this program cannot tell where it is.
+pub(crate) fn measured(options: &Options, entrants: &[Entrant]) -> Result<Results, Box<dyn Error>> {
     let taken = Timestamp::now().strftime("%Y-%m-%d %H:%M UTC").to_string();
     let seconds = options.run_time.as_secs_f64();
     let mut results = Results::new(taken, Machine::read(), options.rounds, seconds);
@@ -94,19 +112,19 @@ fn measured(options: &Options) -> Result<Results, Box<dyn Error>> {
         |entrant: &Entrant| Entered { name: entrant.name.clone(), about: entrant.about.clone() };
     results.contenders = entrants.iter().map(entered).collect();
     if options.counts != Counts::Only {
-        let turns = schedule::turns(&options.workloads, &entrants, options.rounds);
+        let turns = schedule::turns(&options.workloads, entrants, options.rounds);
         let mut stand = Stand {
             workloads: &options.workloads,
-            entrants: &entrants,
+            entrants,
             run_time: options.run_time,
             program: env::current_exe()?,
             bar: bar("measuring", turns.len()),
         };
-        schedule::measure(&options.workloads, &entrants, &turns, &mut stand, &mut results);
+        schedule::measure(&options.workloads, entrants, &turns, &mut stand, &mut results);
         stand.bar.finish_and_clear();
     }
     if options.counts != Counts::None {
-        count(options, &entrants, &mut results)?;
+        count(options, entrants, &mut results)?;
     }
     Ok(results)
 }
@@ -130,7 +148,7 @@ impl Bench for Stand<'_> {
     fn run(&mut self, turn: &Turn) -> Result<Sample, String> {
         let workload = self.workloads[turn.workload];
         let target = self.entrants[turn.entrant].target(&self.program, workload.protocol);
-        let sample = measure::run(&target, workload, self.run_time);
+        let sample = target.and_then(|target| measure::run(&target, workload, self.run_time));
         sample.map_err(|trouble| trouble.to_string())
     }
 

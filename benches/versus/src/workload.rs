@@ -1,6 +1,12 @@
 //! What is asked of every server.
 
+mod ask;
+mod real;
+
 use std::fmt;
+
+pub(crate) use ask::Ask;
+pub(crate) use real::REAL_WORKLOADS;
 
 /// How bytes are sent back and forth.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -13,11 +19,20 @@ pub(crate) enum Protocol {
     Line,
     /// UDP: each datagram comes back to where it came from.
     Datagram,
+    /// HTTP/1.1: one page, asked for again and again.
+    Http,
+    /// RESP2, as Redis speaks it.
+    Kv,
+    /// DNS over UDP.
+    Dns,
 }
 
 impl Protocol {
     /// All of them.
-    pub(crate) const ALL: [Self; 4] = [Self::Raw, Self::Length, Self::Line, Self::Datagram];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Raw, Self::Length, Self::Line, Self::Datagram, Self::Http, Self::Kv, Self::Dns];
+    /// Those in which what is sent comes back.
+    pub(crate) const ECHOES: [Self; 4] = [Self::Raw, Self::Length, Self::Line, Self::Datagram];
 
     /// What it is called on the command line.
     pub(crate) fn name(self) -> &'static str {
@@ -26,7 +41,15 @@ impl Protocol {
             Self::Length => "length",
             Self::Line => "line",
             Self::Datagram => "datagram",
+            Self::Http => "http",
+            Self::Kv => "kv",
+            Self::Dns => "dns",
         }
+    }
+
+    /// Whether it runs over UDP.
+    pub(crate) fn is_by_datagram(self) -> bool {
+        matches!(self, Self::Datagram | Self::Dns)
     }
 
     /// The one of this name.
@@ -58,9 +81,15 @@ pub(crate) enum Shape {
     Churn { concurrent: u32, message_len: u32 },
     /// Connections are opened, each echoes one message, and then nothing happens.
     Idle { connections: u32 },
+    /// Each connection, or socket, keeps so many of these in flight.
+    Asks { ask: Ask, connections: u32, in_flight: u32 },
+    /// The same, but it is redis-benchmark that asks.
+    Tool { ask: Ask, connections: u32, in_flight: u32 },
+    /// So many keys are set, and then nothing happens.
+    Keys { count: u32 },
 }
 
-/// All workloads, in the order in which they are measured and shown.
+/// All workloads that are echoes, in the order in which they are measured and shown.
 pub(crate) const WORKLOADS: &[Workload] = &[
     requests("echo-1", Protocol::Raw, 1, 1, 64),
     requests("echo-50", Protocol::Raw, 50, 1, 64),
@@ -106,7 +135,7 @@ const fn over_raw(name: &'static str, shape: Shape) -> Workload {
 
 /// The workload of this name.
 pub(crate) fn named(name: &str) -> Option<&'static Workload> {
-    WORKLOADS.iter().find(|workload| workload.name == name)
+    WORKLOADS.iter().chain(REAL_WORKLOADS).find(|workload| workload.name == name)
 }
 
 /// Says in a few words what is done.
@@ -117,7 +146,7 @@ impl fmt::Display for Workload {
                 let kind = match self.protocol {
                     Protocol::Length => "length-prefixed frames",
                     Protocol::Line => "lines",
-                    Protocol::Raw | Protocol::Datagram => "messages",
+                    _ => "messages",
                 };
                 write!(f, "{} {kind}, {}", Size(message_len), Count(connections, "connection"))?;
                 if in_flight > 1 { write!(f, ", {in_flight} in flight") } else { Ok(()) }
@@ -136,6 +165,16 @@ impl fmt::Display for Workload {
             }
             Shape::Idle { connections } => {
                 write!(f, "{} that do nothing", Count(connections, "connection"))
+            }
+            Shape::Asks { ask, connections, in_flight } => {
+                let kind = if ask == Ask::Question { "socket" } else { "connection" };
+                write!(f, "{}, {}, {in_flight} in flight", ask.about(), Count(connections, kind))
+            }
+            Shape::Tool { ask, connections, in_flight } => {
+                write!(f, "{} by redis-benchmark -c {connections} -P {in_flight}", ask.about())
+            }
+            Shape::Keys { count } => {
+                write!(f, "the memory of {} with values of 64 bytes", Count(count, "16-byte key"))
             }
         }
     }
@@ -163,7 +202,11 @@ impl fmt::Display for Count {
         let (thousands, rest) = (self.0 / 1_000, self.0 % 1_000);
         match thousands {
             0 => write!(f, "{rest} {}{ending}", self.1),
-            _ => write!(f, "{thousands},{rest:03} {}{ending}", self.1),
+            1.. if thousands < 1_000 => write!(f, "{thousands},{rest:03} {}{ending}", self.1),
+            _ => {
+                let (millions, thousands) = (thousands / 1_000, thousands % 1_000);
+                write!(f, "{millions},{thousands:03},{rest:03} {}{ending}", self.1)
+            }
         }
     }
 }
@@ -176,8 +219,9 @@ mod tests {
 
     #[test]
     fn every_name_is_used_once() {
-        let names: BTreeSet<_> = WORKLOADS.iter().map(|workload| workload.name).collect();
-        assert_eq!(names.len(), WORKLOADS.len());
+        let all = || WORKLOADS.iter().chain(REAL_WORKLOADS);
+        let names: BTreeSet<_> = all().map(|workload| workload.name).collect();
+        assert_eq!(names.len(), all().count());
     }
 
     #[test]
@@ -199,6 +243,11 @@ mod tests {
         assert_eq!(said("raw-1m"), "1 MiB messages, 1 connection");
         let datagrams = "64-byte datagrams, 4 flows, 8 in flight each, client batches";
         assert_eq!(said("udp-4-batch"), datagrams);
+        assert_eq!(said("http-16"), "GET / of HTTP/1.1, 50 connections, 16 in flight");
+        assert_eq!(said("dns-32"), "questions of one zone, 1 socket, 32 in flight");
+        assert_eq!(said("tool-set-16"), "SET by redis-benchmark -c 50 -P 16");
+        let memory = "the memory of 1,000,000 16-byte keys with values of 64 bytes";
+        assert_eq!(said("kv-memory"), memory);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 #![expect(unsafe_code, reason = "bare calls are the point of it")]
 
 mod calls;
+mod fixed;
 
 use std::error::Error;
 use std::io;
@@ -19,13 +20,13 @@ use socket2::SockRef;
 
 use self::calls::{Over, Poll};
 use super::frames::{HEADER_LEN, answer_each_length, answer_each_line, payload_len};
-use super::{ALL, Contender, DATAGRAM_LEN, SHARED_BUFFER_LEN, Threads, announce, any_port};
+use super::{Contender, DATAGRAM_LEN, SHARED_BUFFER_LEN, Threads, announce, any_port};
 use crate::workload::Protocol;
 
 pub(super) const CONTENDER: Contender = Contender {
     name: "epoll",
     about: "a bare epoll loop: the limit",
-    protocols: ALL,
+    protocols: &Protocol::ALL,
     threads: Threads::One,
     serve,
 };
@@ -73,6 +74,7 @@ struct Kept {
 fn serve(protocol: Protocol) -> Result<(), Box<dyn Error>> {
     match protocol {
         Protocol::Datagram => Ok(serve_datagrams()?),
+        Protocol::Dns => Ok(fixed::serve_questions()?),
         _ => Ok(Server::new(protocol)?.run()?),
     }
 }
@@ -91,7 +93,7 @@ impl Server {
             protocol,
             kept: Vec::new(),
             input: vec![0; INPUT_LEN],
-            answers: vec![0; INPUT_LEN],
+            answers: vec![0; INPUT_LEN * fixed::growth(protocol)],
         })
     }
 
@@ -103,7 +105,13 @@ impl Server {
             Protocol::Line => self.run_with(|server, fd, is_to_the_end| {
                 server.read_frames(fd, is_to_the_end, answer_each_line)
             }),
-            Protocol::Raw | Protocol::Datagram => self.run_with(Self::read_raw),
+            Protocol::Http => self.run_with(|server, fd, is_to_the_end| {
+                server.read_requests(fd, is_to_the_end, fixed::answer_each_head)
+            }),
+            Protocol::Kv => self.run_with(|server, fd, is_to_the_end| {
+                server.read_requests(fd, is_to_the_end, fixed::answer_each_ping)
+            }),
+            Protocol::Raw | Protocol::Datagram | Protocol::Dns => self.run_with(Self::read_raw),
         }
     }
 
@@ -248,7 +256,7 @@ fn keep(rest: &[u8], protocol: Protocol, slot: &mut Option<Box<Kept>>) -> io::Re
         frame_len = HEADER_LEN + payload_len(header)?;
     }
     let is_large = frame_len > SMALL_FRAME_LEN;
-    if is_large && protocol == Protocol::Line {
+    if is_large && protocol != Protocol::Length {
         return Err(io::ErrorKind::InvalidData.into());
     }
     let kept = slot.get_or_insert_default();

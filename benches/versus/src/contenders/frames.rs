@@ -32,9 +32,9 @@ impl Frames {
         room: &'a mut Vec<u8>,
     ) -> io::Result<&'a [u8]> {
         let answer_each = match protocol {
-            Protocol::Raw | Protocol::Datagram => return Ok(arrived),
             Protocol::Length => answer_each_length,
             Protocol::Line => answer_each_line,
+            _ => return Ok(arrived),
         };
         let input_len = self.unfinished.len() + arrived.len();
         room.resize(room.len().max(input_len), 0);

@@ -48,8 +48,8 @@ async fn serve(protocol: Protocol) -> io::Result<()> {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
         match protocol {
-            Protocol::Raw | Protocol::Datagram => monoio::spawn(echo(stream)),
             Protocol::Length | Protocol::Line => monoio::spawn(echo_frames(stream, protocol)),
+            _ => monoio::spawn(echo(stream)),
         };
     }
 }

@@ -47,7 +47,7 @@ async fn serve_streams(
         match protocol {
             Protocol::Length => executor.spawn(echo_lengths(stream)).detach(),
             Protocol::Line => executor.spawn(echo_lines(stream)).detach(),
-            Protocol::Raw | Protocol::Datagram => executor.spawn(echo(stream)).detach(),
+            _ => executor.spawn(echo(stream)).detach(),
         }
     }
 }

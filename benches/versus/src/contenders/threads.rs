@@ -29,10 +29,10 @@ const STACK_LEN: usize = 64 * 1024;
 
 fn serve(protocol: Protocol) -> Result<(), Box<dyn Error>> {
     let echo = match protocol {
-        Protocol::Raw => echo,
         Protocol::Length => echo_lengths,
         Protocol::Line => echo_lines,
         Protocol::Datagram => return Ok(serve_datagrams()?),
+        _ => echo,
     };
     let listener = listen()?;
     announce(listener.local_addr()?, protocol);

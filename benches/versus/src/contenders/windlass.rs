@@ -63,10 +63,10 @@ fn serve(protocol: Protocol) -> Result<(), Box<dyn Error>> {
     let server = Server::with_config(config);
     let address = any_port();
     let server = match protocol {
-        Protocol::Raw => server.tcp(address, Echo::<Raw, _>(PhantomData)),
         Protocol::Length => server.tcp(address, Echo::<LengthPrefixed, _>(PhantomData)),
         Protocol::Line => server.tcp(address, Echo::<Lines, _>(PhantomData)),
         Protocol::Datagram => server.udp(address, EchoDatagrams),
+        _ => server.tcp(address, Echo::<Raw, _>(PhantomData)),
     };
     let mut engine = server.build()?;
     for bound in engine.local_addrs() {

@@ -30,7 +30,7 @@ impl Accept {
         let layout = Layout::new(plan.protocol, 64);
         let mut witness = (connect(plan.address)?, Window::new(layout, 0, 1));
         let mut exchange = Exchange::new();
-        exchange.once(&mut witness.0, &mut witness.1)?;
+        exchange.once(&mut witness.0, &mut witness.1, &mut ())?;
         Ok(Self {
             clock: Clock::start(),
             address: plan.address,
@@ -51,7 +51,7 @@ impl Accept {
             self.open.push(stream);
         }
         match self.open.last_mut() {
-            Some(last) => self.exchange.once(last, &mut self.probe),
+            Some(last) => self.exchange.once(last, &mut self.probe, &mut ()),
             None => Ok(()),
         }
     }
@@ -59,7 +59,7 @@ impl Accept {
     fn close_all(&mut self, tally: &mut Tally) -> Result<(), Trouble> {
         tally.replies += self.open.len() as u64;
         self.open.clear();
-        self.exchange.once(&mut self.witness.0, &mut self.witness.1)
+        self.exchange.once(&mut self.witness.0, &mut self.witness.1, &mut ())
     }
 }
 
@@ -68,7 +68,7 @@ impl Work for Accept {
         let mut allowance = Allowance::new(until, self.clock.now());
         loop {
             let room = self.most - self.open.len() as u64;
-            let count = allowance.take(room.min(u64::from(GROUP)), self.clock.now());
+            let count = allowance.take(room.min(GROUP as u64), self.clock.now());
             if count > 0 {
                 self.open_group(count, tally)?;
             } else if !self.open.is_empty() {
@@ -80,6 +80,6 @@ impl Work for Accept {
     }
 
     fn finish(&mut self) -> Result<(), Trouble> {
-        self.exchange.once(&mut self.witness.0, &mut self.witness.1)
+        self.exchange.once(&mut self.witness.0, &mut self.witness.1, &mut ())
     }
 }

@@ -25,7 +25,7 @@ pub(super) fn play(plan: &Plan, connections: u32) -> Result<(), Trouble> {
     let mut exchange = Exchange::new();
     let mut first = (connect(plan.address)?, Window::new(layout, 0, 1));
     for _ in 0..BEFORE {
-        exchange.once(&mut first.0, &mut first.1)?;
+        exchange.once(&mut first.0, &mut first.1, &mut ())?;
     }
     drop(first);
     pause(warm)?;
@@ -33,15 +33,15 @@ pub(super) fn play(plan: &Plan, connections: u32) -> Result<(), Trouble> {
         .map(|number| {
             let mut stream = connect(plan.address)?;
             let mut window = Window::new(layout, number, 1);
-            if number % GROUP == GROUP - 1 || number + 1 == connections {
-                exchange.once(&mut stream, &mut window)?;
+            if number as usize % GROUP == GROUP - 1 || number + 1 == connections {
+                exchange.once(&mut stream, &mut window, &mut ())?;
             }
             Ok((stream, window))
         })
         .collect::<Result<Vec<_>, Trouble>>()?;
     pause(open)?;
     for (stream, window) in &mut all {
-        exchange.once(stream, window)?;
+        exchange.once(stream, window, &mut ())?;
     }
     pause(touched)?;
     for (stream, _) in &mut all {

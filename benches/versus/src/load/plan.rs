@@ -5,21 +5,23 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::trouble::{Trouble, Trying as _};
-use crate::workload::{Protocol, Shape};
+use crate::workload::{Ask, Protocol, Shape};
 
 /// How the arguments are written.
 pub(super) const USAGE: &str = "\
 usage: load ADDR PROTOCOL SHAPE WARM STRETCH
 
-  PROTOCOL  raw, length, line or datagram
+  PROTOCOL  raw, length, line or datagram, or http, kv or dns
   SHAPE     requests:CONNECTIONS:IN_FLIGHT:LEN, flows:FLOWS:IN_FLIGHT:LEN,
             batches:FLOWS:IN_FLIGHT:LEN, accept:CONNECTIONS, churn:CONCURRENT:LEN
-            or idle:CONNECTIONS
+            or idle:CONNECTIONS; of http, kv and dns, page, ping, set, get, mixed or question,
+            each with :CONNECTIONS:IN_FLIGHT, and `tool-` before it to let redis-benchmark ask,
+            or keys:COUNT
   WARM      how long or how much before it counts: micros:N or replies:N
   STRETCH   how long or how much counts
 
 Says `warm`, awaits a line, says `result` and what it was, awaits another line, and ends.
-Exit status: 0 if every byte came back as it was, 1 if not, 2 on bad usage.";
+Exit status: 0 if every byte came back as it must, 1 if not, 2 on bad usage.";
 
 /// All that the load is told.
 #[derive(Clone, Copy, Debug)]
@@ -54,8 +56,15 @@ impl Plan {
             Shape::Accept { connections } => format!("accept:{connections}"),
             Shape::Churn { concurrent, message_len } => format!("churn:{concurrent}:{message_len}"),
             Shape::Idle { connections } => format!("idle:{connections}"),
+            Shape::Asks { ask, connections, in_flight } => {
+                format!("{}:{connections}:{in_flight}", ask.name())
+            }
+            Shape::Tool { ask, connections, in_flight } => {
+                format!("{TOOL}{}:{connections}:{in_flight}", ask.name())
+            }
+            Shape::Keys { count } => format!("keys:{count}"),
         };
-        let protocol = protocol_name(self.protocol).to_owned();
+        let protocol = self.protocol.name().to_owned();
         let [warm, stretch] = [self.warm, self.stretch].map(|until| match until {
             Until::Replies(count) => format!("replies:{count}"),
             Until::Time(time) => format!("micros:{}", time.as_micros()),
@@ -71,9 +80,7 @@ impl Plan {
         };
         let plan = Self {
             address: address.parse().trying(format!("`{address}` is no address"))?,
-            protocol: PROTOCOLS
-                .into_iter()
-                .find(|&known| protocol_name(known) == protocol)
+            protocol: Protocol::named(protocol)
                 .ok_or_else(|| Trouble::new(format!("`{protocol}` is no protocol")))?,
             shape: shape_of(shape)
                 .ok_or_else(|| Trouble::new(format!("`{shape}` is no shape of a load")))?,
@@ -90,6 +97,14 @@ impl Plan {
         if is_by_datagram != (self.protocol == Protocol::Datagram) {
             return Err(Trouble::new("datagrams have flows, and only they have"));
         }
+        let asked_in = match self.shape {
+            Shape::Asks { ask, .. } | Shape::Tool { ask, .. } => Some(ask.protocol()),
+            Shape::Keys { .. } => Some(Protocol::Kv),
+            _ => None,
+        };
+        if asked_in.map_or(!Protocol::ECHOES.contains(&self.protocol), |it| it != self.protocol) {
+            return Err(Trouble::new("this is not asked in this protocol"));
+        }
         let counts = match self.shape {
             Shape::Requests { connections, in_flight, message_len } => {
                 [connections, in_flight, message_len]
@@ -102,6 +117,9 @@ impl Plan {
             }
             Shape::Churn { concurrent, message_len } => [concurrent, message_len, 1],
             Shape::Accept { connections } | Shape::Idle { connections } => [connections, 1, 1],
+            Shape::Asks { connections, in_flight, .. }
+            | Shape::Tool { connections, in_flight, .. } => [connections, in_flight, 1],
+            Shape::Keys { count } => [count, 1, 1],
         };
         if counts.contains(&0) {
             return Err(Trouble::new("nothing of something is no load"));
@@ -110,17 +128,8 @@ impl Plan {
     }
 }
 
-const PROTOCOLS: [Protocol; 4] =
-    [Protocol::Raw, Protocol::Length, Protocol::Line, Protocol::Datagram];
-
-fn protocol_name(protocol: Protocol) -> &'static str {
-    match protocol {
-        Protocol::Raw => "raw",
-        Protocol::Length => "length",
-        Protocol::Line => "line",
-        Protocol::Datagram => "datagram",
-    }
-}
+/// What is before the name of what redis-benchmark asks.
+const TOOL: &str = "tool-";
 
 fn shape_of(text: &str) -> Option<Shape> {
     let mut parts = text.split(':');
@@ -137,6 +146,11 @@ fn shape_of(text: &str) -> Option<Shape> {
         ("accept", &[connections]) => Some(Shape::Accept { connections }),
         ("churn", &[concurrent, message_len]) => Some(Shape::Churn { concurrent, message_len }),
         ("idle", &[connections]) => Some(Shape::Idle { connections }),
+        ("keys", &[count]) => Some(Shape::Keys { count }),
+        (_, &[connections, in_flight]) => Some(match name.strip_prefix(TOOL) {
+            Some(name) => Shape::Tool { ask: Ask::named(name)?, connections, in_flight },
+            None => Shape::Asks { ask: Ask::named(name)?, connections, in_flight },
+        }),
         _ => None,
     }
 }
@@ -183,6 +197,10 @@ mod tests {
             (Protocol::Raw, Shape::Accept { connections }),
             (Protocol::Length, Shape::Churn { concurrent, message_len }),
             (Protocol::Raw, Shape::Idle { connections }),
+            (Protocol::Http, Shape::Asks { ask: Ask::Page, connections, in_flight }),
+            (Protocol::Dns, Shape::Asks { ask: Ask::Question, connections, in_flight }),
+            (Protocol::Kv, Shape::Tool { ask: Ask::Set, connections, in_flight }),
+            (Protocol::Kv, Shape::Keys { count: 10 }),
         ] {
             let plan = plan(protocol, shape);
             let again = Plan::parse(&plan.arguments()).unwrap();
@@ -202,6 +220,9 @@ mod tests {
             (2, "idle:1:2"),
             (2, "requests:1:2"),
             (2, "flows:1:1:64"),
+            (2, "page:50:16"),
+            (2, "keys:10"),
+            (1, "http"),
             (3, "forever"),
             (4, "micros:-1"),
         ] {

@@ -12,11 +12,11 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::socket::{setsockopt, sockopt};
 
 use super::histogram::Histogram;
-use super::window::Window;
+use super::talk::Talk;
 use crate::trouble::{Trouble, Trying as _};
 
 /// So many connections are opened before one of them is answered: less than any server's queue.
-pub(super) const GROUP: u32 = 64;
+pub(super) const GROUP: usize = 64;
 
 /// Whoever does not answer for so long does not answer at all. Under a tool that counts
 /// instructions, a server is fifty times slower.
@@ -49,22 +49,23 @@ impl Exchange {
         Self { buffer: vec![0; 64 * 1024].into_boxed_slice(), histogram: Histogram::new() }
     }
 
-    /// Sends the next message of the window, and compares its reply.
-    pub(super) fn once(
+    /// Sends the next message, and compares its reply.
+    pub(super) fn once<T: Talk>(
         &mut self,
         stream: &mut TcpStream,
-        window: &mut Window,
+        talk: &mut T,
+        shared: &mut T::Shared,
     ) -> Result<(), Trouble> {
-        window.issue(1, 0);
-        for part in window.unsent() {
+        talk.issue(1, 0, shared);
+        for part in talk.unsent() {
             stream.write_all(&part).trying("cannot send")?;
         }
-        window.note_sent(window.unsent().iter().map(|part| part.len()).sum());
-        while window.outstanding() > 0 {
+        talk.note_sent(talk.unsent().iter().map(|part| part.len()).sum());
+        while talk.outstanding() > 0 {
             await_readable(stream)?;
             match stream.read(&mut self.buffer).trying("cannot receive")? {
-                0 => return Err(window.closed()),
-                len => window.note_received(&self.buffer[..len], 0, &mut self.histogram)?,
+                0 => return Err(talk.closed()),
+                len => talk.note_received(&self.buffer[..len], 0, &mut self.histogram, shared)?,
             };
         }
         Ok(())

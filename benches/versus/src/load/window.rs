@@ -8,6 +8,7 @@ use std::io::IoSlice;
 
 use super::histogram::Histogram;
 use super::layout::Layout;
+use super::talk::Talk;
 use crate::trouble::Trouble;
 
 /// The window of one connection.
@@ -165,9 +166,43 @@ impl Window {
     }
 }
 
+impl Talk for Window {
+    type Shared = ();
+
+    fn outstanding(&self) -> u64 {
+        self.outstanding()
+    }
+
+    fn issue(&mut self, count: u64, now: u64, _shared: &()) {
+        self.issue(count, now);
+    }
+
+    fn unsent(&self) -> [IoSlice<'_>; 2] {
+        self.unsent()
+    }
+
+    fn note_sent(&mut self, len: usize) {
+        self.note_sent(len);
+    }
+
+    fn note_received(
+        &mut self,
+        bytes: &[u8],
+        now: u64,
+        histogram: &mut Histogram,
+        _shared: &mut (),
+    ) -> Result<u64, Trouble> {
+        self.note_received(bytes, now, histogram)
+    }
+
+    fn closed(&self) -> Trouble {
+        self.closed()
+    }
+}
+
 /// When messages were issued, a place for each batch: there are at most as many batches in flight
 /// as messages.
-struct Batches {
+pub(super) struct Batches {
     ring: Box<[Batch]>,
     first: usize,
     next: usize,
@@ -180,17 +215,17 @@ struct Batch {
 }
 
 impl Batches {
-    fn new(in_flight: u32) -> Self {
+    pub(super) fn new(in_flight: u32) -> Self {
         let ring = vec![Batch::default(); in_flight as usize].into_boxed_slice();
         Self { ring, first: 0, next: 0 }
     }
 
-    fn push(&mut self, count: u64, now: u64) {
+    pub(super) fn push(&mut self, count: u64, now: u64) {
         self.ring[self.next] = Batch { left: count, since: now };
         self.next = self.after(self.next);
     }
 
-    fn pop(&mut self, mut count: u64, now: u64, histogram: &mut Histogram) {
+    pub(super) fn pop(&mut self, mut count: u64, now: u64, histogram: &mut Histogram) {
         while count > 0 {
             let batch = &mut self.ring[self.first];
             let these = count.min(batch.left);

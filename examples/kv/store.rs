@@ -1,0 +1,320 @@
+//! The keys, what they hold, until when, and how much memory all of it takes.
+
+mod keys;
+mod texts;
+
+use super::deadlines::Deadlines;
+use super::element::Element;
+use super::random::Random;
+use super::refusal::Refusal;
+use super::table::{Keyed, Table};
+use super::value::{Kind, Value};
+use super::watches::Watches;
+
+/// A time of expiry that never comes.
+pub(crate) const NEVER: u64 = u64::MAX;
+
+/// All keys.
+///
+/// Time comes in through [`set_now`](Self::set_now) alone. A key whose time has come is not there
+/// for anybody, whether it was removed yet or not.
+#[derive(Debug)]
+pub(crate) struct Store {
+    table: Table<Entry>,
+    deadlines: Deadlines,
+    watches: Watches,
+    /// In milliseconds since 1970.
+    now: u64,
+    /// How many bytes the keys and their values take, by our own account.
+    used_bytes: usize,
+    limits: StoreLimits,
+    /// How many keys have expired.
+    expired: u64,
+    pub(crate) random: Random,
+}
+
+/// What a store may come to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct StoreLimits {
+    /// How many bytes of memory the keys and their values may take.
+    pub(crate) max_bytes: usize,
+    /// The longest string.
+    pub(crate) max_len: usize,
+    /// The longest request: all of a transaction's together are no longer either.
+    pub(crate) max_request_len: usize,
+}
+
+/// A key, and the slot it is in, if it is there: good until the next change of the store.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place<'k> {
+    key: &'k [u8],
+    hash: u32,
+    slot: Option<u32>,
+}
+
+impl Place<'_> {
+    /// Whether the key is not there.
+    #[inline]
+    pub(crate) const fn is_new(&self) -> bool {
+        self.slot.is_none()
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    key: Element,
+    value: Value,
+    /// In milliseconds since 1970.
+    expires: u64,
+}
+
+impl Keyed for Entry {
+    #[inline]
+    fn key(&self) -> &[u8] {
+        self.key.as_slice()
+    }
+}
+
+/// Whether a change has changed anything: if not, nobody who watches the key needs to know.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Outcome<R> {
+    Changed(R),
+    Same(R),
+}
+
+impl Store {
+    /// An empty store, whose chance comes from `seed`.
+    pub(crate) fn new(limits: StoreLimits, seed: u64) -> Self {
+        Self {
+            table: Table::default(),
+            deadlines: Deadlines::default(),
+            watches: Watches::default(),
+            now: 0,
+            used_bytes: 0,
+            limits,
+            expired: 0,
+            random: Random::new(seed),
+        }
+    }
+
+    /// The time, in milliseconds since 1970.
+    #[inline]
+    pub(crate) const fn now(&self) -> u64 {
+        self.now
+    }
+
+    pub(crate) const fn set_now(&mut self, now: u64) {
+        self.now = now;
+    }
+
+    /// The slot of `key`, unless its time has come.
+    #[inline]
+    fn find(&self, hash: u32, key: &[u8]) -> Option<u32> {
+        let slot = self.table.find(hash, key)?;
+        (self.table.at(slot).expires > self.now).then_some(slot)
+    }
+
+    /// What `key` holds.
+    pub(crate) fn value(&self, key: &[u8]) -> Option<&Value> {
+        let slot = self.find(self.table.hash(key), key)?;
+        Some(&self.table.at(slot).value)
+    }
+
+    /// What `key` holds, if it is of the type `T`.
+    ///
+    /// # Errors
+    ///
+    /// If it is of another type.
+    #[inline]
+    pub(crate) fn read<T: Kind>(&self, key: &[u8]) -> Result<Option<&T>, Refusal> {
+        match self.value(key) {
+            Some(value) => T::of(value).map(Some).ok_or(Refusal::WrongType),
+            None => Ok(None),
+        }
+    }
+
+    /// Changes what `key` holds, if it holds anything. If nothing is left, the key is removed.
+    ///
+    /// # Errors
+    ///
+    /// If it is of another type than `T`.
+    pub(crate) fn change<T: Kind, R>(
+        &mut self,
+        key: &[u8],
+        change: impl FnOnce(&mut T) -> Outcome<R>,
+    ) -> Result<Option<R>, Refusal> {
+        let Some(slot) = self.find(self.table.hash(key), key) else { return Ok(None) };
+        self.change_at(slot, change).map(Some)
+    }
+
+    /// As [`change`](Self::change), after an empty value was put there if there was none.
+    ///
+    /// # Errors
+    ///
+    /// If it is of another type than `T`.
+    pub(crate) fn change_or_create<T: Kind, R>(
+        &mut self,
+        key: &[u8],
+        change: impl FnOnce(&mut T) -> Outcome<R>,
+    ) -> Result<R, Refusal> {
+        let hash = self.table.hash(key);
+        let slot = match self.find(hash, key) {
+            Some(slot) => slot,
+            None => self.insert(hash, key, T::default().into_value()),
+        };
+        self.change_at(slot, change)
+    }
+
+    fn change_at<T: Kind, R>(
+        &mut self,
+        slot: u32,
+        change: impl FnOnce(&mut T) -> Outcome<R>,
+    ) -> Result<R, Refusal> {
+        let entry = self.table.at_mut(slot);
+        let value = T::of_mut(&mut entry.value).ok_or(Refusal::WrongType)?;
+        let before = value.held_bytes();
+        let outcome = change(value);
+        let (after, is_gone) = (value.held_bytes(), value.is_gone());
+        self.used_bytes = self.used_bytes - before + after;
+        let result = match outcome {
+            Outcome::Changed(result) => {
+                self.watches.touch(entry.key());
+                result
+            }
+            Outcome::Same(result) => result,
+        };
+        if is_gone {
+            self.remove_at(slot);
+        }
+        Ok(result)
+    }
+
+    /// Puts `value` under `key`, whatever was there before, without a time of expiry. A value that
+    /// is gone only removes what was there.
+    pub(crate) fn put<T: Kind>(&mut self, key: &[u8], value: T) {
+        self.remove(key);
+        if !value.is_gone() {
+            let slot = self.insert(self.table.hash(key), key, value.into_value());
+            self.watches.touch(self.table.at(slot).key());
+        }
+    }
+
+    /// Removes `key`; says whether it was there.
+    pub(crate) fn remove(&mut self, key: &[u8]) -> bool {
+        let Some(slot) = self.find(self.table.hash(key), key) else { return false };
+        self.watches.touch(key);
+        self.remove_at(slot);
+        true
+    }
+
+    /// Where `key` is, or would be.
+    #[inline]
+    pub(crate) fn place<'k>(&self, key: &'k [u8]) -> Place<'k> {
+        let hash = self.table.hash(key);
+        Place { key, hash, slot: self.find(hash, key) }
+    }
+
+    /// When the key at a place expires, if it is there.
+    pub(crate) fn expires(&self, place: Place<'_>) -> Option<u64> {
+        place.slot.map(|slot| self.table.at(slot).expires)
+    }
+
+    /// Has the key at a place expire then, if it is there. If that time has come, it is removed.
+    pub(crate) fn set_expires(&mut self, place: Place<'_>, expires: u64) {
+        let Some(slot) = place.slot else { return };
+        self.watches.touch(place.key);
+        match expires <= self.now {
+            true => _ = self.remove_at(slot),
+            false => self.set_expires_at(slot, expires),
+        }
+    }
+
+    #[inline]
+    fn set_expires_at(&mut self, slot: u32, expires: u64) {
+        let before = std::mem::replace(&mut self.table.at_mut(slot).expires, expires);
+        if before != expires {
+            self.deadlines.remove(before, slot);
+            self.deadlines.insert(expires, slot);
+        }
+    }
+
+    /// Removes keys whose time has come, `most` of them.
+    pub(crate) fn expire_due(&mut self, most: usize) {
+        for _ in 0..most {
+            let Some((_, slot)) = self.deadlines.first().filter(|(due, _)| *due <= self.now) else {
+                return;
+            };
+            self.watches.touch(self.table.at(slot).key());
+            self.remove_at(slot);
+            self.expired += 1;
+        }
+    }
+
+    /// When the next key expires.
+    #[inline]
+    pub(crate) fn next_expiry(&self) -> u64 {
+        self.deadlines.first().map_or(NEVER, |(expires, _)| expires)
+    }
+
+    /// How many keys there are, those counted that have expired and were not removed yet.
+    pub(crate) const fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// How many of them have a time of expiry.
+    pub(crate) fn expiring_len(&self) -> usize {
+        self.deadlines.len()
+    }
+
+    /// How many have expired so far.
+    pub(crate) const fn expired(&self) -> u64 {
+        self.expired
+    }
+
+    pub(crate) const fn used_bytes(&self) -> usize {
+        self.used_bytes
+    }
+
+    pub(crate) const fn limits(&self) -> StoreLimits {
+        self.limits
+    }
+
+    /// Whether there is no memory left for what may take more.
+    #[inline]
+    pub(crate) const fn is_full(&self) -> bool {
+        self.used_bytes > self.limits.max_bytes
+    }
+
+    /// Begins to watch `key`; says how often it has changed so far.
+    pub(crate) fn watch(&mut self, key: &[u8]) -> u64 {
+        self.watches.add(key)
+    }
+
+    /// Ends a watch; says how often the key has changed, which it has if its time has come.
+    pub(crate) fn unwatch(&mut self, key: &[u8]) -> u64 {
+        self.watches.remove(key)
+    }
+
+    /// Puts in a key that is not there, or whose time has come.
+    fn insert(&mut self, hash: u32, key: &[u8], value: Value) -> u32 {
+        if let Some(slot) = self.table.find(hash, key) {
+            self.remove_at(slot);
+        }
+        let entry = Entry { key: Element::from(key), value, expires: NEVER };
+        self.used_bytes += entry.held_bytes();
+        self.table.insert(hash, entry)
+    }
+
+    fn remove_at(&mut self, slot: u32) -> Entry {
+        let entry = self.table.remove(slot);
+        self.used_bytes -= entry.held_bytes();
+        self.deadlines.remove(entry.expires, slot);
+        entry
+    }
+}
+
+impl Entry {
+    fn held_bytes(&self) -> usize {
+        Table::<Self>::ENTRY_BYTES + self.key.heap_len() + self.value.held_bytes()
+    }
+}
