@@ -41,7 +41,7 @@ fn hear(pieces: &[&[u8]]) -> Heard {
             let consumed = match codec.decode(&mut held).expect("nothing is asked after the end") {
                 Decoded::Frame { frame, consumed } => {
                     let is_over = matches!(frame, Frame::Refused(_));
-                    note(&mut heard, frame, consumed);
+                    note(&mut heard, &frame, consumed);
                     if is_over {
                         return heard;
                     }
@@ -62,9 +62,9 @@ fn hear(pieces: &[&[u8]]) -> Heard {
     heard
 }
 
-fn note(heard: &mut Heard, frame: Frame<'_>, consumed: usize) {
-    match frame {
-        Frame::Request(request) => {
+fn note(heard: &mut Heard, frame: &Frame<'_>, consumed: usize) {
+    match *frame {
+        Frame::Request(ref request) => {
             heard.said.push(Said::Request { shown: format!("{request:?}"), head_len: consumed });
         }
         Frame::Body { bytes, is_last } => match heard.said.last_mut() {

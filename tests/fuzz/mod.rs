@@ -39,7 +39,7 @@ mod fixture;
 mod options;
 
 #[path = "../../examples/http/http1/mod.rs"]
-#[allow(dead_code, reason = "what reads requests and writes answers is tried")]
+#[allow(dead_code, unused_imports, reason = "what reads requests and writes answers is tried")]
 mod http1;
 
 /// What is done with a string of bytes.

@@ -1,5 +1,5 @@
-//! Lines that end with CR LF, one after the other, and the fields they may be (RFC 9112, sections 2.2
-//! and 5).
+//! Lines that end with CR LF, one after the other, and the fields they may be (RFC 9112, sections
+//! 2.2 and 5).
 
 use super::Refused;
 use super::bytes::{IN_TOKEN, control, is_in};
