@@ -84,7 +84,9 @@ impl Connection {
 
     /// The handler wants to be told when there is room for more output.
     pub(crate) const fn want_room(&mut self) {
-        self.flags.insert(Flags::WANTS_ROOM);
+        if self.is_open() {
+            self.flags.insert(Flags::WANTS_ROOM);
+        }
     }
 
     /// The handler is about to be told that there is room.

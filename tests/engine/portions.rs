@@ -134,3 +134,17 @@ fn a_panic_while_a_portion_is_made_costs_this_connection_only() {
     assert_eq!(world.network.state(peer), PeerState::Finished);
     assert_eq!((world.open_len(), world.reactor.metrics().panics), (0, 1));
 }
+
+#[test]
+fn who_is_cut_in_the_middle_of_an_answer_sees_no_end() {
+    let mut world = world(Config { frame_budget: 2, ..timeless() }, Ends::Whole);
+    let peer = world.connect_with(&[200]);
+    for _ in 0..4 {
+        world.turn_at_once();
+    }
+    assert_eq!(world.reactor.held_len(), 0, "all that was made is on its way");
+    world.reactor.stop();
+    world.run_to_the_end(secs(1));
+    assert!(world.network.received(peer).len() < 200_000, "it is not whole");
+    assert_eq!(world.network.state(peer), PeerState::Reset);
+}
