@@ -3,7 +3,7 @@
 use windlass::network::{PeerState, SimNetwork};
 use windlass::{Config, Error, Handler, Raw, Session};
 
-use crate::fixture::{World, address, millis, panic_quietly, pattern, secs, timeless};
+use crate::fixture::{Call, World, address, echo, millis, panic_quietly, pattern, secs, timeless};
 
 const PORTION: usize = 10_000;
 
@@ -147,4 +147,21 @@ fn who_is_cut_in_the_middle_of_an_answer_sees_no_end() {
     world.run_to_the_end(secs(1));
     assert!(world.network.received(peer).len() < 200_000, "it is not whole");
     assert_eq!(world.network.state(peer), PeerState::Reset);
+}
+
+#[test]
+fn who_wants_to_write_without_end_is_heard_with_the_least_budget_too() {
+    let mut world = World::new(Config { frame_budget: 1, ..timeless() }, |session, call| {
+        if let Call::Open | Call::Writable = call {
+            session.want_writable();
+        }
+        echo(session, call)
+    });
+    let peer = world.connect_with(b"one\ntwo\n");
+    for _ in 0..10 {
+        world.turn_at_once();
+    }
+    assert_eq!(world.received(peer), "one\ntwo\n");
+    world.network.finish(peer);
+    world.run_until_empty();
 }
