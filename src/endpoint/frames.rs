@@ -224,9 +224,6 @@ fn connect<H: Handler>(handler: &mut H, session: &mut Session<'_, H>) {
 /// else is due.
 #[inline(never)]
 fn wind_up<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, layers: &mut Layers) -> Next {
-    if session.shared.frames_left < session.shared.config.frame_budget {
-        session.connection.note_active_newcomer();
-    }
     if session.connection.is_full() || session.shared.output.len() >= WORTH_WRITING_LEN {
         session.flush();
     }
@@ -267,7 +264,11 @@ fn run_all<H: Handler>(
 ) -> Ran {
     let (before, input_len) = (session.shared.frames_left, input.len());
     let ran = catch(|| run_frames(handler, session, input, layers, decoding));
-    session.count_frames(before.wrapping_sub(session.shared.frames_left));
+    let count = before.wrapping_sub(session.shared.frames_left);
+    session.count_frames(count);
+    if count > 0 {
+        session.connection.note_active_newcomer();
+    }
     ran.unwrap_or_else(|| {
         panicked(session);
         Ran { consumed: input_len, need: 0 }

@@ -165,3 +165,22 @@ fn who_wants_to_write_without_end_is_heard_with_the_least_budget_too() {
     world.network.finish(peer);
     world.run_until_empty();
 }
+
+#[test]
+fn a_newcomer_of_the_drain_who_is_greeted_has_his_moment_all_the_same() {
+    let mut world = World::new(timeless(), |session, call| match call {
+        Call::Open => {
+            session.want_writable();
+            Ok(())
+        }
+        Call::Writable => session.send("welcome"),
+        call => echo(session, call),
+    });
+    let peer = world.connect();
+    world.reactor.drain();
+    world.run_for(millis(500));
+    world.network.send_from(peer, b"a question\n");
+    let report = world.run_to_the_end(secs(5));
+    assert!(report.is_clean(), "{report}");
+    assert_eq!(world.received(peer), "welcome\na question\n");
+}
