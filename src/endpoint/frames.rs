@@ -197,7 +197,13 @@ fn prepare<H: Handler>(
 /// again and again, which its budget of frames bounds; the last of that is for what the peer sends,
 /// or nobody would ever hear it.
 fn tell_of_room<H: Handler>(handler: &mut H, session: &mut Session<'_, H>) {
-    if session.connection.is_room_due(&session.shared.config) {
+    let mut is_due = session.connection.is_room_due(&session.shared.config);
+    if is_due && session.shared.output.len() > session.shared.config.low_watermark {
+        // What was just sent may have taken the room.
+        session.flush();
+        is_due = session.connection.is_room_due(&session.shared.config);
+    }
+    if is_due {
         session.connection.note_room_told();
         session.shared.frames_left = (session.shared.frames_left - 1).max(1);
         guard(session, |session| handler.on_writable(session));

@@ -3,7 +3,10 @@
 use windlass::network::{PeerState, SimNetwork};
 use windlass::{Config, Error, Handler, Raw, Session};
 
-use crate::fixture::{Call, World, address, echo, millis, panic_quietly, pattern, secs, timeless};
+use crate::fixture::{
+    Call, KIB, Scripted, World, address, echo, ignore, millis, panic_quietly, pattern, secs,
+    timeless,
+};
 
 const PORTION: usize = 10_000;
 
@@ -147,6 +150,52 @@ fn who_is_cut_in_the_middle_of_an_answer_sees_no_end() {
     world.run_to_the_end(secs(1));
     assert!(world.network.received(peer).len() < 200_000, "it is not whole");
     assert_eq!(world.network.state(peer), PeerState::Reset);
+}
+
+/// Sends a line whenever there is room, so many for each that comes, and goes on reading.
+fn lines_for_a_line(
+    count: usize,
+) -> impl FnMut(&mut Session<'_, Scripted>, Call<'_>) -> Result<(), Error> {
+    let mut left = 0;
+    move |session, call| match call {
+        Call::Frame(_) => {
+            left = count;
+            session.want_writable();
+            Ok(())
+        }
+        Call::Writable if left > 0 => {
+            left -= 1;
+            session.want_writable();
+            session.send(&"x".repeat(99))
+        }
+        call => ignore(session, call),
+    }
+}
+
+#[test]
+fn what_waits_before_it_leaves_counts_against_the_room() {
+    let config = Config { low_watermark: 1000, high_watermark: 100_000, ..timeless() };
+    let mut world = World::new(config, lines_for_a_line(5000));
+    world.network.set_pipe_len(1000);
+    let peer = world.join();
+    world.network.stall(peer);
+    world.network.send_from(peer, b"\n");
+    world.settle();
+    let held = world.reactor.held_len();
+    assert!(held <= 1000 + 100 + 4 * KIB, "{held} bytes wait");
+}
+
+#[test]
+fn a_drain_waits_for_who_wants_to_write_and_is_not_paused() {
+    let config = Config { frame_budget: 2, ..timeless() };
+    let mut world = World::new(config, lines_for_a_line(100));
+    let peer = world.connect_with(b"\n");
+    world.turn_at_once();
+    world.turn_at_once();
+    world.reactor.drain();
+    let report = world.run_to_the_end(secs(10));
+    assert!(report.is_clean(), "{report}");
+    assert_eq!(world.received(peer).lines().count(), 100);
 }
 
 #[test]
