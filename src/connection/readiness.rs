@@ -8,6 +8,10 @@ use crate::network::Readiness;
 impl Connection {
     #[inline]
     pub(crate) const fn note(&mut self, readiness: Readiness) {
+        if readiness.bits() == 0 {
+            // It is only its turn: that tells nothing of what came before it was let in.
+            return;
+        }
         self.flags.insert(Flags::ready(readiness));
         self.flags.remove(Flags::UNANNOUNCED);
         if self.flags.contains(Flags::ENDED) {
