@@ -80,6 +80,36 @@ fn a_long_answer_comes_whole_and_the_next_request_after_it() {
 }
 
 #[test]
+fn who_has_finished_gets_all_of_a_long_answer_before_the_end() {
+    let mut world = world(timeless(), Ends::Whole);
+    world.network.set_pipe_len(5000);
+    let peer = world.connect_with(&[200]);
+    world.network.read_slowly(peer, 3000, millis(1));
+    world.network.finish(peer);
+    world.run_for(secs(10));
+    assert!(world.network.received(peer) == pattern(200_000), "not all of it");
+    assert_eq!(world.network.state(peer), PeerState::Finished);
+}
+
+#[test]
+fn whose_handler_asks_with_all_connections_at_hand_is_told_of_room_too() {
+    let mut world = World::new(timeless(), |session, call| match call {
+        Call::Frame(_) => {
+            let id = session.id();
+            session.defer(move |_, scope| {
+                scope.with(id, |session| session.want_writable());
+                Ok(())
+            })
+        }
+        Call::Writable => session.send("now"),
+        call => ignore(session, call),
+    });
+    let peer = world.connect_with(b"one\n");
+    world.settle();
+    assert_eq!(world.received(peer), "now\n");
+}
+
+#[test]
 fn no_more_is_made_than_a_slow_peer_takes() {
     let mut world = world(timeless(), Ends::Whole);
     let peer = world.connect();
