@@ -17,6 +17,9 @@ mod dns;
 #[path = "../../examples/embedded.rs"]
 #[allow(dead_code, reason = "the options are tested here, the server elsewhere")]
 mod embedded;
+#[path = "../../examples/http/main.rs"]
+#[allow(dead_code, unused_imports, reason = "the options are tested here, the server elsewhere")]
+mod http;
 #[path = "../../examples/kv/main.rs"]
 #[allow(dead_code, reason = "the options are tested here, the server elsewhere")]
 mod kv;
@@ -189,6 +192,46 @@ fn what_is_wrong_with_a_zone_is_said_in_one_line() {
         let server = dns::server(read!(dns, &options).unwrap());
         assert_eq!(server.err().map(|error| error.to_string()), Some(complaint));
     }
+}
+
+#[test]
+fn every_option_of_the_http_server_is_understood() {
+    let settings = read!(
+        http,
+        "--tcp 127.0.0.1:0 --tcp [::1]:80 --files a/b --event-interval 100ms --max-head 32KiB \
+         --max-body 1MiB --head-timeout 1s --body-timeout 2s --idle-timeout 3s --write-timeout 4s \
+         --max-connections 9 --max-per-address 2 --drain-timeout 5s --log"
+    )
+    .unwrap();
+    assert_eq!(settings.tcp, [address("127.0.0.1:0"), address("[::1]:80")]);
+    assert_eq!(settings.files, Some(PathBuf::from("a/b")));
+    assert_eq!(settings.event_interval, Duration::from_millis(100));
+    assert_eq!((settings.limits.head_len, settings.limits.body_len), (32 << 10, 1 << 20));
+    assert_eq!(settings.body_timeout, Duration::from_secs(2));
+    assert_eq!((settings.max_per_address, settings.has_log), (Some(2), true));
+    let config = Config {
+        max_connections: Some(9),
+        first_frame_timeout: Some(Duration::from_secs(1)),
+        frame_timeout: Some(Duration::from_secs(1)),
+        idle_timeout: Some(Duration::from_secs(3)),
+        write_timeout: Some(Duration::from_secs(4)),
+        drain_timeout: Duration::from_secs(5),
+        ..Config::default()
+    };
+    assert_eq!(settings.config, config);
+    assert_bad!(http,
+        "--max-head 16383" =>
+            "--max-head 16383: it takes 16384 to 1048576 bytes, such as 65536, 64KiB or 1MiB",
+        "--max-body 0" =>
+            "--max-body 0: it takes 1 to 2147483647 bytes, such as 65536, 64KiB or 1MiB",
+        "--udp 127.0.0.1:0" => "there is no option --udp",
+        "--files" => "--files has no value: it takes a file",
+    );
+    assert_eq!(read!(http, "--help"), Err(http::common::Stop::Help));
+    let settings = read!(http, "").unwrap();
+    assert_eq!(settings.tcp, [address("127.0.0.1:7000")]);
+    assert_eq!((settings.files, settings.limits.head_len), (None, 16 << 10));
+    assert_eq!(settings.config.idle_timeout, Some(Duration::from_secs(60)));
 }
 
 #[test]

@@ -175,6 +175,11 @@ fn the_write_queue_gives_back_what_was_put() {
 }
 
 #[test]
+fn requests_come_to_what_others_make_of_them_whatever_the_cut() {
+    try_target("http");
+}
+
+#[test]
 fn any_text_is_a_network_or_no_network() {
     try_target("cidr");
 }

@@ -12,6 +12,7 @@ mod dns;
 #[cfg(test)]
 mod drivers;
 mod engine;
+mod http;
 mod kv;
 mod rates;
 mod text;
@@ -34,9 +35,11 @@ use crate::proof::fixture;
 #[path = "../fixture/mod.rs"]
 mod fixture;
 
-#[path = "../../examples/common/options.rs"]
-#[allow(dead_code, reason = "what reads text is tried")]
-mod options;
+use self::kv::example::common as options;
+
+#[path = "../../examples/http/http1/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "what reads requests and writes answers is tried")]
+mod http1;
 
 /// What is done with a string of bytes.
 pub(crate) type Body = fn(&[u8]);
@@ -53,6 +56,7 @@ pub(crate) const TARGETS: &[(&str, Body)] = &[
     ("rates", rates::rates),
     ("timers", timers::timers),
     ("write_queue", write_queue::write_queue),
+    ("http", http::http),
     ("cidr", text::cidr),
     ("escaped", text::escaped),
     ("options", text::options),

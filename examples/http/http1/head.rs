@@ -3,8 +3,8 @@
 //! Each line is judged when it has ended, and looked at no more than once, however it arrives, but
 //! for the first, which is looked at again when all are there.
 
-use super::bytes::control;
 use super::line::Line;
+use super::lines::Lines;
 use super::picked::Picked;
 use super::{Limits, Refused, Status};
 
@@ -98,10 +98,7 @@ pub(super) struct Reading {
     start: usize,
     /// Where the fields begin; zero, if the first line has not ended.
     fields_at: usize,
-    /// Where the line begins that is read now.
-    at: usize,
-    /// How far it was searched for its end.
-    searched: usize,
+    lines: Lines,
     fields: u32,
     picked: Picked,
 }
@@ -110,7 +107,7 @@ impl Reading {
     /// Whether nothing was read.
     #[inline(always)]
     pub(super) const fn is_fresh(&self) -> bool {
-        self.searched == 0
+        self.lines.are_fresh()
     }
 
     /// The request at the beginning of `input`, and how long its head is, if that is all there. If
@@ -124,62 +121,40 @@ impl Reading {
         if self.fields_at == 0 {
             let Some(line) = self.first_line(input)? else { return Ok(None) };
             Line::read(line)?;
-            self.fields_at = self.at;
+            self.fields_at = self.lines.at();
         }
-        while !input[self.at..].starts_with(b"\r\n") {
-            let Some(line) = self.line(input)? else {
-                return if input.len() < limits.head_len { Ok(None) } else { Err(HEAD_TOO_LONG) };
-            };
-            self.picked.read(line)?;
+        loop {
+            match self.lines.next(input)? {
+                Some([]) => break,
+                Some(line) => self.picked.read(line)?,
+                None if input.len() < limits.head_len => return Ok(None),
+                None => return Err(HEAD_TOO_LONG),
+            }
             self.fields += 1;
             if self.fields > MAX_FIELDS {
                 return Err(TOO_MANY_FIELDS);
             }
         }
-        let Self { start, fields_at, at, picked, .. } = std::mem::take(self);
+        let Self { start, fields_at, lines, picked, .. } = std::mem::take(self);
         let line = Line::read(&input[start..fields_at - 2])?;
-        Ok(Some((picked.request(line, &input[fields_at..at], limits)?, at + 2)))
+        let len = lines.at();
+        Ok(Some((picked.request(line, &input[fields_at..len - 2], limits)?, len)))
     }
 
     /// The first line that is not empty, if it has ended.
     fn first_line<'a>(&mut self, input: &'a [u8]) -> Result<Option<&'a [u8]>, Refused> {
         loop {
             let most = self.start + MAX_LINE_LEN + "\r\n".len();
-            match self.line(&input[..input.len().min(most)])? {
-                Some([]) if self.at > MAX_EMPTY_LEN => return Err(TOO_MANY_EMPTY),
-                Some([]) => self.start = self.at,
+            match self.lines.next(&input[..input.len().min(most)])? {
+                Some([]) if self.lines.at() > MAX_EMPTY_LEN => return Err(TOO_MANY_EMPTY),
+                Some([]) => self.start = self.lines.at(),
                 None if input.len() >= most => return Err(LINE_TOO_LONG),
                 line => return Ok(line),
             }
         }
     }
-
-    /// The next line, without its end, if that is there.
-    fn line<'a>(&mut self, input: &'a [u8]) -> Result<Option<&'a [u8]>, Refused> {
-        while let Some(at) = control(input, self.searched) {
-            self.searched = at;
-            match input[at..] {
-                [b'\r', b'\n', ..] => {
-                    let line = &input[self.at..at];
-                    self.at = at + 2;
-                    self.searched = self.at;
-                    return Ok(Some(line));
-                }
-                [b'\r'] => return Ok(None),
-                [b'\r', ..] => return Err(BARE_CR),
-                [b'\n', ..] => return Err(BARE_LF),
-                [b'\t', ..] => self.searched = at + 1,
-                _ => return Err(CONTROL),
-            }
-        }
-        self.searched = input.len();
-        Ok(None)
-    }
 }
 
-const BARE_LF: Refused = Refused::bad("a line ends with LF and not with CR LF");
-const BARE_CR: Refused = Refused::bad("there is a CR that ends no line");
-const CONTROL: Refused = Refused::bad("there is a control character");
 const LINE_TOO_LONG: Refused =
     Refused { status: Status::UriTooLong, why: "the first line is too long" };
 const TOO_MANY_EMPTY: Refused = Refused::bad("there are too many empty lines before the request");

@@ -16,6 +16,7 @@ mod bytes;
 mod date;
 mod head;
 mod line;
+mod lines;
 mod picked;
 mod plain;
 

@@ -1,8 +1,9 @@
 //! The few fields that say how a request is to be read, and what to do with the connection.
 
-use super::bytes::{IN_HOST, IN_TOKEN, are_all_in, is_in};
+use super::bytes::{IN_HOST, are_all_in};
 use super::head::{Length, Method, Request, Version};
 use super::line::Line;
+use super::lines::field;
 use super::{Limits, Refused, Status};
 
 /// What the fields of a head say.
@@ -38,16 +39,15 @@ enum Expectation {
 }
 
 impl Picked {
-    /// Looks at a line: a name, a colon right behind it, and a value (RFC 9112, section 5).
+    /// Looks at a line with a field.
     pub(super) fn read(&mut self, line: &[u8]) -> Result<(), Refused> {
-        let end = line.iter().position(|byte| !is_in(&IN_TOKEN, *byte)).unwrap_or(0);
-        let (name, [b':', value @ ..]) = line.split_at(end) else { return Err(malformed(line)) };
+        let (name, value) = field(line)?;
+        // Hardly any other field has a name as long as one of these.
         match name.len() {
-            0 => Err(malformed(line)),
-            4 if is(name, b"host") => self.host(value.trim_ascii()),
-            6 if is(name, b"expect") => self.expect(value.trim_ascii()),
+            4 if is(name, b"host") => self.host(value),
+            6 if is(name, b"expect") => self.expect(value),
             10 if is(name, b"connection") => self.connection(value),
-            14 if is(name, b"content-length") => self.content_length(value.trim_ascii()),
+            14 if is(name, b"content-length") => self.content_length(value),
             17 if is(name, b"transfer-encoding") => self.transfer_encoding(value),
             _ => Ok(()),
         }
@@ -197,16 +197,6 @@ impl Picked {
 #[inline]
 pub(super) fn is<const LEN: usize>(name: &[u8], small: &[u8; LEN]) -> bool {
     name.len() == LEN && name.iter().zip(small).all(|(byte, small)| byte | 0x20 == *small)
-}
-
-/// What is wrong with a line that is no field.
-#[cold]
-fn malformed(line: &[u8]) -> Refused {
-    Refused::bad(match line {
-        [b' ' | b'\t', ..] => "a field is folded, or begins with a space",
-        _ if line.contains(&b':') => "a field's name is malformed, or has a space behind it",
-        _ => "a field has no colon",
-    })
 }
 
 pub(super) const BODY_TOO_LONG: Refused =
