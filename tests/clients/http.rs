@@ -44,9 +44,7 @@ fn curl_asks_for_all_there_is_on_one_connection() {
     let Some(text) = curl_text(&format!("--http1.1 {told}"), &urls) else { return };
     let json = r#"{"message":"Hello, World!"}"#;
     let nothing = "404 Not Found: there is nothing here\n";
-    let expected = format!(
-        "Hello, World![200,1]{json}[200,0]{nothing}[404,0]Hello, World![200,0]"
-    );
+    let expected = format!("Hello, World![200,1]{json}[200,0]{nothing}[404,0]Hello, World![200,0]");
     assert_eq!(text, expected);
     let head = curl_text("--head --http1.0", &urls[..1]).unwrap();
     assert!(head.starts_with("HTTP/1.1 200 OK\r\nDate: "), "{head}");
