@@ -93,8 +93,8 @@ pub struct Config {
     /// How many bytes one connection may send in one turn before others are served. Default:
     /// 256 KiB, a few read buffers.
     pub read_budget: usize,
-    /// How many frames of one connection are run in one turn before others are served. Default:
-    /// 1,024.
+    /// How many frames of one connection are run in one turn before others are served. To be told
+    /// of [room](crate::Handler::on_writable) counts as one. Default: 1,024.
     pub frame_budget: usize,
     /// How many bytes of output one connection may take for one event, timer or command before
     /// others are served. Default: 1 MiB.

@@ -29,7 +29,7 @@ pub(crate) type ConnectionsOf<H> = Connections<<H as Handler>::Codec, <H as Hand
 ///
 /// One value serves all connections of a listener; what belongs to one of them is its `State`. The
 /// callbacks of one connection come in this order: `on_open`, then any of the others, then
-/// `on_close`, exactly once each for the first and the last. A connection that a layer keeps from
+/// `on_farewell` if it has one, then `on_close`, exactly once each for the first and the last. A connection that a layer keeps from
 /// the handler, or that could not be made, has none of them.
 ///
 /// A callback that returns an error closes its connection, after what was already sent. So does one
@@ -146,7 +146,9 @@ pub trait Handler: Sized + 'static {
     /// with [`Session::want_writable`], and is told once each time.
     ///
     /// An answer that is too long to be sent at once is made of portions this way, as fast as the
-    /// peer takes them:
+    /// peer takes them. Meanwhile the connection is [paused](Session::pause): or else the next
+    /// frame is run in the middle of it, and so is the [end](Self::on_end), which closes the
+    /// connection unless told otherwise. What others send it goes out between two portions.
     ///
     /// ```
     /// use windlass::{Error, Handler, Lines, Session};
@@ -199,8 +201,15 @@ pub trait Handler: Sized + 'static {
     /// ([`FirstFrameTimeout`](CloseReason::FirstFrameTimeout),
     /// [`FrameTimeout`](CloseReason::FrameTimeout), [`IdleTimeout`](CloseReason::IdleTimeout)), or
     /// since it was there for long enough ([`LifetimeOver`](CloseReason::LifetimeOver)): the moment
-    /// to say why. What is sent is flushed before the connection is closed, which it need not be by
-    /// the handler.
+    /// to say why. What is sent is flushed, then the connection is closed for this reason; nothing
+    /// need be done for that, and nothing but [`on_close`](Self::on_close) is called afterwards.
+    ///
+    /// An answer may be under way, of which only a part was sent: what is sent now comes in its
+    /// middle, and the end behind it. With [`Session::abort`] the peer sees that it is not whole.
+    ///
+    /// A connection that is cut, for which nothing is flushed any more, has no farewell; nor has
+    /// one that a layer refuses, that closes in a drain, which [`on_drain`](Self::on_drain) tells
+    /// of, or that is [tied](Commands::tie) to another.
     ///
     /// # Errors
     ///

@@ -31,6 +31,15 @@ impl Element {
         }
     }
 
+    /// The bytes if they are kept in place, with zeros behind them, and how many they are.
+    #[inline]
+    pub(crate) const fn short(&self) -> Option<(&[u8; MAX_SHORT_LEN], u8)> {
+        match &self.0 {
+            Form::Short { len, bytes } => Some((bytes, *len)),
+            Form::Long(_) => None,
+        }
+    }
+
     /// How many bytes it takes besides itself.
     pub(crate) fn heap_len(&self) -> usize {
         match &self.0 {

@@ -10,7 +10,7 @@ use super::table::{Keyed, Table};
 /// than in a table.
 const MAX_FEW: usize = 16;
 
-/// Members, each with a value.
+/// Members, each with a value. Few are kept in the order in which they came.
 #[derive(Clone, Debug)]
 pub(crate) struct Members<V> {
     form: Form<V>,
@@ -165,7 +165,7 @@ impl<V: HeapLen> Members<V> {
         let member = match &mut self.form {
             Form::Few(few) => {
                 let at = few.iter().position(|member| member.key() == name)?;
-                few.swap_remove(at)
+                few.remove(at)
             }
             Form::Many(many) => many.take(name)?,
         };
@@ -190,7 +190,7 @@ impl<V: HeapLen> Members<V> {
     pub(crate) fn take_random(&mut self, random: &mut Random) -> Option<Member<V>> {
         let member = match &mut self.form {
             Form::Few(few) if few.is_empty() => return None,
-            Form::Few(few) => few.swap_remove(random.below(few.len())),
+            Form::Few(few) => few.remove(random.below(few.len())),
             Form::Many(many) => {
                 let slot = many.random(random)?;
                 many.remove(slot)

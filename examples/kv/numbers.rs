@@ -15,9 +15,9 @@ const MAX_DOUBLE_LEN: usize = 32;
 /// Digits behind the point in what `INCRBYFLOAT` answers.
 const DECIMALS: u32 = 17;
 
-/// The greatest number that is counted in decimal: what fits 64 bits. Behind it even the extended
-/// doubles of other servers have no digits behind the point.
-const MAX_FIXED: i128 = (i64::MAX as i128) * 10_i128.pow(DECIMALS);
+/// The greatest number that is counted in decimal. Beyond it even the extended doubles of other
+/// servers have no digits behind the point.
+const MAX_FIXED: i128 = (1 << 63) * 10_i128.pow(DECIMALS);
 
 /// Writes the number to the end of `room`, and says where.
 #[inline]

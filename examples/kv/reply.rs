@@ -37,6 +37,8 @@ pub(crate) enum Reply<'a> {
     Set(usize),
     /// What was not asked for: in the second version an array.
     Push(usize),
+    /// Answers as bytes, which are the same in both versions.
+    Encoded(&'a [u8]),
 }
 
 /// Where a command puts its answer.
@@ -90,6 +92,7 @@ impl Reply<'_> {
     fn encode_other(self, version: Version, output: &mut Output) {
         let is_third = version == Version::Resp3;
         match self {
+            Self::Encoded(bytes) => output.put(bytes),
             Self::Simple(text) => line(b'+', text, output),
             Self::Error(text) => line(b'-', text, output),
             Self::Text(text) if is_third => {

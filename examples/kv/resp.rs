@@ -205,16 +205,17 @@ impl Resp {
 
     #[inline(never)]
     fn find_line<'a>(&mut self, input: &'a mut [u8]) -> Result<(Words<'a>, usize), Unfinished> {
+        let most = inline::MAX_LINE_LEN.min(self.limits.max_request_len);
         let seen = self.scan.at as usize;
         let Some(len) = memchr(b'\n', &input[seen..]).map(|len| seen + len + 1) else {
-            if input.len() >= inline::MAX_LINE_LEN {
+            if input.len() >= most {
                 return broken("too big inline request");
             }
             self.scan.at = stored(input.len());
             return Err(Unfinished::Short { need: input.len() + 1 });
         };
         self.scan.at = 0;
-        if len > inline::MAX_LINE_LEN {
+        if len > most {
             return broken("too big inline request");
         }
         let line = &mut input[..len];
@@ -296,6 +297,143 @@ impl Codec for Resp {
     }
 
     fn max_frame_len(&self) -> usize {
-        self.limits.max_request_len
+        // How long a word is stands behind the limit at worst.
+        self.limits.max_request_len + MAX_HEADER_LEN
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resp() -> Resp {
+        Resp::new(Limits { max_value_len: 1000, max_request_len: 2000 }, false)
+    }
+
+    /// The words of the request at the beginning of the input, and how long it is.
+    fn words(input: &str) -> (Vec<String>, usize) {
+        let mut input = input.as_bytes().to_vec();
+        match resp().decode(&mut input).unwrap() {
+            Decoded::Frame { frame, consumed } => (words_of(frame), consumed),
+            Decoded::Incomplete { need } => panic!("it needs {need}"),
+        }
+    }
+
+    fn words_of(request: Request<'_>) -> Vec<String> {
+        let words = match request {
+            Request::Command(call) => call.words,
+            Request::Unknown { words } | Request::WrongArity { words, .. } => words,
+            Request::Ping => return vec!["(ping)".to_owned()],
+            Request::Nothing => return vec![],
+            Request::Broken(fault) => return vec![format!("{fault:?}")],
+        };
+        words.map(|word| word.escape_ascii().to_string()).collect()
+    }
+
+    fn need(input: &str) -> usize {
+        match resp().decode(&mut input.as_bytes().to_vec()) {
+            Ok(Decoded::Incomplete { need }) => need,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_request_is_its_words_in_either_form() {
+        for (input, expected) in [
+            ("*2\r\n$3\r\nGET\r\n$1\r\na\r\n", &["GET", "a"][..]),
+            ("*2\r\n$3\r\nGET\r\n$0\r\n\r\n", &["GET", ""]),
+            ("GET a\r\n", &["GET", "a"]),
+            ("*1\r\n$4\r\nping\r\n", &["(ping)"]),
+            ("*01\r\n", &["Expected(\"invalid multibulk length\")"]),
+            ("*2\r\n$4\r\nping\r\n$12\r\nhello\r\nworld\r\n", &["ping", "hello\\r\\nworld"]),
+            ("*1\r\n$11\r\nINCRBYFLOAT\r\n", &["INCRBYFLOAT"]),
+            ("*1\r\n$0\r\n\r\n", &[""]),
+            ("*0\r\n", &[]),
+            ("\n", &[]),
+        ] {
+            let (found, consumed) = words(input);
+            assert_eq!(found, expected, "{input:?}");
+            assert_eq!(consumed, input.len(), "{input:?}");
+            let (found, consumed) = words(&format!("{input}*1\r\n$4\r\nQUIT\r\n"));
+            let is_broken = expected.iter().any(|word| word.starts_with("Expected"));
+            assert_eq!((found, is_broken || consumed == input.len()), (owned(expected), true));
+        }
+    }
+
+    fn owned(words: &[&str]) -> Vec<String> {
+        words.iter().map(|word| (*word).to_owned()).collect()
+    }
+
+    #[test]
+    fn many_words_are_found_again_where_they_were_left() {
+        let mut resp = resp();
+        let mut input = b"*12\r\n$4\r\nMGET\r\n".to_vec();
+        for at in 0..11 {
+            assert!(matches!(resp.decode(&mut input), Ok(Decoded::Incomplete { .. })));
+            let whole = input.len();
+            assert_eq!(resp.scan.at as usize, whole, "whole words are not looked at again");
+            input.extend_from_slice(format!("$2\r\n{at:02}\r\n").as_bytes());
+        }
+        let Ok(Decoded::Frame { frame, consumed }) = resp.decode(&mut input) else { panic!() };
+        assert_eq!((words_of(frame).len(), consumed, resp.scan.at), (12, 103, 0));
+    }
+
+    #[test]
+    fn what_is_missing_of_a_long_word_is_known() {
+        assert_eq!(need("*2\r\n$3\r\nGET\r\n$500\r\n"), 13 + 6 + 500 + 2);
+        assert_eq!(need("*2\r\n$3\r\nGET\r\n$5"), 16);
+        assert_eq!(need("*2\r\n$3\r\nGET\r\n"), 14);
+        assert_eq!(need("*"), 2);
+        assert_eq!(need("PING"), 5);
+    }
+
+    #[test]
+    fn a_word_is_as_long_as_it_may_be_and_no_longer() {
+        let word = "x".repeat(1000);
+        assert_eq!(words(&format!("*2\r\n$4\r\nECHO\r\n$1000\r\n{word}\r\n")).0[1], word);
+        let fault = "Expected(\"invalid bulk length\")";
+        assert_eq!(words("*2\r\n$4\r\nECHO\r\n$1001\r\n").0, [fault]);
+        let fault = "Expected(\"too big request\")";
+        let two = format!("*3\r\n$4\r\nMGET\r\n$1000\r\n{word}\r\n$1000\r\n");
+        assert_eq!(words(&two).0, [fault]);
+    }
+
+    #[test]
+    fn what_is_like_ping_is_not_taken_for_it() {
+        for (input, expected) in [
+            ("*1\r\n$4\r\nPONG\r\n", "PONG"),
+            ("*1\r\n$4\r\n0ING\r\n", "0ING"),
+            ("*1\r\n$4\r\nP\r\n\0\r\n", "P\\r\\n\\x00"),
+        ] {
+            assert_eq!(words(input).0, [expected]);
+        }
+        assert_eq!(words("*1\r\n$4\r\nPiNg\r\n").0, ["(ping)"]);
+    }
+
+    #[test]
+    fn both_versions_of_an_answer_are_as_documented() {
+        for (reply, second, third) in [
+            (Reply::Ok, "+OK\r\n", "+OK\r\n"),
+            (Reply::Simple("QUEUED"), "+QUEUED\r\n", "+QUEUED\r\n"),
+            (Reply::Error("ERR a\r\nb"), "-ERR a  b\r\n", "-ERR a  b\r\n"),
+            (Reply::Integer(-12), ":-12\r\n", ":-12\r\n"),
+            (Reply::Bulk(b""), "$0\r\n\r\n", "$0\r\n\r\n"),
+            (Reply::Bulk(b"0123456789"), "$10\r\n0123456789\r\n", "$10\r\n0123456789\r\n"),
+            (Reply::Text("a"), "$1\r\na\r\n", "=5\r\ntxt:a\r\n"),
+            (Reply::Double(1.5), "$3\r\n1.5\r\n", ",1.5\r\n"),
+            (Reply::Null, "$-1\r\n", "_\r\n"),
+            (Reply::NullArray, "*-1\r\n", "_\r\n"),
+            (Reply::Array(2), "*2\r\n", "*2\r\n"),
+            (Reply::Map(2), "*4\r\n", "%2\r\n"),
+            (Reply::Set(2), "*2\r\n", "~2\r\n"),
+            (Reply::Push(2), "*2\r\n", ">2\r\n"),
+        ] {
+            for (version, expected) in [(Version::Resp2, second), (Version::Resp3, third)] {
+                let mut resp = Resp { version, ..resp() };
+                let mut output = Output::new();
+                resp.encode(reply, &mut output).unwrap();
+                assert_eq!(output.to_vec(), expected.as_bytes(), "{reply:?}");
+            }
+        }
     }
 }

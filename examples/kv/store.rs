@@ -287,11 +287,13 @@ impl Store {
 
     /// Begins to watch `key`; says how often it has changed so far.
     pub(crate) fn watch(&mut self, key: &[u8]) -> u64 {
+        self.drop_expired(key);
         self.watches.add(key)
     }
 
     /// Ends a watch; says how often the key has changed, which it has if its time has come.
     pub(crate) fn unwatch(&mut self, key: &[u8]) -> u64 {
+        self.drop_expired(key);
         self.watches.remove(key)
     }
 
@@ -305,6 +307,15 @@ impl Store {
         self.table.insert(hash, entry)
     }
 
+    /// Removes `key` if its time has come.
+    fn drop_expired(&mut self, key: &[u8]) {
+        let slot = self.table.find(self.table.hash(key), key);
+        if let Some(slot) = slot.filter(|slot| self.table.at(*slot).expires <= self.now) {
+            self.watches.touch(key);
+            self.remove_at(slot);
+        }
+    }
+
     fn remove_at(&mut self, slot: u32) -> Entry {
         let entry = self.table.remove(slot);
         self.used_bytes -= entry.held_bytes();
@@ -316,5 +327,119 @@ impl Store {
 impl Entry {
     fn held_bytes(&self) -> usize {
         Table::<Self>::ENTRY_BYTES + self.key.heap_len() + self.value.held_bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{ask, store};
+    use super::*;
+
+    /// What the account should say.
+    fn counted(store: &Store) -> usize {
+        store.table.iter().map(Entry::held_bytes).sum()
+    }
+
+    #[test]
+    fn the_account_of_memory_is_that_of_what_is_there() {
+        let mut store = store();
+        let long = "y".repeat(300);
+        for line in [
+            "SET a 1",
+            "SET a 12345678901234567890",
+            "APPEND a 1234567890",
+            "SETRANGE a 500 x",
+            "SET a 2",
+            "SET a 3 EX 100",
+            &format!("SET {long} {long}"),
+            &format!("RENAME {long} b"),
+            "COPY b c",
+            "RPUSH l 1 2 3",
+            &format!("RPUSH l {long}"),
+            "LPOP l",
+            "HSET h f 1 g 2",
+            &format!("HSET h f {long}"),
+            "HDEL h f",
+            "SADD s a b c",
+            "SREM s a",
+            "ZADD z 1 a 2 b",
+            "ZREM z a",
+            "LREM l 0 2",
+            "SET l x",
+            "GETDEL c",
+            "INCR n",
+            "EXPIRE n -1",
+        ] {
+            let answer = ask(&mut store, line);
+            assert!(!answer.starts_with('-'), "{line}: {answer}");
+            assert_eq!(store.used_bytes(), counted(&store), "after {line}");
+        }
+        ask(&mut store, "DEL a b l h s z");
+        assert_eq!((store.len(), store.used_bytes()), (0, 0));
+    }
+
+    #[test]
+    fn so_many_keys_expire_at_a_time_and_no_more() {
+        let mut store = store();
+        for at in 0..100 {
+            ask(&mut store, &format!("SET key{at} x PX {}", 1 + at));
+        }
+        assert_eq!((store.next_expiry(), store.expiring_len()), (1001, 100));
+        store.set_now(1050);
+        assert_eq!(ask(&mut store, "GET key49"), "$-1\\r\\n", "nobody sees it any more");
+        store.expire_due(20);
+        assert_eq!((store.len(), store.next_expiry()), (80, 1021));
+        store.expire_due(1000);
+        assert_eq!((store.len(), store.expiring_len(), store.expired()), (50, 50, 50));
+        assert_eq!(store.used_bytes(), counted(&store));
+    }
+
+    #[test]
+    fn an_expired_key_is_as_none_for_every_command() {
+        for line in ["APPEND a x", "SETNX a x", "INCR a", "RPUSH a x", "SETRANGE a 0 x"] {
+            let mut store = store();
+            ask(&mut store, "SET a 5 PX 10");
+            store.set_now(1010);
+            assert_eq!(ask(&mut store, line), ":1\\r\\n", "{line}");
+            assert_eq!(ask(&mut store, "PTTL a"), ":-1\\r\\n", "{line}");
+            assert_eq!((store.len(), store.expiring_len()), (1, 0), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_is_gone_takes_its_key_along() {
+        let mut store = store();
+        for (put, take) in
+            [("RPUSH a x", "LPOP a"), ("SADD a x", "SREM a x"), ("HSET a f x", "HDEL a f")]
+        {
+            ask(&mut store, put);
+            ask(&mut store, "EXPIRE a 100");
+            ask(&mut store, take);
+            assert_eq!((store.len(), store.used_bytes(), store.expiring_len()), (0, 0, 0));
+        }
+        ask(&mut store, "SET a \"\"");
+        assert_eq!(store.len(), 1, "an empty string stays");
+    }
+
+    #[test]
+    fn a_scan_sees_every_key_that_stays_and_none_that_has_expired() {
+        let mut store = store();
+        for at in 0..100 {
+            ask(&mut store, &format!("SET key{at} x"));
+            ask(&mut store, &format!("SET gone{at} x PX 1"));
+        }
+        store.set_now(2000);
+        let (mut cursor, mut seen) = ("0".to_owned(), 0);
+        loop {
+            let answer = ask(&mut store, &format!("SCAN {cursor} COUNT 7"));
+            let words: Vec<&str> = answer.split("\\r\\n").collect();
+            seen += words.iter().filter(|word| word.starts_with("key")).count();
+            assert!(!answer.contains("gone"), "{answer}");
+            cursor = words[2].to_owned();
+            if cursor == "0" {
+                break;
+            }
+        }
+        assert_eq!(seen, 100);
     }
 }

@@ -369,3 +369,116 @@ fn get_and_expire(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{ask, ask3, store};
+
+    /// Asserts what is answered to each command, one after the other.
+    #[track_caller]
+    fn assert_answers(dialogue: &[(&str, &str)]) {
+        let mut store = store();
+        for (line, expected) in dialogue {
+            let answer = ask(&mut store, line).replace("\\r\\n", " ");
+            assert_eq!(answer.trim_end(), *expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn set_does_as_its_options_say() {
+        assert_answers(&[
+            ("SET a 1 XX", "$-1"),
+            ("SET a 1 NX", "+OK"),
+            ("SET a 2 NX", "$-1"),
+            ("SET a 2 NX GET", "$1 1"),
+            ("SET a 3 XX GET EX 10", "$1 1"),
+            ("PTTL a", ":10000"),
+            ("SET a 4 KEEPTTL", "+OK"),
+            ("PTTL a", ":10000"),
+            ("SET a 5 PXAT 5000", "+OK"),
+            ("PTTL a", ":4000"),
+            ("SET a 6 EXAT 1", "+OK"),
+            ("GET a", "$-1"),
+            ("SET a 7 get px 1", "$-1"),
+            ("RPUSH l x", ":1"),
+            ("SET l 1 GET", "-WRONGTYPE Operation against a key holding the wrong kind of value"),
+            ("SET l 1", "+OK"),
+            ("TYPE l", "+string"),
+        ]);
+    }
+
+    #[test]
+    fn options_that_make_no_sense_are_refused_and_change_nothing() {
+        let mut store = store();
+        ask(&mut store, "SET a 1");
+        for (options, error) in [
+            ("NX XX", "ERR syntax error"),
+            ("EX", "ERR syntax error"),
+            ("EX 10 KEEPTTL", "ERR syntax error"),
+            ("EX 10 PX 10", "ERR syntax error"),
+            ("FOO", "ERR syntax error"),
+            ("EX x", "ERR value is not an integer or out of range"),
+            ("EX 0", "ERR invalid expire time in 'set' command"),
+            ("PX -1", "ERR invalid expire time in 'set' command"),
+            ("EX 9223372036854775807", "ERR invalid expire time in 'set' command"),
+            ("PX 9223372036854775807", "ERR invalid expire time in 'set' command"),
+        ] {
+            let answer = ask(&mut store, &format!("SET a 2 {options}"));
+            assert_eq!(answer, format!("-{error}\\r\\n"), "{options}");
+        }
+        assert_eq!(ask(&mut store, "GET a"), "$1\\r\\n1\\r\\n");
+    }
+
+    #[test]
+    fn numbers_are_counted_to_their_limits() {
+        assert_answers(&[
+            ("INCR n", ":1"),
+            ("DECRBY n 3", ":-2"),
+            ("INCRBY n 9223372036854775807", ":9223372036854775805"),
+            ("INCRBY n 3", "-ERR increment or decrement would overflow"),
+            ("DECRBY n -9223372036854775808", "-ERR decrement would overflow"),
+            ("SET n 007", "+OK"),
+            ("INCR n", "-ERR value is not an integer or out of range"),
+            ("SET f 10.5", "+OK"),
+            ("INCRBYFLOAT f 0.1", "$4 10.6"),
+            ("INCRBYFLOAT f x", "-ERR value is not a valid float"),
+        ]);
+    }
+
+    #[test]
+    fn parts_are_read_and_written_where_they_are() {
+        assert_answers(&[
+            ("SETRANGE a 2 cd", ":4"),
+            ("GET a", "$4 \\x00\\x00cd"),
+            ("GETRANGE a 2 -1", "$2 cd"),
+            ("GETRANGE a -100 2", "$3 \\x00\\x00c"),
+            ("GETRANGE a 3 1", "$0"),
+            ("GETRANGE a 9223372036854775807 -9223372036854775808", "$0"),
+            ("GETRANGE a -9223372036854775808 9223372036854775807", "$4 \\x00\\x00cd"),
+            ("SETRANGE a -1 x", "-ERR offset is out of range"),
+            ("APPEND a efg", ":7"),
+            ("STRLEN a", ":7"),
+        ]);
+    }
+
+    #[test]
+    fn many_are_set_all_or_none() {
+        assert_answers(&[
+            ("MSET a 1 b 2 a 3", "+OK"),
+            ("MGET a none b", "*3 $1 3 $-1 $1 2"),
+            ("MSETNX c 1 a 1", ":0"),
+            ("EXISTS c", ":0"),
+            ("MSETNX c 1 d 1 c 2", ":1"),
+            ("GET c", "$1 2"),
+            ("MSET a 1 b", "-ERR wrong number of arguments for 'mset' command"),
+        ]);
+    }
+
+    #[test]
+    fn nothing_is_null_in_the_words_of_each_version() {
+        let mut store = store();
+        assert_eq!(ask(&mut store, "GET a"), "$-1\\r\\n");
+        assert_eq!(ask3(&mut store, "GET a"), "_\\r\\n");
+        assert_eq!(ask3(&mut store, "MGET a"), "*1\\r\\n_\\r\\n");
+    }
+}

@@ -60,7 +60,7 @@ fn answer(store: &mut Store, line: &str, version: Version) -> String {
         Request::WrongArity { .. } => answers.put(Reply::Error("ERR wrong arity")),
         other => panic!("{other:?}"),
     }
-    answers.output.to_vec().escape_ascii().to_string()
+    answers.output.to_vec().escape_ascii().to_string().replace("\\'", "'")
 }
 
 /// Does a command that needs nothing but the store.

@@ -17,6 +17,7 @@ impl Connection {
         } else if self.is_open() {
             self.phase = Phase::Flushing;
             self.flags.insert(Flags::CLOSING);
+            self.flags.remove(Flags::WANTS_ROOM);
             self.set_reason(reason);
             self.input = None;
         }
@@ -27,8 +28,10 @@ impl Connection {
         if self.is_closed() {
             return;
         }
-        // Whoever is owed something sees a reset and not what looks like the end.
-        let is_owed = self.has_queue() && !planted!(CutLooksLikeTheEnd);
+        // Whoever is owed something, or is in the middle of an answer, sees a reset and not what
+        // looks like the end.
+        let is_owed = self.has_queue() || self.flags.contains(Flags::WANTS_ROOM);
+        let is_owed = is_owed && !planted!(CutLooksLikeTheEnd);
         if is_owed || matches!(reason, CloseReason::WriteLimit) {
             self.flags.insert(Flags::ABORTED);
         }

@@ -8,6 +8,10 @@ use crate::network::Readiness;
 impl Connection {
     #[inline]
     pub(crate) const fn note(&mut self, readiness: Readiness) {
+        if readiness.bits() == 0 {
+            // It is only its turn: that tells nothing of what came before it was let in.
+            return;
+        }
         self.flags.insert(Flags::ready(readiness));
         self.flags.remove(Flags::UNANNOUNCED);
         if self.flags.contains(Flags::ENDED) {
@@ -84,7 +88,9 @@ impl Connection {
 
     /// The handler wants to be told when there is room for more output.
     pub(crate) const fn want_room(&mut self) {
-        self.flags.insert(Flags::WANTS_ROOM);
+        if self.is_open() {
+            self.flags.insert(Flags::WANTS_ROOM);
+        }
     }
 
     /// The handler is about to be told that there is room.

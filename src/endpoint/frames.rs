@@ -186,9 +186,6 @@ fn prepare<H: Handler>(
         session.flush();
     }
     tell_of_room(handler, session);
-    if session.shared.frames_left == 0 {
-        return (None, 0);
-    }
     match session.connection.take_input() {
         Some(kept) => read_on(session, buffer, kept),
         None if may_read(session) => (None, read(session, buffer)),
@@ -197,13 +194,27 @@ fn prepare<H: Handler>(
 }
 
 /// Tells the handler that there is room for more output, if it wants to know. It may want to know
-/// again and again, which its budget of frames bounds.
+/// again and again, which its budget of frames bounds; the last of that is for what the peer sends,
+/// or nobody would ever hear it.
 fn tell_of_room<H: Handler>(handler: &mut H, session: &mut Session<'_, H>) {
-    if session.connection.is_room_due(&session.shared.config) && session.shared.frames_left > 0 {
+    let mut is_due = session.connection.is_room_due(&session.shared.config);
+    if is_due && session.shared.output.len() > session.shared.config.low_watermark {
+        // What was just sent may have taken the room.
+        session.flush();
+        is_due = session.connection.is_room_due(&session.shared.config);
+    }
+    if is_due {
         session.connection.note_room_told();
-        session.shared.frames_left -= 1;
+        session.shared.frames_left = (session.shared.frames_left - 1).max(1);
         guard(session, |session| handler.on_writable(session));
     }
+}
+
+/// Whether the handler is to be told of room in this turn again.
+fn may_tell_of_room<H: Handler>(session: &Session<'_, H>) -> bool {
+    session.connection.is_room_due(&session.shared.config)
+        && session.shared.frames_left > 1
+        && session.shared.write_left > 0
 }
 
 /// Something has happened to a connection that is being made. If it is made now, it is announced,
@@ -219,16 +230,14 @@ fn connect<H: Handler>(handler: &mut H, session: &mut Session<'_, H>) {
 /// else is due.
 #[inline(never)]
 fn wind_up<H: Handler>(handler: &mut H, session: &mut Session<'_, H>, layers: &mut Layers) -> Next {
-    if session.shared.frames_left < session.shared.config.frame_budget {
-        session.connection.note_active_newcomer();
-    }
     if session.connection.is_full() || session.shared.output.len() >= WORTH_WRITING_LEN {
         session.flush();
     }
     let has_frames = session.connection.has_frames_waiting() && session.connection.may_run();
-    let has_room =
-        session.shared.write_left > 0 && session.connection.is_room_due(&session.shared.config);
-    if may_read(session) || ((has_frames || has_room) && session.shared.frames_left > 0) {
+    if may_read(session)
+        || (has_frames && session.shared.frames_left > 0)
+        || may_tell_of_room(session)
+    {
         return Next::Again;
     }
     if session.connection.is_end_due()
@@ -261,7 +270,11 @@ fn run_all<H: Handler>(
 ) -> Ran {
     let (before, input_len) = (session.shared.frames_left, input.len());
     let ran = catch(|| run_frames(handler, session, input, layers, decoding));
-    session.count_frames(before.wrapping_sub(session.shared.frames_left));
+    let count = before.wrapping_sub(session.shared.frames_left);
+    session.count_frames(count);
+    if count > 0 {
+        session.connection.note_active_newcomer();
+    }
     ran.unwrap_or_else(|| {
         panicked(session);
         Ran { consumed: input_len, need: 0 }

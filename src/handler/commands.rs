@@ -135,9 +135,10 @@ impl<'a> Commands<'a> {
     /// ```
     ///
     /// What else a tied connection does stays as it is: handlers' timers run, and
-    /// [`on_drain`](Handler::on_drain) and [`on_close`](Handler::on_close) are called. No deadline
-    /// for frames applies, and the two are idle only when nothing has come or gone on either. They
-    /// are not evicted, and a drain leaves them all the time there is.
+    /// [`on_drain`](Handler::on_drain) and [`on_close`](Handler::on_close) are called, but not
+    /// [`on_farewell`](Handler::on_farewell): what is sent goes out between the bytes of the other.
+    /// No deadline for frames applies, and the two are idle only when nothing has come or gone on
+    /// either. They are not evicted, and a drain leaves them all the time there is.
     ///
     /// If one of the two is closed, the other is closed as well, after what it is owed; if one is
     /// cut, the other is reset. The reason is [`PartnerGone`](crate::CloseReason::PartnerGone). One

@@ -45,14 +45,16 @@ pub(crate) fn guard<H: Handler>(
     }
 }
 
-/// Closes the connection of the loop's own accord, when the handler has been told why.
+/// Closes the connection of the loop's own accord, when the handler has been told why. The peer of
+/// one that is tied speaks with another, and is not to hear the handler.
 #[cold]
 pub(crate) fn take_leave<H: Handler>(
     handler: &mut H,
     session: &mut Session<'_, H>,
     reason: CloseReason,
 ) {
-    if session.connection.is_open() && session.connection.is_announced() {
+    let connection = &*session.connection;
+    if connection.is_open() && connection.is_announced() && !connection.is_tied() {
         guard(session, |session| handler.on_farewell(session, &reason));
     }
     session.connection.close(reason);

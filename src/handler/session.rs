@@ -146,8 +146,14 @@ impl<H: Handler> Session<'_, H> {
 
     /// Has [`Handler::on_writable`] called once, as soon as no more than the
     /// [low watermark](crate::Config::low_watermark) of output waits for the peer: in the next turn
-    /// at the latest, if it is so already. Until then a drain waits. It is also called while the
-    /// connection is [paused](Self::pause).
+    /// at the latest, if it is so already. It is also called while the connection is
+    /// [paused](Self::pause), but not if that is closing.
+    ///
+    /// Until then a drain waits, and no newcomer takes its place. If the connection is cut, the
+    /// peer sees a reset, and not what looks like the end of the answer.
+    ///
+    /// Whoever asks for it each time it is called, and sends nothing, keeps the loop from sleeping:
+    /// if it is not the peer that is waited for, [`set_busy`](Self::set_busy) is meant.
     pub const fn want_writable(&mut self) {
         self.connection.want_room();
     }

@@ -1,7 +1,7 @@
 //! Closing whoever has been idle the longest for somebody new.
 
 use windlass::network::{AcceptFailure, PeerState, SimPeer};
-use windlass::{AtLimit, Config, Instant};
+use windlass::{AtLimit, Config, Instant, SocketOptions};
 
 use crate::fixture::{Call, World, address, at_most, echo, millis, secs};
 
@@ -76,6 +76,23 @@ fn a_burst_of_newcomers_does_not_close_one_another_unheard() {
         for peer in peers {
             assert_eq!(world.received(peer), "hear me\n", "limit {limit}");
         }
+    }
+}
+
+#[test]
+fn newcomers_who_are_greeted_do_not_close_one_another_unheard_either() {
+    let config = Config { accept_budget: 10_000, ..evicting(2000) };
+    let socket = SocketOptions { backlog: 10_000, ..SocketOptions::default() };
+    let mut world = World::new(Config { socket, ..config }, |session, call| {
+        if let Call::Open = call {
+            session.want_writable();
+        }
+        echo(session, call)
+    });
+    let peers: Vec<SimPeer> = (0..4000).map(|_| world.connect_with(b"hear me\n")).collect();
+    world.settle();
+    for peer in peers {
+        assert_eq!(world.received(peer), "hear me\n");
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a handler may say before the loop closes a connection of its own accord.
 
-use windlass::network::{PeerState, SimNetwork};
+use windlass::network::{PeerState, SimNetwork, SimPeer};
 use windlass::{CloseReason, Config, Error, Handler, Lines, Session};
 
 use crate::fixture::{World, address, panic_quietly, secs, timeless};
@@ -14,6 +14,11 @@ enum Manner {
     Closes,
     Fails,
     Panics,
+    Aborts,
+    /// More than may wait for a peer.
+    SaysTooMuch,
+    /// That there is more to say when there is room.
+    WantsToGoOn,
 }
 
 impl Handler for Polite {
@@ -38,7 +43,23 @@ impl Handler for Polite {
             }
             Manner::Fails => Err(Error::new("no more")),
             Manner::Panics => panic_quietly(),
+            Manner::Aborts => {
+                session.abort();
+                Ok(())
+            }
+            Manner::SaysTooMuch => {
+                let too_much = vec![b'x'; Config::default().write_limit];
+                session.send_encoded(too_much.into())
+            }
+            Manner::WantsToGoOn => {
+                session.want_writable();
+                Ok(())
+            }
         }
+    }
+
+    fn on_writable(&mut self, _: &mut Session<'_, Self>) -> Result<(), Error> {
+        unreachable!("it is closing")
     }
 }
 
@@ -55,10 +76,16 @@ fn assert_farewell(config: Config, manner: Manner, sent: &[u8], heard: &str, rea
     let peer = world.connect_with(sent);
     world.run_for(secs(60));
     assert_eq!(world.received(peer), heard);
-    assert_eq!(world.network.state(peer), PeerState::Finished, "no reset");
+    assert_closed(&world, peer, PeerState::Finished, reason);
+}
+
+/// Asserts that the only peer there was is in this state, and was closed for this reason.
+fn assert_closed(world: &World, peer: SimPeer, state: PeerState, reason: &str) {
+    assert_eq!(world.network.state(peer), state);
     let closed = world.reactor.metrics().closed;
     let of_reason = closed.iter().find(|(label, _)| *label == reason);
     assert_eq!(of_reason.map(|(_, count)| count), Some(1), "{closed:?}");
+    assert_eq!(closed.total(), 1);
 }
 
 #[test]
@@ -122,6 +149,49 @@ fn a_handler_may_close_or_fail_while_it_says_goodbye() {
     assert_farewell(timeless(), Manner::Closes, sent, heard, "closed");
     assert_farewell(timeless(), Manner::Fails, sent, heard, "handler failed");
     assert_farewell(timeless(), Manner::Panics, sent, "one\n", "handler panicked");
+}
+
+#[test]
+fn a_handler_that_breaks_off_or_says_too_much_resets_its_peer() {
+    for (manner, reason) in [(Manner::Aborts, "aborted"), (Manner::SaysTooMuch, "write limit")] {
+        let mut world = world(timeless(), manner);
+        let peer = world.connect_with(b"one\n\xff\n");
+        world.run_for(secs(60));
+        assert_closed(&world, peer, PeerState::Reset, reason);
+    }
+}
+
+#[test]
+fn a_farewell_is_the_last_word_though_more_is_wanted() {
+    let heard = "one\nmalformed frame\n";
+    let sent = b"one\n\xff\n";
+    assert_farewell(timeless(), Manner::WantsToGoOn, sent, heard, "malformed frame");
+}
+
+#[test]
+fn a_farewell_waits_for_a_peer_that_is_slow_and_not_for_ever() {
+    let timeouts =
+        Config { frame_timeout: Some(secs(3)), write_timeout: Some(secs(5)), ..timeless() };
+    for is_back_in_time in [true, false] {
+        let mut world = world(timeouts.clone(), Manner::Says);
+        world.network.set_pipe_len(100);
+        let peer = world.connect();
+        world.network.stall(peer);
+        world.network.send_from(peer, &[&b"one\n".repeat(50), b"tw".as_slice()].concat());
+        world.run_for(secs(4));
+        assert_eq!((world.network.state(peer), world.open_len()), (PeerState::Open, 1));
+        if is_back_in_time {
+            world.network.resume(peer);
+        }
+        world.run_for(secs(60));
+        if is_back_in_time {
+            let heard = "one\n".repeat(50) + "frame timeout\n";
+            assert_eq!(world.received(peer), heard);
+            assert_closed(&world, peer, PeerState::Finished, "frame timeout");
+        } else {
+            assert_closed(&world, peer, PeerState::Reset, "write timeout");
+        }
+    }
 }
 
 #[test]

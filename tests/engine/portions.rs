@@ -3,7 +3,10 @@
 use windlass::network::{PeerState, SimNetwork};
 use windlass::{Config, Error, Handler, Raw, Session};
 
-use crate::fixture::{World, address, millis, panic_quietly, pattern, secs, timeless};
+use crate::fixture::{
+    Call, KIB, Scripted, World, address, echo, ignore, millis, panic_quietly, pattern, secs,
+    timeless,
+};
 
 const PORTION: usize = 10_000;
 
@@ -77,6 +80,36 @@ fn a_long_answer_comes_whole_and_the_next_request_after_it() {
 }
 
 #[test]
+fn who_has_finished_gets_all_of_a_long_answer_before_the_end() {
+    let mut world = world(timeless(), Ends::Whole);
+    world.network.set_pipe_len(5000);
+    let peer = world.connect_with(&[200]);
+    world.network.read_slowly(peer, 3000, millis(1));
+    world.network.finish(peer);
+    world.run_for(secs(10));
+    assert!(world.network.received(peer) == pattern(200_000), "not all of it");
+    assert_eq!(world.network.state(peer), PeerState::Finished);
+}
+
+#[test]
+fn whose_handler_asks_with_all_connections_at_hand_is_told_of_room_too() {
+    let mut world = World::new(timeless(), |session, call| match call {
+        Call::Frame(_) => {
+            let id = session.id();
+            session.defer(move |_, scope| {
+                scope.with(id, |session| session.want_writable());
+                Ok(())
+            })
+        }
+        Call::Writable => session.send("now"),
+        call => ignore(session, call),
+    });
+    let peer = world.connect_with(b"one\n");
+    world.settle();
+    assert_eq!(world.received(peer), "now\n");
+}
+
+#[test]
 fn no_more_is_made_than_a_slow_peer_takes() {
     let mut world = world(timeless(), Ends::Whole);
     let peer = world.connect();
@@ -133,4 +166,100 @@ fn a_panic_while_a_portion_is_made_costs_this_connection_only() {
     world.run_for(secs(2));
     assert_eq!(world.network.state(peer), PeerState::Finished);
     assert_eq!((world.open_len(), world.reactor.metrics().panics), (0, 1));
+}
+
+#[test]
+fn who_is_cut_in_the_middle_of_an_answer_sees_no_end() {
+    let mut world = world(Config { frame_budget: 2, ..timeless() }, Ends::Whole);
+    let peer = world.connect_with(&[200]);
+    for _ in 0..4 {
+        world.turn_at_once();
+    }
+    assert_eq!(world.reactor.held_len(), 0, "all that was made is on its way");
+    world.reactor.stop();
+    world.run_to_the_end(secs(1));
+    assert!(world.network.received(peer).len() < 200_000, "it is not whole");
+    assert_eq!(world.network.state(peer), PeerState::Reset);
+}
+
+/// Sends a line whenever there is room, so many for each that comes, and goes on reading.
+fn lines_for_a_line(
+    count: usize,
+) -> impl FnMut(&mut Session<'_, Scripted>, Call<'_>) -> Result<(), Error> {
+    let mut left = 0;
+    move |session, call| match call {
+        Call::Frame(_) => {
+            left = count;
+            session.want_writable();
+            Ok(())
+        }
+        Call::Writable if left > 0 => {
+            left -= 1;
+            session.want_writable();
+            session.send(&"x".repeat(99))
+        }
+        call => ignore(session, call),
+    }
+}
+
+#[test]
+fn what_waits_before_it_leaves_counts_against_the_room() {
+    let config = Config { low_watermark: 1000, high_watermark: 100_000, ..timeless() };
+    let mut world = World::new(config, lines_for_a_line(5000));
+    world.network.set_pipe_len(1000);
+    let peer = world.join();
+    world.network.stall(peer);
+    world.network.send_from(peer, b"\n");
+    world.settle();
+    let held = world.reactor.held_len();
+    assert!(held <= 1000 + 100 + 4 * KIB, "{held} bytes wait");
+}
+
+#[test]
+fn a_drain_waits_for_who_wants_to_write_and_is_not_paused() {
+    let config = Config { frame_budget: 2, ..timeless() };
+    let mut world = World::new(config, lines_for_a_line(100));
+    let peer = world.connect_with(b"\n");
+    world.turn_at_once();
+    world.turn_at_once();
+    world.reactor.drain();
+    let report = world.run_to_the_end(secs(10));
+    assert!(report.is_clean(), "{report}");
+    assert_eq!(world.received(peer).lines().count(), 100);
+}
+
+#[test]
+fn who_wants_to_write_without_end_is_heard_with_the_least_budget_too() {
+    let mut world = World::new(Config { frame_budget: 1, ..timeless() }, |session, call| {
+        if let Call::Open | Call::Writable = call {
+            session.want_writable();
+        }
+        echo(session, call)
+    });
+    let peer = world.connect_with(b"one\ntwo\n");
+    for _ in 0..10 {
+        world.turn_at_once();
+    }
+    assert_eq!(world.received(peer), "one\ntwo\n");
+    world.network.finish(peer);
+    world.run_until_empty();
+}
+
+#[test]
+fn a_newcomer_of_the_drain_who_is_greeted_has_his_moment_all_the_same() {
+    let mut world = World::new(timeless(), |session, call| match call {
+        Call::Open => {
+            session.want_writable();
+            Ok(())
+        }
+        Call::Writable => session.send("welcome"),
+        call => echo(session, call),
+    });
+    let peer = world.connect();
+    world.reactor.drain();
+    world.run_for(millis(500));
+    world.network.send_from(peer, b"a question\n");
+    let report = world.run_to_the_end(secs(5));
+    assert!(report.is_clean(), "{report}");
+    assert_eq!(world.received(peer), "welcome\na question\n");
 }

@@ -20,6 +20,9 @@ mod embedded;
 #[path = "../../examples/http/main.rs"]
 #[allow(dead_code, unused_imports, reason = "the options are tested here, the server elsewhere")]
 mod http;
+#[path = "../../examples/kv/main.rs"]
+#[allow(dead_code, reason = "the options are tested here, the server elsewhere")]
+mod kv;
 #[path = "../../examples/middleware.rs"]
 #[allow(dead_code, reason = "the options are tested here, the server elsewhere")]
 mod middleware;
@@ -83,6 +86,41 @@ fn what_would_move_the_terminal_of_another_is_escaped() {
     assert_eq!(chat::harmless("héllo, 世界 \u{1f600}"), "héllo, 世界 \u{1f600}");
     assert_eq!(chat::harmless("\u{1b}[2J\r\t\u{9b}31m"), "\\u{1b}[2J\\r\\t\\u{9b}31m");
     assert_eq!(chat::harmless("\u{202e}abc\u{2066}"), "\\u{202e}abc\\u{2066}");
+}
+
+#[test]
+fn every_option_of_the_key_value_server_is_understood() {
+    let settings = read!(
+        kv,
+        "--tcp [::1]:0 --password sesame --max-memory 1MiB --max-value 1KiB --max-request 2KiB \
+         --max-output 64KiB --idle-timeout 5s --max-connections 9 --drain-timeout 1s"
+    )
+    .unwrap();
+    assert_eq!(settings.tcp, address("[::1]:0"));
+    assert_eq!((settings.password.as_deref(), settings.max_memory), (Some("sesame"), 1 << 20));
+    assert_eq!((settings.limits.max_value_len, settings.limits.max_request_len), (1024, 2048));
+    let config = Config {
+        max_connections: Some(9),
+        idle_timeout: Some(Duration::from_secs(5)),
+        first_frame_timeout: None,
+        write_limit: 65_536,
+        drain_timeout: Duration::from_secs(1),
+        ..Config::default()
+    };
+    assert_eq!(settings.config, config);
+    assert_bad!(kv,
+        "--max-value 0" => "--max-value 0: it takes 1 to 536870912 bytes, such as 65536, 64KiB or 1MiB",
+        "--password=" => "--password : it takes a word",
+        "--udp 127.0.0.1:0" => "there is no option --udp",
+    );
+    assert_eq!(read!(kv, "--help"), Err(kv::common::Stop::Help));
+    let settings = read!(kv, "").unwrap();
+    assert_eq!((settings.tcp, settings.password), (address("127.0.0.1:7000"), None));
+    let Config { memory_budget, write_limit, .. } = settings.config;
+    assert!(memory_budget > settings.limits.max_request_len + 2 * write_limit);
+    assert!(settings.config.check().is_ok());
+    let value_beyond_a_request = read!(kv, "--max-value 2KiB --max-request 1KiB").unwrap();
+    assert_eq!(value_beyond_a_request.limits.max_value_len, 1024);
 }
 
 #[test]

@@ -56,6 +56,7 @@ fn a_request_that_opens_no_socket_is_told_why() {
     }
     let head = request("HEAD /chat", FIELDS);
     assert!(head.starts_with("HTTP/1.1 405 ") && head.ends_with("\r\n\r\n"), "{head}");
+    assert!(head.contains("\r\nAllow: GET\r\n"), "{head}");
     let bad = request("GET /chat", "Host : here\r\n\r\n");
     assert!(bad.starts_with("HTTP/1.1 400 ") && bad.contains("\r\nConnection: close\r\n"), "{bad}");
 }

@@ -205,6 +205,11 @@ fn any_text_is_a_zone_or_wrong_on_a_line() {
 }
 
 #[test]
+fn any_requests_are_read_as_a_plain_reader_does_and_answered_once_each() {
+    try_target("kv");
+}
+
+#[test]
 fn any_stream_of_websocket_frames_is_read_as_a_plain_reader_does() {
     try_target("websocket");
 }

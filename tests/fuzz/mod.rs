@@ -13,6 +13,7 @@ mod dns;
 mod drivers;
 mod engine;
 mod http;
+mod kv;
 mod rates;
 mod text;
 mod timers;
@@ -63,6 +64,7 @@ pub(crate) const TARGETS: &[(&str, Body)] = &[
     ("options", text::options),
     ("dns", dns::dns),
     ("dns_zone", dns::dns_zone),
+    ("kv", kv::kv),
     ("websocket", websocket::websocket),
     ("engine", engine::engine),
 ];

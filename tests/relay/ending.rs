@@ -127,6 +127,25 @@ fn a_pair_is_idle_when_neither_is_active() {
 }
 
 #[test]
+fn no_farewell_of_the_handler_comes_between_the_bytes_of_a_pair() {
+    for has_ended in [false, true] {
+        let config = Config { idle_timeout: Some(secs(10)), ..timeless() };
+        let mut pairs = Pairs::with(config);
+        let peers = pairs.pair();
+        pairs.world.network.send_from(peers[0], b"theirs");
+        if has_ended {
+            pairs.world.network.finish(peers[0]);
+        }
+        pairs.world.run_for(secs(60));
+        assert_eq!(peers.map(|peer| pairs.world.received(peer)), ["", "theirs"]);
+        let reasons = pairs.reasons(peers);
+        let expected = [Some("idle timeout"), Some(GONE)];
+        assert!(reasons.iter().all(|reason| expected.contains(reason)), "{reasons:?}");
+        pairs.finish();
+    }
+}
+
+#[test]
 fn a_peer_that_is_held_back_is_not_idle_while_the_other_takes_its_bytes() {
     let config = Config { high_watermark: 8 * KIB, low_watermark: KIB, ..timeless() };
     let config = Config { idle_timeout: Some(secs(10)), ..config };

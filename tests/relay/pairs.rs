@@ -198,6 +198,7 @@ fn script<C: Framing>(
             Call::Timer(PAUSE) => session.pause(),
             Call::Timer(RESUME) => session.resume(),
             Call::Timer(_) => known.sent.push(session.send(late).is_ok()),
+            Call::Farewell(_) => session.send(late)?,
             Call::Close(_) => {
                 let context = session.context();
                 let (received, sent) = (context.bytes_received(), context.bytes_sent());

@@ -34,12 +34,12 @@ const LIMITS: &[Limit] = &[
     system_calls("frames-16", 0.19),
     system_calls("udp-1", 0.19),
     // A head is parsed and a route found; of 16 that come at once, the calls are shared.
-    instructions("http-16", 1_150.0),
+    instructions("http-16", 450.0),
     system_calls("http-16", 0.13),
-    instructions("http-1", 1_470.0),
+    instructions("http-1", 740.0),
     system_calls("http-1", 2.05),
     // Of a ping nearly all is the codec and the search for the command.
-    instructions("ping-16", 660.0),
+    instructions("ping-16", 125.0),
     system_calls("ping-16", 0.13),
     // A name is read, found and pointed to. Datagrams are received and sent many in a call.
     instructions("dns-32", 1_200.0),

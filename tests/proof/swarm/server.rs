@@ -117,6 +117,19 @@ impl<C: Framing> Answers<C> {
         session.send_encoded(answer)
     }
 
+    /// Half of it comes now, and so on with the rest; but lines are whole, since something may be
+    /// told to all meanwhile.
+    fn answer_in_part(session: &mut Session<'_, Self>) -> Result<(), Error> {
+        let half = match session.state() {
+            Some(answer) if answer.len() > 1 && !answer.ends_with(b"\n") => {
+                answer.split_to(answer.len() / 2)
+            }
+            _ => return Self::answer_now(session),
+        };
+        session.want_writable();
+        session.send_encoded(half)
+    }
+
     /// One of the ways to answer, which the frame itself decides.
     fn answer(session: &mut Session<'_, Self>, message: &C::Text) -> Result<(), Error> {
         let mark = message
@@ -155,6 +168,7 @@ impl<C: Framing> Answers<C> {
             }
             5 => {
                 Self::put_off(session, message)?;
+                session.set_busy(false);
                 session.want_writable();
                 Ok(())
             }
@@ -204,7 +218,16 @@ impl<C: Framing> Handler for Answers<C> {
 
     fn on_writable(&mut self, session: &mut Session<'_, Self>) -> Result<(), Error> {
         self.journal.note(session, What::Writable);
-        Self::answer_now(session)
+        Self::answer_in_part(session)
+    }
+
+    fn on_farewell(
+        &mut self,
+        session: &mut Session<'_, Self>,
+        _: &CloseReason,
+    ) -> Result<(), Error> {
+        self.journal.note(session, What::Farewell);
+        Ok(())
     }
 
     fn on_close(&mut self, session: &mut Session<'_, Self>, reason: &CloseReason) {
