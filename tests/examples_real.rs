@@ -10,6 +10,8 @@
 mod chat;
 #[path = "examples_real/client.rs"]
 mod client;
+#[path = "examples_real/dns.rs"]
+mod dns;
 #[path = "examples_real/embedded.rs"]
 mod embedded;
 #[path = "real_network/example.rs"]

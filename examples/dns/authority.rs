@@ -219,7 +219,7 @@ $TTL 60
 ns1 A 192.0.2.1
 www CNAME Web
 web CNAME ns1
-lost CNAME nowhere
+LoSt CNAME nowhere
 out CNAME www.elsewhere.test.
 down CNAME a.sub
 *.wild A 192.0.2.2
@@ -237,6 +237,13 @@ big TXT 0123456789012345678901234567890123456789012345678901234567890123456789
 big TXT 1123456789012345678901234567890123456789012345678901234567890123456789
 big TXT 2123456789012345678901234567890123456789012345678901234567890123456789
 big A 192.0.2.4
+huge TXT 0123456789012345678901234567890123456789012345678901234567890123456789
+huge TXT 1123456789012345678901234567890123456789012345678901234567890123456789
+huge TXT 2123456789012345678901234567890123456789012345678901234567890123456789
+huge TXT 3123456789012345678901234567890123456789012345678901234567890123456789
+huge TXT 4123456789012345678901234567890123456789012345678901234567890123456789
+huge TXT 5123456789012345678901234567890123456789012345678901234567890123456789
+huge TXT 6123456789012345678901234567890123456789012345678901234567890123456789
 twice MX 1 ns1
 twice MX 2 ns1
 srv SRV 1 2 3 ns1
@@ -363,6 +370,8 @@ srv SRV 1 2 3 ns1
         ] {
             assert_answer(name, qtype, Rcode::Refused, [&[], &[], &[]]);
         }
+        // One label, which ends as the zone's name begins.
+        assert_eq!(ask("x\u{1}e.test.", rtype::A).rcode(), Rcode::Refused as u16);
         let mut chaos = query("e.test.", rtype::A, None);
         *chaos.last_mut().unwrap() = 3;
         let mut authority = authority(UNLIMITED);
@@ -391,21 +400,25 @@ srv SRV 1 2 3 ns1
     fn an_answer_over_udp_is_no_longer_than_the_limits_allow() {
         let limits = Limits { payload_len: 1232, amplification: 8 };
         for (edns, transport, limits, limit) in [
-            (None, Transport::Udp, limits, 8 * 28),
+            (None, Transport::Udp, limits, 8 * 29),
             (None, Transport::Udp, UNLIMITED, 512),
             (Some(100), Transport::Udp, UNLIMITED, 512),
             (Some(65_535), Transport::Udp, Limits { payload_len: 512, ..UNLIMITED }, 512),
-            (Some(65_535), Transport::Udp, limits, 8 * 39),
-            (Some(65_535), Transport::Udp, Limits { amplification: 1, ..limits }, 39),
+            (Some(65_535), Transport::Udp, limits, 8 * 40),
+            (Some(65_535), Transport::Udp, Limits { amplification: 1, ..limits }, 40),
+            (Some(620), Transport::Udp, UNLIMITED, 620),
+            (Some(621), Transport::Udp, UNLIMITED, 621),
+            (Some(65_535), Transport::Udp, UNLIMITED, 4096),
             (None, Transport::Tcp, Limits { amplification: 1, ..limits }, 65_535),
         ] {
             let mut authority = authority(limits);
-            let query = query("big.e.test.", 16, edns);
+            let query = query("huge.e.test.", 16, edns);
             let answer = authority.answer(&query, transport).unwrap();
             assert!(answer.len() <= limit, "{} of {limit}", answer.len());
             let plain = Plain::read(answer);
-            assert_eq!(plain.is_truncated(), limit < 277, "{limit}");
-            let records_len = if plain.is_truncated() { 0 } else { 3 };
+            // A question of 29 bytes, seven times 83, and EDNS.
+            assert_eq!(plain.is_truncated(), limit < 621, "{limit}");
+            let records_len = if plain.is_truncated() { 0 } else { 7 };
             assert_eq!(plain.sections[0].len(), records_len);
             assert_eq!(plain.edns.is_some(), edns.is_some());
         }
@@ -451,6 +464,9 @@ srv SRV 1 2 3 ns1
         };
         assert_eq!(answer("e.test.", rtype::NS), 1, "in the question alone");
         assert_eq!(answer("srv.e.test.", rtype::SRV), 2);
+        let (record, address) =
+            ("srv.e.test. 60 SRV 1 2 3 ns1.e.test.", "ns1.e.test. 60 A 192.0.2.1");
+        assert_answer("srv.e.test.", rtype::SRV, Rcode::NoError, [&[record], &[], &[address]]);
     }
 
     #[test]
@@ -496,6 +512,7 @@ srv SRV 1 2 3 ns1
         query[edns_at + 6] = 1;
         let plain = authority.answer(&query, Transport::Udp).map(Plain::read).unwrap();
         assert_eq!((plain.rcode(), plain.sections.concat().len()), (16, 0));
+        assert_eq!(plain.flags, 0x8100, "what the header has no room for is in EDNS alone");
     }
 
     #[test]

@@ -176,6 +176,9 @@ mod tests {
             assert_eq!(read(names, 0), None, "{}", names.escape_ascii());
         }
         assert_eq!(read(b"\x01a\xc0\x0c\xc0\x0e", 4), None, "a way round");
+        // The same behind a name, where a pointer could lead to that.
+        assert_eq!(read(b"\0\xc0\x0c", 1), Some((vec![0], 3)));
+        assert_eq!((read(b"\0\x80\x0c", 1), read(b"\0\x40\x0c", 1)), (None, None));
     }
 
     #[test]

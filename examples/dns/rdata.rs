@@ -301,6 +301,7 @@ mod tests {
             ("MX", "65536 a", "\"65536\" is too great for a field of 16 bits"),
             ("MX", "10", "a record of type MX has 2 fields"),
             ("CAA", "0 is-sue x", "\"is-sue\" is no tag: it has letters and digits"),
+            ("CAA", "0 \"\" x", "\"\" is no tag: it has letters and digits"),
             ("CAA", "256 issue x", "\"256\" is too great for a field of 8 bits"),
             ("DS", "1 8 2 0", "\"0\" is not pairs of hexadecimal digits"),
             ("DS", "1 8 2 0g", "\"0g\" is not pairs of hexadecimal digits"),

@@ -129,7 +129,8 @@ fn skeleton(apex: &[u8], names: &BTreeMap<Vec<u8>, Types>) -> Result<Zone, ZoneE
             }
             above = parent(cut).filter(|name| *name != apex);
         }
-        if is_wildcard(name) && name != apex {
+        // The zone's own name is none: that has an NS record.
+        if is_wildcard(name) {
             let parent = parent(name).expect("a wildcard has a label before the root");
             nodes[ids[parent].0 as usize].wildcard = ids.get(&name[..]).copied();
         }

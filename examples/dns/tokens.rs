@@ -299,13 +299,13 @@ mod tests {
     #[test]
     fn what_is_no_name_is_refused_with_a_reason() {
         let long: &'static [u8] = vec![b'a'; 64].leak();
-        let longer: &'static [u8] = b"abc.".repeat(64).leak();
+        let longer: &'static [u8] = [b"abc.".repeat(63), b"ab.".to_vec()].concat().leak();
         for (text, what) in [
             (&b"a..b"[..], "has a label of 0 bytes: 1 to 63 make one"),
             (b"..", "has a label of 0 bytes"),
             (b".a", "has a label of 0 bytes"),
             (long, "has a label of 64 bytes: 1 to 63 make one"),
-            (longer, "is a name of 257 bytes: 255 is the most"),
+            (longer, "is a name of 256 bytes: 255 is the most"),
             (b"a", "\"a\" is relative, and there is no $ORIGIN yet"),
             (b"@", "\"@\" is relative, and there is no $ORIGIN yet"),
             (b"a\\256.", "there is no byte 256"),

@@ -186,6 +186,7 @@ mod tests {
         assert_wrong("a", 4, "a record without a type");
         assert_wrong("a 60 IN", 4, "a record without a type");
         assert_wrong("a 60 60 A 192.0.2.1", 4, "\"60\" is no type that is known here");
+        assert_wrong("a IN IN A 192.0.2.1", 4, "\"IN\" is no type that is known here");
         assert_wrong("a CH TXT x", 4, "\"CH\": no class but IN is served here");
         assert_wrong("a CLASS3 TXT x", 4, "\"CLASS3\": no class but IN is served here");
         let ttl = "is no TTL: write it as 3600 or 1h, up to 2^31-1 s";
@@ -194,7 +195,10 @@ mod tests {
         assert_wrong("$TTL", 4, "\"$TTL\" takes one value");
         assert_wrong("$INCLUDE a", 4, "\"$INCLUDE\" is not known here: $ORIGIN and $TTL are");
         assert_wrong("a TYPE39 \\# 0", 4, "DNAME (TYPE39) is not served here");
-        assert_wrong("a TYPE252 \\# 0", 4, "no zone has records of type TYPE252");
+        for number in [0, 41, 128, 252, 255] {
+            let what = format!("no zone has records of type TYPE{number}");
+            assert_wrong(&format!("a TYPE{number} \\# 0"), 4, &what);
+        }
         assert_wrong("a (\nA\n192.0.2.1\nx )", 4, "\"x\" is one field too many for type A");
         assert_wrong("\n\n(", 6, "a parenthesis is never closed");
     }
@@ -237,6 +241,16 @@ mod tests {
     fn a_zone_without_a_server_is_refused() {
         let error = read(b"e. 60 SOA . . 1 2 3 4 5\n", None).err().expect("it is wrong");
         assert_eq!((error.line, &error.what[..]), (1, "e. has no NS record, and is the zone"));
+    }
+
+    #[test]
+    fn a_zone_can_be_the_root_but_no_wildcard() {
+        let zone = |name: &str| {
+            let text = format!("{name} 60 SOA . . 1 2 3 4 5\n{name} NS ns.f.\n");
+            read(text.as_bytes(), None).map(|zone| zone.apex).map_err(|error| error.what)
+        };
+        assert_eq!(zone(".").as_deref(), Ok(&[0][..]));
+        assert_eq!(zone("*.e."), Err("*.e. has an NS record, which no wildcard can".into()));
     }
 
     #[test]

@@ -7,19 +7,13 @@ use super::http1::{Answer, Date, Head, Http1, Persistence, Size, Status};
 
 /// An answer that is sent as it is to whoever asks as nearly everybody does.
 pub(crate) struct Ready {
-    pub(crate) path: &'static str,
     pub(crate) kind: &'static str,
     pub(crate) body: &'static [u8],
     written: Vec<u8>,
 }
 
 impl Ready {
-    pub(crate) fn new(
-        path: &'static str,
-        kind: &'static str,
-        body: &'static [u8],
-        date: &Date,
-    ) -> Self {
+    pub(crate) fn new(kind: &'static str, body: &'static [u8], date: &Date) -> Self {
         let head = Head {
             status: Status::Ok,
             date,
@@ -31,7 +25,7 @@ impl Ready {
         for part in [Answer::Head(head), Answer::Piece(body)] {
             codec.encode(part, &mut output).expect("no field of it has the end of a line in it");
         }
-        Self { path, kind, body, written: output.to_vec() }
+        Self { kind, body, written: output.to_vec() }
     }
 
     /// Gives it another date.
@@ -53,7 +47,7 @@ mod tests {
 
     #[test]
     fn a_stamp_changes_the_date_and_nothing_else() {
-        let mut ready = Ready::new("/", "text/plain", b"hello", b"Thu, 01 Jan 1970 00:00:00 GMT");
+        let mut ready = Ready::new("text/plain", b"hello", b"Thu, 01 Jan 1970 00:00:00 GMT");
         let before = String::from_utf8(ready.written().to_vec()).unwrap();
         ready.stamp(b"Sun, 06 Nov 1994 08:49:37 GMT");
         let expected = before.replace("Thu, 01 Jan 1970 00:00:00", "Sun, 06 Nov 1994 08:49:37");

@@ -6,14 +6,15 @@ use windlass::{CloseReason, Error, Handler, Session};
 
 use super::exchange::{Doing, Exchange, Terms};
 use super::files::Files;
-use super::http1::{Answer, Clock, Frame, Http1, Method, Refused, Request, Size, Status, Version};
+use super::http1::{Answer, Clock, Frame, Http1, Method, Refused, Request, Size, Status};
 use super::ready::Ready;
 
 /// The handler.
 pub(crate) struct Site {
     pub(crate) clock: Clock,
-    /// What is asked for most, first.
-    ready: [Ready; 3],
+    plain: Ready,
+    json: Ready,
+    page: Ready,
     pub(crate) files: Option<Files>,
     pub(crate) pace: Pace,
     pub(crate) is_draining: bool,
@@ -39,7 +40,7 @@ impl Handler for Site {
     type Codec = Http1;
     type State = Exchange;
 
-    #[inline]
+    #[inline(always)]
     fn on_frame(&mut self, session: &mut Session<'_, Self>, frame: Frame<'_>) -> Result<(), Error> {
         self.keep_time(session);
         match frame {
@@ -86,41 +87,52 @@ impl Handler for Site {
 
 impl Site {
     pub(crate) fn new(clock: Clock, files: Option<Files>, pace: Pace) -> Self {
-        let ready = |path, kind, body| Ready::new(path, kind, body, clock.date());
-        let ready = [
-            ready("/", "text/plain; charset=utf-8", b"Hello, World!"),
-            ready("/json", "application/json", br#"{"message":"Hello, World!"}"#),
-            ready("/page", "text/html; charset=utf-8", include_bytes!("page.html")),
-        ];
-        Self { clock, ready, files, pace, is_draining: false }
-    }
-
-    /// Whatever is answered next has the date of now.
-    #[inline]
-    fn keep_time(&mut self, session: &Session<'_, Self>) {
-        if self.clock.advance(session.now()) {
-            self.ready.iter_mut().for_each(|ready| ready.stamp(self.clock.date()));
+        let ready = |kind, body| Ready::new(kind, body, clock.date());
+        Self {
+            plain: ready("text/plain; charset=utf-8", b"Hello, World!"),
+            json: ready("application/json", br#"{"message":"Hello, World!"}"#),
+            page: ready("text/html; charset=utf-8", include_bytes!("page.html")),
+            clock,
+            files,
+            pace,
+            is_draining: false,
         }
     }
 
-    #[inline]
+    /// Whatever is answered next has the date of now.
+    #[inline(always)]
+    fn keep_time(&mut self, session: &Session<'_, Self>) {
+        if self.clock.advance(session.now()) {
+            for ready in [&mut self.plain, &mut self.json, &mut self.page] {
+                ready.stamp(self.clock.date());
+            }
+        }
+    }
+
+    #[inline(always)]
     fn serve(
         &mut self,
         session: &mut Session<'_, Self>,
         request: &Request<'_>,
     ) -> Result<(), Error> {
-        let Some(ready) = self.ready.iter().find(|ready| ready.path.as_bytes() == request.path)
-        else {
-            return self.serve_other(session, request);
-        };
-        let is_usual = request.method == Method::Get
-            && request.version == Version::Http11
-            && request.keep_alive
-            && !request.length.has_body();
-        if is_usual && !self.is_draining {
+        if request.is_plain
+            && !self.is_draining
+            && let Some(ready) = self.ready(request.path)
+        {
             return session.send(Answer::Ready(ready.written()));
         }
-        self.serve_ready(session, request, ready)
+        self.serve_other(session, request)
+    }
+
+    /// The answer that is ready for this path.
+    #[inline(always)]
+    fn ready(&self, path: &[u8]) -> Option<&Ready> {
+        match path {
+            b"/" => Some(&self.plain),
+            b"/json" => Some(&self.json),
+            b"/page" => Some(&self.page),
+            _ => None,
+        }
     }
 
     fn serve_ready(
@@ -144,6 +156,9 @@ impl Site {
         session: &mut Session<'_, Self>,
         request: &Request<'_>,
     ) -> Result<(), Error> {
+        if let Some(ready) = self.ready(request.path) {
+            return self.serve_ready(session, request, ready);
+        }
         match (request.path, request.method) {
             (b"/echo", Method::Post | Method::Put) => self.echo(session, request),
             (b"/echo", _) => self.say_methods(session, request, "POST, PUT, OPTIONS"),

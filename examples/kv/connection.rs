@@ -305,7 +305,7 @@ fn reset(kv: &mut Kv, session: &mut Session<'_, Kv>) {
     kv.channels.set_version(session, Version::Resp2);
     let number = session.state().number;
     let is_authenticated = kv.password.is_none();
-    *session.state() = Client { number, is_authenticated, ..Client::default() };
+    *session.state() = Client { is_authenticated, number, ..Client::default() };
     session.codec().is_stranger = !is_authenticated;
     session.state().settle();
     Answers(session).put(Reply::Simple("RESET"));

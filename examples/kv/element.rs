@@ -31,6 +31,15 @@ impl Element {
         }
     }
 
+    /// The bytes if they are kept in place, with zeros behind them, and how many they are.
+    #[inline]
+    pub(crate) const fn short(&self) -> Option<(&[u8; MAX_SHORT_LEN], u8)> {
+        match &self.0 {
+            Form::Short { len, bytes } => Some((bytes, *len)),
+            Form::Long(_) => None,
+        }
+    }
+
     /// How many bytes it takes besides itself.
     pub(crate) fn heap_len(&self) -> usize {
         match &self.0 {
@@ -75,8 +84,23 @@ impl PartialOrd for Element {
 
 impl Ord for Element {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.as_slice().cmp(other.as_slice())
+        match (&self.0, &other.0) {
+            (Form::Short { len, bytes }, Form::Short { len: other_len, bytes: other }) => {
+                // What is not taken is zero: as far as all bytes are equal, the shorter is less.
+                let by_bytes = words(bytes).cmp(&words(other));
+                by_bytes.then_with(|| len.cmp(other_len))
+            }
+            _ => self.as_slice().cmp(other.as_slice()),
+        }
     }
+}
+
+/// The bytes as numbers that have the same order: two comparisons instead of a call.
+fn words(bytes: &[u8; MAX_SHORT_LEN]) -> (u128, u64) {
+    let (mut first, mut last) = ([0; 16], [0; 8]);
+    first.copy_from_slice(&bytes[..16]);
+    last[..MAX_SHORT_LEN - 16].copy_from_slice(&bytes[16..]);
+    (u128::from_be_bytes(first), u64::from_be_bytes(last))
 }
 
 impl Hash for Element {
@@ -116,6 +140,17 @@ mod tests {
     fn elements_are_ordered_as_their_bytes() {
         let long = Element::from(&[b'b'; 30][..]);
         assert!(Element::from(&b"a"[..]) < long && long < Element::from(&b"c"[..]));
-        assert_ne!(Element::from(&b""[..]), Element::from(&b"\0"[..]));
+        let texts = ["", "\0", "\0\0", "a", "a\0", "a\0b", "a\u{1}", "ab", "b", "\u{7f}", "\u{80}"];
+        let many = ["aaaaaaaaaaaaaaa", "aaaaaaaaaaaaaaaaaaaab", "aaaaaaaaaaaaaaaaaaaaab"];
+        let texts: Vec<&str> =
+            texts.into_iter().chain(many).chain(["aaaaaaaaaaaaaaaaaaaaaaac"]).collect();
+        for (one, other) in texts.iter().flat_map(|one| texts.iter().map(move |other| (one, other)))
+        {
+            let elements = [one, other].map(|text| Element::from(text.as_bytes()));
+            let (order, expected) =
+                (elements[0].cmp(&elements[1]), one.as_bytes().cmp(other.as_bytes()));
+            assert_eq!(order, expected, "{one:?} and {other:?}");
+            assert_eq!(elements[0] == elements[1], one == other);
+        }
     }
 }

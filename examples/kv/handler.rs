@@ -11,7 +11,8 @@ use super::command::{Command, Flags};
 use super::dispatch;
 use super::refusal::{Refusal, shown};
 use super::reply::{Replies, Reply, Version};
-use super::resp::{Call, Fault, Request, Resp};
+use super::request::{Call, Fault, Request};
+use super::resp::Resp;
 use super::store::{NEVER, Store};
 use super::transactions;
 

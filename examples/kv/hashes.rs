@@ -1,6 +1,7 @@
 //! The commands for hashes: fields of a key, with a value each.
 
 use super::arguments::Arguments;
+use super::bulks::Bulks;
 use super::command::{Command, Flags, Keys, Spec};
 use super::element::Element;
 use super::excerpts::{Picks, Scan};
@@ -278,16 +279,20 @@ fn increment_real(hash: &mut Hash, field: &[u8], by: &Real) -> Outcome<Result<St
 
 /// Answers a part of a field, or both, one after the other.
 fn answer(field: &Field, part: Part, to: &mut impl Replies) {
-    if part != Part::Values {
-        to.bulk(field.name.as_slice());
-    }
-    if part != Part::Names {
-        to.bulk(field.value.as_slice());
-    }
+    words(field, part).into_iter().flatten().for_each(|word| to.bulk(word.as_slice()));
+}
+
+/// A part of a field, or both.
+fn words(field: &Field, part: Part) -> [Option<&Element>; 2] {
+    let has = |it| part == it || part == Part::Both;
+    [has(Part::Names).then_some(&field.name), has(Part::Values).then_some(&field.value)]
 }
 
 fn answer_all(hash: Option<&Hash>, part: Part, to: &mut impl Replies) {
     let len = hash.map_or(0, Hash::len);
     to.put(if part == Part::Both { Reply::Map(len) } else { Reply::Array(len) });
-    hash.into_iter().flat_map(Hash::iter).for_each(|field| answer(field, part, to));
+    Bulks::put_all(
+        to,
+        hash.into_iter().flat_map(Hash::iter).flat_map(|field| words(field, part)).flatten(),
+    );
 }

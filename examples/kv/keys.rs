@@ -373,3 +373,102 @@ impl Scan<'_> {
         found.into_iter().for_each(|key| to.bulk(key));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{ask, store};
+    use super::*;
+
+    #[test]
+    fn a_time_is_given_only_to_the_keys_that_were_meant() {
+        for (before, options, after) in [
+            ("", "", 100_000),
+            ("", "NX", 100_000),
+            ("", "XX", -1),
+            ("", "GT", -1),
+            ("", "LT", 100_000),
+            ("EX 50", "NX", 50_000),
+            ("EX 50", "XX", 100_000),
+            ("EX 50", "GT", 100_000),
+            ("EX 50", "LT", 50_000),
+            ("EX 100", "GT", 100_000),
+            ("EX 200", "GT", 200_000),
+            ("EX 200", "LT", 100_000),
+            ("EX 200", "XX LT", 100_000),
+        ] {
+            let mut store = store();
+            ask(&mut store, &format!("SET a 1 {before}"));
+            ask(&mut store, &format!("EXPIRE a 100 {options}"));
+            let answer = ask(&mut store, "PTTL a");
+            assert_eq!(answer, format!(":{after}\\r\\n"), "{before:?} and {options:?}");
+        }
+    }
+
+    #[test]
+    fn a_time_beyond_the_clock_is_refused() {
+        let mut store = store();
+        ask(&mut store, "SET a 1");
+        for amount in ["9223372036854775807", "9223372036854775", "-9223372036854775808"] {
+            let answer = ask(&mut store, &format!("EXPIRE a {amount}"));
+            assert_eq!(answer, "-ERR invalid expire time in 'expire' command\\r\\n", "{amount}");
+        }
+        assert_eq!(ask(&mut store, "PEXPIREAT a 9223372036854775807"), ":1\\r\\n");
+        assert_eq!(ask(&mut store, "PEXPIRE a -9223372036854775808"), ":1\\r\\n");
+        assert_eq!(ask(&mut store, "EXISTS a"), ":0\\r\\n");
+    }
+
+    #[test]
+    fn a_scan_shows_the_keys_of_a_pattern_and_of_a_type() {
+        let mut store = store();
+        ask(&mut store, "MSET a1 x a2 x b1 x");
+        ask(&mut store, "RPUSH a3 x");
+        for (options, expected) in [
+            ("", &["a1", "a2", "b1", "a3"][..]),
+            ("MATCH a*", &["a1", "a2", "a3"]),
+            ("TYPE list", &["a3"]),
+            ("TYPE string MATCH *1", &["a1", "b1"]),
+            ("TYPE nothing", &[]),
+        ] {
+            let answer = ask(&mut store, &format!("SCAN 0 {options}"));
+            let elements: String =
+                expected.iter().map(|key| format!("$2\\r\\n{key}\\r\\n")).collect();
+            let head = format!("*2\\r\\n$1\\r\\n0\\r\\n*{}\\r\\n", expected.len());
+            assert_eq!(answer, head + &elements, "{options}");
+        }
+    }
+
+    #[test]
+    fn what_is_renamed_takes_its_time_along() {
+        let mut store = store();
+        ask(&mut store, "SET a 1 EX 50");
+        ask(&mut store, "SET b 2");
+        assert_eq!(ask(&mut store, "RENAMENX a b"), ":0\\r\\n");
+        assert_eq!(ask(&mut store, "RENAME a b"), "+OK\\r\\n");
+        assert_eq!(ask(&mut store, "TTL b"), ":50\\r\\n");
+        assert_eq!(ask(&mut store, "RENAME a b"), "-ERR no such key\\r\\n");
+        assert_eq!(ask(&mut store, "RENAME b b"), "+OK\\r\\n");
+        assert_eq!((store.len(), ask(&mut store, "GET b").as_str()), (1, "$1\\r\\n1\\r\\n"));
+    }
+
+    #[test]
+    fn a_copy_is_another_value() {
+        let mut store = store();
+        ask(&mut store, "RPUSH a x");
+        assert_eq!(ask(&mut store, "COPY a b"), ":1\\r\\n");
+        ask(&mut store, "RPUSH b y");
+        assert_eq!(ask(&mut store, "LLEN a"), ":1\\r\\n");
+        assert_eq!(ask(&mut store, "COPY a b"), ":0\\r\\n");
+        assert_eq!(ask(&mut store, "COPY a b REPLACE"), ":1\\r\\n");
+        assert_eq!(ask(&mut store, "LLEN b"), ":1\\r\\n");
+    }
+
+    #[test]
+    fn cursors_and_counts_are_numbers() {
+        assert_eq!(read_cursor(b"18446744073709551615"), Ok(u64::MAX));
+        for text in ["", "-1", "x", "18446744073709551616"] {
+            assert!(read_cursor(text.as_bytes()).is_err(), "{text}");
+        }
+        assert_eq!(read_count(b"0"), Err(Refusal::Syntax));
+        assert_eq!(read_count(b"x"), Err(Refusal::NotAnInteger));
+    }
+}

@@ -47,6 +47,7 @@ impl List {
 
     pub(crate) fn push(&mut self, end: End, element: Element) {
         self.elements_len += element.heap_len();
+        self.grow();
         match end {
             End::Left => self.elements.push_front(element),
             End::Right => self.elements.push_back(element),
@@ -78,6 +79,7 @@ impl List {
     /// Inserts an element before the one at `index`, or behind the last.
     pub(crate) fn insert(&mut self, index: usize, element: Element) {
         self.elements_len += element.heap_len();
+        self.grow();
         self.elements.insert(index.min(self.elements.len()), element);
     }
 
@@ -117,6 +119,15 @@ impl List {
     /// The elements at these places, which are there.
     pub(crate) fn range(&self, places: Range<usize>) -> impl Iterator<Item = &Element> {
         self.elements.range(places)
+    }
+
+    /// Makes room for one more: by a quarter, since to double it could take much more memory than
+    /// the store has left.
+    fn grow(&mut self) {
+        let len = self.elements.len();
+        if len == self.elements.capacity() {
+            self.elements.reserve_exact((len / 4).max(4));
+        }
     }
 
     /// After much was removed.
@@ -198,6 +209,15 @@ mod tests {
             let mut list = list(&["a", LONG, "c"]);
             list.trim(places);
             assert_has(&list, left);
+        }
+    }
+
+    #[test]
+    fn no_more_room_is_taken_than_a_quarter_of_what_is_there() {
+        let mut list = List::default();
+        for number in 1..10_000 {
+            list.push(End::Right, element("a"));
+            assert!(list.elements.capacity() <= number + number / 4 + 4);
         }
     }
 

@@ -1,6 +1,7 @@
 //! The commands for lists.
 
 use super::arguments::Arguments;
+use super::bulks::Bulks;
 use super::command::{Command, Flags, Keys, Spec};
 use super::element::Element;
 use super::list::{End, List};
@@ -224,7 +225,7 @@ fn answer_range(list: Option<&List>, start: i64, stop: i64, to: &mut impl Replie
     let Some(list) = list else { return to.array(0) };
     let places = places(start, stop, list.len());
     to.array(places.len());
-    list.range(places).for_each(|element| to.bulk(element.as_slice()));
+    Bulks::put_all(to, list.range(places));
 }
 
 fn set(store: &mut Store, key: &[u8], index: &[u8], element: &[u8]) -> Result<(), Refusal> {

@@ -10,7 +10,7 @@ use super::table::{Keyed, Table};
 /// than in a table.
 const MAX_FEW: usize = 16;
 
-/// Members, each with a value.
+/// Members, each with a value. Few are kept in the order in which they came.
 #[derive(Clone, Debug)]
 pub(crate) struct Members<V> {
     form: Form<V>,
@@ -95,12 +95,15 @@ impl<V: HeapLen> Members<V> {
         }
     }
 
-    pub(crate) fn get(&self, name: &[u8]) -> Option<&V> {
-        let member = match &self.form {
+    pub(crate) fn find(&self, name: &[u8]) -> Option<&Member<V>> {
+        match &self.form {
             Form::Few(few) => few.iter().find(|member| member.key() == name),
             Form::Many(many) => many.get(name),
-        };
-        member.map(|member| &member.value)
+        }
+    }
+
+    pub(crate) fn get(&self, name: &[u8]) -> Option<&V> {
+        self.find(name).map(|member| &member.value)
     }
 
     pub(crate) fn contains(&self, name: &[u8]) -> bool {
@@ -158,15 +161,15 @@ impl<V: HeapLen> Members<V> {
         }
     }
 
-    pub(crate) fn remove(&mut self, name: &[u8]) -> Option<V> {
+    pub(crate) fn remove(&mut self, name: &[u8]) -> Option<Member<V>> {
         let member = match &mut self.form {
             Form::Few(few) => {
                 let at = few.iter().position(|member| member.key() == name)?;
-                few.swap_remove(at)
+                few.remove(at)
             }
             Form::Many(many) => many.take(name)?,
         };
-        Some(self.removed(member).value)
+        Some(self.removed(member))
     }
 
     fn removed(&mut self, member: Member<V>) -> Member<V> {
@@ -187,7 +190,7 @@ impl<V: HeapLen> Members<V> {
     pub(crate) fn take_random(&mut self, random: &mut Random) -> Option<Member<V>> {
         let member = match &mut self.form {
             Form::Few(few) if few.is_empty() => return None,
-            Form::Few(few) => few.swap_remove(random.below(few.len())),
+            Form::Few(few) => few.remove(random.below(few.len())),
             Form::Many(many) => {
                 let slot = many.random(random)?;
                 many.remove(slot)
@@ -281,7 +284,7 @@ mod tests {
                 let old = members.insert(&key[..], Element::from(&value[..]));
                 assert_eq!(old.map(|old| old.as_slice().to_vec()), model.insert(key, value));
             } else {
-                let removed = members.remove(&key).map(|old| old.as_slice().to_vec());
+                let removed = members.remove(&key).map(|old| old.value.as_slice().to_vec());
                 assert_eq!(removed, model.remove(&key));
             }
             assert_eq!(members.len(), model.len());

@@ -15,9 +15,9 @@ const MAX_DOUBLE_LEN: usize = 32;
 /// Digits behind the point in what `INCRBYFLOAT` answers.
 const DECIMALS: u32 = 17;
 
-/// The greatest number that is counted in decimal: what fits 64 bits. Behind it even the extended
-/// doubles of other servers have no digits behind the point.
-const MAX_FIXED: i128 = (i64::MAX as i128) * 10_i128.pow(DECIMALS);
+/// The greatest number that is counted in decimal. Beyond it even the extended doubles of other
+/// servers have no digits behind the point.
+const MAX_FIXED: i128 = (1 << 63) * 10_i128.pow(DECIMALS);
 
 /// Writes the number to the end of `room`, and says where.
 #[inline]
@@ -64,12 +64,15 @@ pub(crate) fn parse_integer(text: &[u8]) -> Option<i64> {
 
 /// Writes the double as `%.17g` does, and says where; an infinity is `inf` or `-inf`.
 pub(crate) fn format_double(value: f64, room: &mut [u8; MAX_DOUBLE_LEN]) -> &[u8] {
+    if let Some(whole) = whole(value) {
+        let (digits, _) = room.split_at_mut(MAX_INTEGER_LEN);
+        return digits.try_into().map_or(&[], |digits| format_integer(whole, digits));
+    }
     let mut printed = Printed { room, len: 0 };
     // There is room for whatever a double can be.
-    let _ = match whole(value) {
-        Some(whole) => write!(printed, "{whole}"),
-        None if value.is_finite() => write_general(&mut printed, value),
-        None => write!(printed, "{value}"),
+    let _ = match value.is_finite() {
+        true => write_general(&mut printed, value),
+        false => write!(printed, "{value}"),
     };
     let Printed { room, len } = printed;
     &room[..len]

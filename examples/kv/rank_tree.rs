@@ -19,10 +19,10 @@ pub(crate) struct Scored {
 
 impl Scored {
     /// How this one and another stand in the order.
-    fn compare(&self, score: f64, member: &[u8]) -> Ordering {
+    fn compare(&self, score: f64, member: &Element) -> Ordering {
         // Zero and minus zero are the same score.
         let by_score = self.score.partial_cmp(&score).unwrap_or(Ordering::Equal);
-        by_score.then_with(|| self.member.as_slice().cmp(member))
+        by_score.then_with(|| self.member.cmp(member))
     }
 }
 
@@ -86,7 +86,7 @@ impl RankTree {
     }
 
     /// How many entries are before this one, which may be there or not.
-    pub(crate) fn rank(&self, score: f64, member: &[u8]) -> usize {
+    pub(crate) fn rank(&self, score: f64, member: &Element) -> usize {
         self.rank_where(|entry| entry.compare(score, member).is_lt())
     }
 
@@ -102,8 +102,13 @@ impl RankTree {
     }
 
     /// Takes an entry out that is there.
-    pub(crate) fn remove(&mut self, score: f64, member: &[u8]) {
-        self.root.remove(score, member, &mut self.nodes);
+    pub(crate) fn remove(&mut self, score: f64, member: &Element) {
+        self.take(self.rank(score, member));
+    }
+
+    /// Takes out the entry at a rank, if there is one.
+    pub(crate) fn take(&mut self, rank: usize) -> Option<Scored> {
+        let taken = self.root.take(rank, &mut self.nodes)?;
         if let Node::Inner(children) = &mut self.root
             && children.len() == 1
             && let Some(only) = children.pop()
@@ -111,6 +116,7 @@ impl RankTree {
             self.nodes.count(&only.node, -1);
             self.root = only.node;
         }
+        Some(taken)
     }
 
     /// Visits the entries at these ranks, in order or in the opposite one.
@@ -121,26 +127,6 @@ impl RankTree {
         visitor: &mut F,
     ) {
         self.root.visit(ranks, is_reverse, visitor);
-    }
-
-    /// The entry at a rank.
-    pub(crate) fn at(&self, rank: usize) -> Option<&Scored> {
-        let (mut node, mut left) = (&self.root, rank);
-        loop {
-            match node {
-                Node::Leaf(entries) => return entries.get(left),
-                Node::Inner(children) => {
-                    let mut children = children.iter();
-                    node = loop {
-                        let child = children.next()?;
-                        match left.checked_sub(child.len) {
-                            Some(behind) => left = behind,
-                            None => break &child.node,
-                        }
-                    };
-                }
-            }
-        }
     }
 }
 
@@ -193,7 +179,7 @@ impl Node {
 
     /// The second half of it, if it had to be split.
     fn insert(&mut self, entry: Scored, nodes: &mut Nodes) -> Option<Child> {
-        let (score, member) = (entry.score, entry.member.as_slice());
+        let (score, member) = (entry.score, &entry.member);
         let right = match self {
             Self::Leaf(entries) => {
                 let at = entries.partition_point(|one| one.compare(score, member).is_lt());
@@ -211,19 +197,21 @@ impl Node {
         Some(Child { separator: right.separator()?.clone(), len: right.len(), node: right })
     }
 
-    fn remove(&mut self, score: f64, member: &[u8], nodes: &mut Nodes) {
+    fn take(&mut self, mut rank: usize, nodes: &mut Nodes) -> Option<Scored> {
         match self {
-            Self::Leaf(entries) => {
-                let at = entries.partition_point(|one| one.compare(score, member).is_lt());
-                entries.remove(at);
-            }
+            Self::Leaf(entries) => (rank < entries.len()).then(|| entries.remove(rank)),
             Self::Inner(children) => {
-                let at = child_at(children, |one| one.compare(score, member).is_le());
+                let at = children.iter().position(|child| {
+                    let is_below = rank < child.len;
+                    rank -= if is_below { 0 } else { child.len };
+                    is_below
+                })?;
+                let taken = children[at].node.take(rank, nodes)?;
                 children[at].len -= 1;
-                children[at].node.remove(score, member, nodes);
                 if children[at].node.is_sparse() {
                     even_out(children, at.max(1), nodes);
                 }
+                Some(taken)
             }
         }
     }
@@ -360,13 +348,13 @@ mod tests {
         for step in 0..steps * 2 {
             next = next.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             let it = entry((next >> 8) % members);
-            let place = model.binary_search_by(|one| one.compare(it.score, it.member.as_slice()));
+            let place = model.binary_search_by(|one| one.compare(it.score, &it.member));
             let rank = place.unwrap_or_else(|rank| rank);
-            assert_eq!(tree.rank(it.score, it.member.as_slice()), rank, "seed {seed}");
+            assert_eq!(tree.rank(it.score, &it.member), rank, "seed {seed}");
             let may_grow = step < steps || next & 0x70 == 0;
             match place {
                 Ok(rank) if step >= steps || next & 0x70 == 0 => {
-                    tree.remove(it.score, it.member.as_slice());
+                    tree.remove(it.score, &it.member);
                     model.remove(rank);
                 }
                 Err(rank) if may_grow => {
@@ -393,7 +381,7 @@ mod tests {
         let mut tree = RankTree::default();
         let mut model: Vec<_> = (0..3_000).map(entry).collect();
         model.iter().for_each(|entry| tree.insert(entry.clone()));
-        model.sort_by(|one, other| one.compare(other.score, other.member.as_slice()));
+        model.sort_by(|one, other| one.compare(other.score, &other.member));
         let edges = [0, 1, 63, 64, 65, 1_500, 2_999, 3_000];
         for (from, to) in edges.iter().flat_map(|from| edges.map(|to| (*from, to))) {
             if from > to {
@@ -407,7 +395,6 @@ mod tests {
             let mut back: Vec<&[u8]> = Vec::new();
             tree.visit(from..to, true, &mut |entry| back.push(entry.member.as_slice()));
             assert!(back.iter().rev().eq(there.iter()), "{from}..{to}");
-            assert_eq!(tree.at(from).map(|it| &it.member), model.get(from).map(|it| &it.member));
         }
     }
 
@@ -428,7 +415,7 @@ mod tests {
         (0..5_000).for_each(|number| tree.insert(entry(number)));
         (0..5_000).for_each(|number| {
             let it = entry(number);
-            tree.remove(it.score, it.member.as_slice());
+            tree.remove(it.score, &it.member);
         });
         assert_is(&tree, &[]);
         assert!(tree.heap_len() <= MAX_LEAF_LEN * size_of::<Scored>());
@@ -441,6 +428,9 @@ mod tests {
         tree.insert(score(0.0, "b"));
         tree.insert(score(-0.0, "c"));
         tree.insert(score(-0.0, "a"));
-        assert_eq!((tree.rank(-0.0, b"b"), tree.rank(0.0, b"c")), (1, 2));
+        let rank = |score, member: &str| tree.rank(score, &member.as_bytes().into());
+        assert_eq!((rank(-0.0, "b"), rank(0.0, "c")), (1, 2));
+        assert_eq!(tree.take(1).map(|entry| entry.member), Some(Element::from(&b"b"[..])));
+        assert!(tree.take(2).is_none());
     }
 }

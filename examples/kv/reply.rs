@@ -37,6 +37,8 @@ pub(crate) enum Reply<'a> {
     Set(usize),
     /// What was not asked for: in the second version an array.
     Push(usize),
+    /// Answers as bytes, which are the same in both versions.
+    Encoded(&'a [u8]),
 }
 
 /// Where a command puts its answer.
@@ -90,6 +92,7 @@ impl Reply<'_> {
     fn encode_other(self, version: Version, output: &mut Output) {
         let is_third = version == Version::Resp3;
         match self {
+            Self::Encoded(bytes) => output.put(bytes),
             Self::Simple(text) => line(b'+', text, output),
             Self::Error(text) => line(b'-', text, output),
             Self::Text(text) if is_third => {
@@ -99,8 +102,7 @@ impl Reply<'_> {
             }
             Self::Text(text) => bulk(text.as_bytes(), output),
             Self::Double(value) => double(value, is_third, output),
-            Self::Null if is_third => output.put(b"_\r\n"),
-            Self::NullArray if is_third => output.put(b"_\r\n"),
+            Self::Null | Self::NullArray if is_third => output.put(b"_\r\n"),
             Self::Null => output.put(b"$-1\r\n"),
             Self::NullArray => output.put(b"*-1\r\n"),
             Self::Map(pairs) if is_third => header(b'%', pairs, output),
@@ -109,7 +111,7 @@ impl Reply<'_> {
             Self::Push(len) if is_third => header(b'>', len, output),
             Self::Array(len) | Self::Set(len) | Self::Push(len) => header(b'*', len, output),
             Self::Ok | Self::Pong | Self::Bulk(_) | Self::Integer(_) => {
-                self.encode(version, output)
+                self.encode(version, output);
             }
         }
     }

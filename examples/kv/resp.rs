@@ -5,10 +5,11 @@ use memchr::memchr;
 use windlass::{Codec, Decoded, FrameError, Output};
 
 use super::arguments::Arguments;
-use super::command::{Command, Spec, find, find_word};
+use super::command::find_word;
+use super::head::{Head, PING, is_ping, short_len};
 use super::inline;
-use super::refusal::Refusal;
 use super::reply::{Reply, Version};
+use super::request::{Fault, Request};
 
 /// What a request may come to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,54 +51,6 @@ struct Scan {
     left: u32,
     /// Where the first argument begins.
     start: u32,
-}
-
-/// What has come, as a handler is given it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Request<'a> {
-    /// `PING` as clients write it, which is asked more often than anything else, by those who want
-    /// to know whether somebody is there.
-    Ping,
-    /// A command with as many arguments as it must have.
-    Command(Call<'a>),
-    /// A command that there is not.
-    Unknown { words: Arguments<'a> },
-    /// A command with too few arguments, or too many.
-    WrongArity { spec: &'static Spec, words: Arguments<'a> },
-    /// An empty line, or an array of nothing, which has no answer.
-    Nothing,
-    /// Bytes that are no request. Nothing after them is read.
-    Broken(Fault),
-}
-
-/// A command with as many arguments as it must have.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Call<'a> {
-    pub(crate) spec: &'static Spec,
-    /// All words, its name included.
-    pub(crate) words: Arguments<'a>,
-    arguments: Arguments<'a>,
-}
-
-impl<'a> Call<'a> {
-    /// The command with its arguments, each as what it is.
-    ///
-    /// # Errors
-    ///
-    /// Why there is none.
-    #[inline]
-    pub(crate) fn command(&self) -> Result<Command<'a>, Refusal> {
-        (self.spec.parse)(self.arguments)
-    }
-}
-
-/// Why bytes are no request.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Fault {
-    /// What was expected, in the words that clients know.
-    Expected(&'static str),
-    /// An argument that does not begin with `$`, but with this.
-    NoBulk(u8),
 }
 
 impl Resp {
@@ -157,7 +110,7 @@ impl Resp {
         input: &'a mut [u8],
     ) -> Result<Decoded<Request<'a>>, FrameError> {
         match self.scan.at {
-            0 if let Some(head) = Head::read(input) => self.decode_rest(input, head),
+            0 if let Some(head) = Head::read(input) => self.decode_rest(input, &head),
             _ => self.decode_any(input),
         }
     }
@@ -167,7 +120,7 @@ impl Resp {
     fn decode_rest<'a>(
         &mut self,
         input: &'a mut [u8],
-        head: Head,
+        head: &Head,
     ) -> Result<Decoded<Request<'a>>, FrameError> {
         let start = 10 + head.name_len;
         let mut at = start;
@@ -177,7 +130,7 @@ impl Resp {
                 Err(unfinished) => {
                     let count = head.count;
                     self.scan = Scan { at: stored(at), count, left, start: 4 };
-                    return Ok(self.unfinished(unfinished, input.len()));
+                    return Ok(Self::unfinished(&unfinished, input.len()));
                 }
             }
         }
@@ -197,16 +150,16 @@ impl Resp {
                 Decoded::Frame { frame: Request::read(words), consumed }
             }
             Ok((Words::None, consumed)) => Decoded::Frame { frame: Request::Nothing, consumed },
-            Err(unfinished) => self.unfinished(unfinished, len),
+            Err(unfinished) => Self::unfinished(&unfinished, len),
         })
     }
 
     #[cold]
-    fn unfinished<'a>(&self, unfinished: Unfinished, len: usize) -> Decoded<Request<'a>> {
+    fn unfinished<'a>(unfinished: &Unfinished, len: usize) -> Decoded<Request<'a>> {
         match unfinished {
-            Unfinished::Short { need } => Decoded::Incomplete { need },
+            Unfinished::Short { need } => Decoded::Incomplete { need: *need },
             Unfinished::Broken(fault) => {
-                Decoded::Frame { frame: Request::Broken(fault), consumed: len }
+                Decoded::Frame { frame: Request::Broken(*fault), consumed: len }
             }
         }
     }
@@ -252,16 +205,17 @@ impl Resp {
 
     #[inline(never)]
     fn find_line<'a>(&mut self, input: &'a mut [u8]) -> Result<(Words<'a>, usize), Unfinished> {
+        let most = inline::MAX_LINE_LEN.min(self.limits.max_request_len);
         let seen = self.scan.at as usize;
         let Some(len) = memchr(b'\n', &input[seen..]).map(|len| seen + len + 1) else {
-            if input.len() >= inline::MAX_LINE_LEN {
+            if input.len() >= most {
                 return broken("too big inline request");
             }
             self.scan.at = stored(input.len());
             return Err(Unfinished::Short { need: input.len() + 1 });
         };
         self.scan.at = 0;
-        if len > inline::MAX_LINE_LEN {
+        if len > most {
             return broken("too big inline request");
         }
         let line = &mut input[..len];
@@ -300,26 +254,6 @@ fn stored(at: usize) -> u32 {
     u32::try_from(at).expect("a request is no longer than its limit, which has 32 bits")
 }
 
-/// The length of one or two digits at `at`, and where its bytes begin: most are no longer.
-#[inline]
-fn short_len(input: &[u8], at: usize) -> Option<(usize, usize)> {
-    const ONE: u64 = u64::from_le_bytes([0xff, 0, 0xff, 0xff, 0, 0, 0, 0]);
-    const TWO: u64 = u64::from_le_bytes([0xff, 0, 0, 0xff, 0xff, 0, 0, 0]);
-    let head = u64::from_le_bytes(*input.get(at..)?.first_chunk()?);
-    let (first, second) = ((head >> 8 & 0xff) ^ 0x30, (head >> 16 & 0xff) ^ 0x30);
-    #[expect(clippy::cast_possible_truncation, reason = "they have two digits")]
-    if head & ONE == u64::from_le_bytes(*b"$\0\r\n\0\0\0\0") && first < 10 {
-        Some((first as usize, at + 4))
-    } else if head & TWO == u64::from_le_bytes(*b"$\0\0\r\n\0\0\0")
-        && (1..10).contains(&first)
-        && second < 10
-    {
-        Some(((first * 10 + second) as usize, at + 5))
-    } else {
-        None
-    }
-}
-
 /// The number on the line at `at`, after its first byte, and where the next line begins.
 #[cold]
 fn number(
@@ -343,78 +277,6 @@ fn number(
     }
 }
 
-/// `PING` with no argument, as an array.
-const PING: &[u8; 14] = b"*1\r\n$4\r\nPING\r\n";
-
-/// Whether a request is `PING`, in small letters or capitals: two comparisons of eight bytes.
-#[inline]
-fn is_ping(input: &[u8]) -> bool {
-    const CAPITALS: u64 = u64::from_le_bytes(*b"\xff\xff\xdf\xdf\xdf\xdf\xff\xff");
-    let Some(request) = input.first_chunk::<14>() else { return false };
-    let [.., a, b, c, d, e, f, g, h] = *request;
-    request.first_chunk() == PING.first_chunk::<8>()
-        && u64::from_le_bytes([a, b, c, d, e, f, g, h]) & CAPITALS
-            == u64::from_le_bytes(*b"\r\nPING\r\n")
-}
-
-/// The beginning of nearly every request: fewer than ten words, of which the first has no more than
-/// eight letters and is there.
-struct Head {
-    count: u32,
-    /// The letters, as a number, and how many they are.
-    name: u64,
-    name_len: usize,
-}
-
-impl Head {
-    /// `*3\r\n$3\r\nSET\r\n`, in as few steps as can be.
-    #[inline]
-    fn read(input: &[u8]) -> Option<Self> {
-        const DIGITS: u64 = u64::from_le_bytes([0, 0xff, 0, 0, 0, 0xff, 0, 0]);
-        const FORM: u64 = u64::from_le_bytes(*b"*\0\r\n$\0\r\n");
-        let head = u64::from_le_bytes(*input.first_chunk()?);
-        if head & !DIGITS != FORM {
-            return None;
-        }
-        let count = (head >> 8 & 0xff).wrapping_sub(u64::from(b'0'));
-        let len = (head >> 40 & 0xff).wrapping_sub(u64::from(b'0'));
-        if !(1..10).contains(&count) || !(1..9).contains(&len) {
-            return None;
-        }
-        #[expect(clippy::cast_possible_truncation, reason = "both are digits")]
-        let (count, name_len) = (count as u32, len as usize);
-        if input.get(8 + name_len..10 + name_len)? != b"\r\n" {
-            return None;
-        }
-        // The eight bytes from the name on; if there are not as many, the last eight, with what is
-        // before the name shifted out.
-        let start = (input.len() - 8).min(8);
-        let bytes = u64::from_le_bytes(*input[start..].first_chunk()?) >> (8 * (8 - start));
-        let name = bytes & (u64::MAX >> (64 - 8 * len));
-        Some(Self { count, name, name_len })
-    }
-}
-
-impl<'a> Request<'a> {
-    /// What these words, of which there is one at least, ask for.
-    #[inline]
-    pub(crate) fn read(words: Arguments<'a>) -> Self {
-        let mut arguments = words;
-        let spec = find(arguments.word());
-        Self::of(spec, words, arguments)
-    }
-
-    /// These words, of which the first was found to be the name of a command, or of none.
-    #[inline]
-    fn of(spec: Option<&'static Spec>, words: Arguments<'a>, arguments: Arguments<'a>) -> Self {
-        let Some(spec) = spec else { return Self::Unknown { words } };
-        if !spec.takes(words.len()) {
-            return Self::WrongArity { spec, words };
-        }
-        Self::Command(Call { spec, words, arguments })
-    }
-}
-
 impl Codec for Resp {
     type Frame<'a> = Request<'a>;
     type Message<'a> = Reply<'a>;
@@ -435,6 +297,143 @@ impl Codec for Resp {
     }
 
     fn max_frame_len(&self) -> usize {
-        self.limits.max_request_len
+        // How long a word is stands behind the limit at worst.
+        self.limits.max_request_len + MAX_HEADER_LEN
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resp() -> Resp {
+        Resp::new(Limits { max_value_len: 1000, max_request_len: 2000 }, false)
+    }
+
+    /// The words of the request at the beginning of the input, and how long it is.
+    fn words(input: &str) -> (Vec<String>, usize) {
+        let mut input = input.as_bytes().to_vec();
+        match resp().decode(&mut input).unwrap() {
+            Decoded::Frame { frame, consumed } => (words_of(frame), consumed),
+            Decoded::Incomplete { need } => panic!("it needs {need}"),
+        }
+    }
+
+    fn words_of(request: Request<'_>) -> Vec<String> {
+        let words = match request {
+            Request::Command(call) => call.words,
+            Request::Unknown { words } | Request::WrongArity { words, .. } => words,
+            Request::Ping => return vec!["(ping)".to_owned()],
+            Request::Nothing => return vec![],
+            Request::Broken(fault) => return vec![format!("{fault:?}")],
+        };
+        words.map(|word| word.escape_ascii().to_string()).collect()
+    }
+
+    fn need(input: &str) -> usize {
+        match resp().decode(&mut input.as_bytes().to_vec()) {
+            Ok(Decoded::Incomplete { need }) => need,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_request_is_its_words_in_either_form() {
+        for (input, expected) in [
+            ("*2\r\n$3\r\nGET\r\n$1\r\na\r\n", &["GET", "a"][..]),
+            ("*2\r\n$3\r\nGET\r\n$0\r\n\r\n", &["GET", ""]),
+            ("GET a\r\n", &["GET", "a"]),
+            ("*1\r\n$4\r\nping\r\n", &["(ping)"]),
+            ("*01\r\n", &["Expected(\"invalid multibulk length\")"]),
+            ("*2\r\n$4\r\nping\r\n$12\r\nhello\r\nworld\r\n", &["ping", "hello\\r\\nworld"]),
+            ("*1\r\n$11\r\nINCRBYFLOAT\r\n", &["INCRBYFLOAT"]),
+            ("*1\r\n$0\r\n\r\n", &[""]),
+            ("*0\r\n", &[]),
+            ("\n", &[]),
+        ] {
+            let (found, consumed) = words(input);
+            assert_eq!(found, expected, "{input:?}");
+            assert_eq!(consumed, input.len(), "{input:?}");
+            let (found, consumed) = words(&format!("{input}*1\r\n$4\r\nQUIT\r\n"));
+            let is_broken = expected.iter().any(|word| word.starts_with("Expected"));
+            assert_eq!((found, is_broken || consumed == input.len()), (owned(expected), true));
+        }
+    }
+
+    fn owned(words: &[&str]) -> Vec<String> {
+        words.iter().map(|word| (*word).to_owned()).collect()
+    }
+
+    #[test]
+    fn many_words_are_found_again_where_they_were_left() {
+        let mut resp = resp();
+        let mut input = b"*12\r\n$4\r\nMGET\r\n".to_vec();
+        for at in 0..11 {
+            assert!(matches!(resp.decode(&mut input), Ok(Decoded::Incomplete { .. })));
+            let whole = input.len();
+            assert_eq!(resp.scan.at as usize, whole, "whole words are not looked at again");
+            input.extend_from_slice(format!("$2\r\n{at:02}\r\n").as_bytes());
+        }
+        let Ok(Decoded::Frame { frame, consumed }) = resp.decode(&mut input) else { panic!() };
+        assert_eq!((words_of(frame).len(), consumed, resp.scan.at), (12, 103, 0));
+    }
+
+    #[test]
+    fn what_is_missing_of_a_long_word_is_known() {
+        assert_eq!(need("*2\r\n$3\r\nGET\r\n$500\r\n"), 13 + 6 + 500 + 2);
+        assert_eq!(need("*2\r\n$3\r\nGET\r\n$5"), 16);
+        assert_eq!(need("*2\r\n$3\r\nGET\r\n"), 14);
+        assert_eq!(need("*"), 2);
+        assert_eq!(need("PING"), 5);
+    }
+
+    #[test]
+    fn a_word_is_as_long_as_it_may_be_and_no_longer() {
+        let word = "x".repeat(1000);
+        assert_eq!(words(&format!("*2\r\n$4\r\nECHO\r\n$1000\r\n{word}\r\n")).0[1], word);
+        let fault = "Expected(\"invalid bulk length\")";
+        assert_eq!(words("*2\r\n$4\r\nECHO\r\n$1001\r\n").0, [fault]);
+        let fault = "Expected(\"too big request\")";
+        let two = format!("*3\r\n$4\r\nMGET\r\n$1000\r\n{word}\r\n$1000\r\n");
+        assert_eq!(words(&two).0, [fault]);
+    }
+
+    #[test]
+    fn what_is_like_ping_is_not_taken_for_it() {
+        for (input, expected) in [
+            ("*1\r\n$4\r\nPONG\r\n", "PONG"),
+            ("*1\r\n$4\r\n0ING\r\n", "0ING"),
+            ("*1\r\n$4\r\nP\r\n\0\r\n", "P\\r\\n\\x00"),
+        ] {
+            assert_eq!(words(input).0, [expected]);
+        }
+        assert_eq!(words("*1\r\n$4\r\nPiNg\r\n").0, ["(ping)"]);
+    }
+
+    #[test]
+    fn both_versions_of_an_answer_are_as_documented() {
+        for (reply, second, third) in [
+            (Reply::Ok, "+OK\r\n", "+OK\r\n"),
+            (Reply::Simple("QUEUED"), "+QUEUED\r\n", "+QUEUED\r\n"),
+            (Reply::Error("ERR a\r\nb"), "-ERR a  b\r\n", "-ERR a  b\r\n"),
+            (Reply::Integer(-12), ":-12\r\n", ":-12\r\n"),
+            (Reply::Bulk(b""), "$0\r\n\r\n", "$0\r\n\r\n"),
+            (Reply::Bulk(b"0123456789"), "$10\r\n0123456789\r\n", "$10\r\n0123456789\r\n"),
+            (Reply::Text("a"), "$1\r\na\r\n", "=5\r\ntxt:a\r\n"),
+            (Reply::Double(1.5), "$3\r\n1.5\r\n", ",1.5\r\n"),
+            (Reply::Null, "$-1\r\n", "_\r\n"),
+            (Reply::NullArray, "*-1\r\n", "_\r\n"),
+            (Reply::Array(2), "*2\r\n", "*2\r\n"),
+            (Reply::Map(2), "*4\r\n", "%2\r\n"),
+            (Reply::Set(2), "*2\r\n", "~2\r\n"),
+            (Reply::Push(2), "*2\r\n", ">2\r\n"),
+        ] {
+            for (version, expected) in [(Version::Resp2, second), (Version::Resp3, third)] {
+                let mut resp = Resp { version, ..resp() };
+                let mut output = Output::new();
+                resp.encode(reply, &mut output).unwrap();
+                assert_eq!(output.to_vec(), expected.as_bytes(), "{reply:?}");
+            }
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The commands for sets.
 
 use super::arguments::Arguments;
+use super::bulks::Bulks;
 use super::command::{Command, Flags, Keys, Spec};
 use super::excerpts::{Picks, Scan};
 use super::members::{Member, Members};
@@ -188,7 +189,7 @@ impl SetCommand<'_> {
             Self::Combine { how, keys } => {
                 let combined = combined(&sets(store, keys)?, how, usize::MAX);
                 to.put(Reply::Set(combined.len()));
-                combined.into_iter().for_each(|member| answer(member, to));
+                Bulks::put_all(to, combined.into_iter().map(|member| &member.name));
             }
             Self::CombineStore { how, destination, keys } => {
                 let mut set = Set::default();

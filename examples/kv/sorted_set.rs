@@ -109,7 +109,7 @@ impl SortedSet {
         let old = self.scores.insert(member.clone(), score);
         match old {
             Some(old) if old == score => return Some(old),
-            Some(old) => self.order.remove(old, member.as_slice()),
+            Some(old) => self.order.remove(old, &member),
             None => {}
         }
         self.order.insert(Scored { score, member });
@@ -118,23 +118,26 @@ impl SortedSet {
 
     /// Removes the member; says which score it had, if it was there.
     pub(crate) fn remove(&mut self, name: &[u8]) -> Option<f64> {
-        let score = self.scores.remove(name)?;
-        self.order.remove(score, name);
-        Some(score)
+        let member = self.scores.remove(name)?;
+        self.order.remove(member.value, &member.name);
+        Some(member.value)
     }
 
     /// Takes out the first or the last in the order.
     pub(crate) fn pop(&mut self, is_last: bool) -> Option<Scored> {
-        let rank = if is_last { self.len().checked_sub(1)? } else { 0 };
-        let scored = self.order.at(rank)?.clone();
-        self.remove(scored.member.as_slice());
+        self.take(if is_last { self.len().checked_sub(1)? } else { 0 })
+    }
+
+    fn take(&mut self, rank: usize) -> Option<Scored> {
+        let scored = self.order.take(rank)?;
+        self.scores.remove(scored.member.as_slice());
         Some(scored)
     }
 
     /// How many are before this member, and its score, if it is there.
     pub(crate) fn rank(&self, name: &[u8]) -> Option<(usize, f64)> {
-        let score = self.score(name)?;
-        Some((self.order.rank(score, name), score))
+        let member = self.scores.find(name)?;
+        Some((self.order.rank(member.value, &member.name), member.value))
     }
 
     /// The ranks of the members that are asked for.
@@ -166,10 +169,11 @@ impl SortedSet {
 
     /// Removes the members of these ranks; says how many.
     pub(crate) fn remove_ranks(&mut self, ranks: Range<usize>) -> usize {
-        let mut gone = Vec::with_capacity(ranks.len());
-        self.visit(ranks, false, |scored| gone.push(scored.member.clone()));
-        gone.iter().for_each(|member| _ = self.remove(member.as_slice()));
-        gone.len()
+        let removed = ranks.len();
+        for _ in ranks.clone() {
+            self.take(ranks.start);
+        }
+        removed
     }
 
     /// The members with their scores, in no order, to scan them and to pick some by chance.

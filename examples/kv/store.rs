@@ -1,11 +1,13 @@
 //! The keys, what they hold, until when, and how much memory all of it takes.
 
+mod keys;
+mod texts;
+
 use super::deadlines::Deadlines;
 use super::element::Element;
 use super::random::Random;
 use super::refusal::Refusal;
 use super::table::{Keyed, Table};
-use super::text::Text;
 use super::value::{Kind, Value};
 use super::watches::Watches;
 
@@ -212,75 +214,6 @@ impl Store {
         Place { key, hash, slot: self.find(hash, key) }
     }
 
-    /// The string at a place, if there is anything.
-    ///
-    /// # Errors
-    ///
-    /// If it is no string.
-    #[inline]
-    pub(crate) fn text(&self, place: Place<'_>) -> Result<Option<&Text>, Refusal> {
-        let Some(slot) = place.slot else { return Ok(None) };
-        Text::of(&self.table.at(slot).value).map(Some).ok_or(Refusal::WrongType)
-    }
-
-    /// Puts a string there, whatever was there before: until `expires`, or as long as that.
-    #[inline]
-    pub(crate) fn set_text(&mut self, place: Place<'_>, text: &[u8], expires: Option<u64>) {
-        self.watches.touch(place.key);
-        let slot = match place.slot {
-            Some(slot) => {
-                self.replace(slot, text);
-                slot
-            }
-            None => self.insert(place.hash, place.key, Value::Text(Text::from(text))),
-        };
-        if let Some(expires) = expires {
-            self.set_expires_at(slot, expires);
-        }
-    }
-
-    #[inline]
-    fn replace(&mut self, slot: u32, text: &[u8]) {
-        let value = &mut self.table.at_mut(slot).value;
-        let before = value.held_bytes();
-        if let Value::Text(old) = value {
-            old.set(text);
-        } else {
-            *value = Value::Text(Text::from(text));
-        }
-        self.used_bytes = self.used_bytes - before + value.held_bytes();
-    }
-
-    /// Changes the string at a place, where there is one or nothing: as [`change`](Self::change).
-    pub(crate) fn change_text(
-        &mut self,
-        place: Place<'_>,
-        is_change: bool,
-        change: impl FnOnce(&mut Text),
-    ) {
-        if is_change {
-            self.watches.touch(place.key);
-        }
-        let slot = match place.slot {
-            Some(slot) => slot,
-            None => self.insert(place.hash, place.key, Value::Text(Text::default())),
-        };
-        let Value::Text(text) = &mut self.table.at_mut(slot).value else { return };
-        let before = text.heap_len();
-        change(text);
-        self.used_bytes = self.used_bytes - before + text.heap_len();
-    }
-
-    /// Whether a string may be as long.
-    ///
-    /// # Errors
-    ///
-    /// If not.
-    pub(crate) fn check_len(&self, len: usize) -> Result<(), Refusal> {
-        const TOO_LONG: &str = "ERR string exceeds maximum allowed size (proto-max-bulk-len)";
-        if len > self.limits.max_len { Err(Refusal::Other(TOO_LONG)) } else { Ok(()) }
-    }
-
     /// When the key at a place expires, if it is there.
     pub(crate) fn expires(&self, place: Place<'_>) -> Option<u64> {
         place.slot.map(|slot| self.table.at(slot).expires)
@@ -352,74 +285,15 @@ impl Store {
         self.used_bytes > self.limits.max_bytes
     }
 
-    /// Removes everything.
-    pub(crate) fn clear(&mut self) {
-        self.table.iter().for_each(|entry| self.watches.touch(entry.key()));
-        self.table.clear();
-        self.deadlines.clear();
-        self.used_bytes = 0;
-    }
-
-    /// All keys that are there, with what they hold.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], &Value)> {
-        let there = self.table.iter().filter(|entry| entry.expires > self.now);
-        there.map(|entry| (entry.key(), &entry.value))
-    }
-
-    /// Shows the keys from `cursor` on, as [`Table::scan`] does.
-    pub(crate) fn scan<'s>(
-        &'s self,
-        cursor: u64,
-        count: usize,
-        mut visit: impl FnMut(&'s [u8], &'s Value),
-    ) -> u64 {
-        self.table.scan(cursor, count, |entry| {
-            if entry.expires > self.now {
-                visit(entry.key(), &entry.value);
-            }
-        })
-    }
-
-    /// Any key.
-    pub(crate) fn random_key(&mut self) -> Option<&[u8]> {
-        const TRIES: usize = 100;
-        for _ in 0..TRIES {
-            let slot = self.table.random(&mut self.random)?;
-            if self.table.at(slot).expires > self.now {
-                return Some(self.table.at(slot).key());
-            }
-        }
-        None
-    }
-
-    /// Moves, or copies, what one key holds to another, with its time of expiry, whatever was there
-    /// before; says whether there was anything.
-    pub(crate) fn transfer(&mut self, from: &[u8], to: &[u8], is_copy: bool) -> bool {
-        let Some(slot) = self.place(from).slot else { return false };
-        if from == to {
-            return true;
-        }
-        let entry = match is_copy {
-            true => self.table.at(slot).clone(),
-            false => {
-                self.watches.touch(from);
-                self.remove_at(slot)
-            }
-        };
-        self.remove(to);
-        self.watches.touch(to);
-        let slot = self.insert(self.table.hash(to), to, entry.value);
-        self.set_expires_at(slot, entry.expires);
-        true
-    }
-
     /// Begins to watch `key`; says how often it has changed so far.
     pub(crate) fn watch(&mut self, key: &[u8]) -> u64 {
+        self.drop_expired(key);
         self.watches.add(key)
     }
 
     /// Ends a watch; says how often the key has changed, which it has if its time has come.
     pub(crate) fn unwatch(&mut self, key: &[u8]) -> u64 {
+        self.drop_expired(key);
         self.watches.remove(key)
     }
 
@@ -433,6 +307,15 @@ impl Store {
         self.table.insert(hash, entry)
     }
 
+    /// Removes `key` if its time has come.
+    fn drop_expired(&mut self, key: &[u8]) {
+        let slot = self.table.find(self.table.hash(key), key);
+        if let Some(slot) = slot.filter(|slot| self.table.at(*slot).expires <= self.now) {
+            self.watches.touch(key);
+            self.remove_at(slot);
+        }
+    }
+
     fn remove_at(&mut self, slot: u32) -> Entry {
         let entry = self.table.remove(slot);
         self.used_bytes -= entry.held_bytes();
@@ -444,5 +327,119 @@ impl Store {
 impl Entry {
     fn held_bytes(&self) -> usize {
         Table::<Self>::ENTRY_BYTES + self.key.heap_len() + self.value.held_bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{ask, store};
+    use super::*;
+
+    /// What the account should say.
+    fn counted(store: &Store) -> usize {
+        store.table.iter().map(Entry::held_bytes).sum()
+    }
+
+    #[test]
+    fn the_account_of_memory_is_that_of_what_is_there() {
+        let mut store = store();
+        let long = "y".repeat(300);
+        for line in [
+            "SET a 1",
+            "SET a 12345678901234567890",
+            "APPEND a 1234567890",
+            "SETRANGE a 500 x",
+            "SET a 2",
+            "SET a 3 EX 100",
+            &format!("SET {long} {long}"),
+            &format!("RENAME {long} b"),
+            "COPY b c",
+            "RPUSH l 1 2 3",
+            &format!("RPUSH l {long}"),
+            "LPOP l",
+            "HSET h f 1 g 2",
+            &format!("HSET h f {long}"),
+            "HDEL h f",
+            "SADD s a b c",
+            "SREM s a",
+            "ZADD z 1 a 2 b",
+            "ZREM z a",
+            "LREM l 0 2",
+            "SET l x",
+            "GETDEL c",
+            "INCR n",
+            "EXPIRE n -1",
+        ] {
+            let answer = ask(&mut store, line);
+            assert!(!answer.starts_with('-'), "{line}: {answer}");
+            assert_eq!(store.used_bytes(), counted(&store), "after {line}");
+        }
+        ask(&mut store, "DEL a b l h s z");
+        assert_eq!((store.len(), store.used_bytes()), (0, 0));
+    }
+
+    #[test]
+    fn so_many_keys_expire_at_a_time_and_no_more() {
+        let mut store = store();
+        for at in 0..100 {
+            ask(&mut store, &format!("SET key{at} x PX {}", 1 + at));
+        }
+        assert_eq!((store.next_expiry(), store.expiring_len()), (1001, 100));
+        store.set_now(1050);
+        assert_eq!(ask(&mut store, "GET key49"), "$-1\\r\\n", "nobody sees it any more");
+        store.expire_due(20);
+        assert_eq!((store.len(), store.next_expiry()), (80, 1021));
+        store.expire_due(1000);
+        assert_eq!((store.len(), store.expiring_len(), store.expired()), (50, 50, 50));
+        assert_eq!(store.used_bytes(), counted(&store));
+    }
+
+    #[test]
+    fn an_expired_key_is_as_none_for_every_command() {
+        for line in ["APPEND a x", "SETNX a x", "INCR a", "RPUSH a x", "SETRANGE a 0 x"] {
+            let mut store = store();
+            ask(&mut store, "SET a 5 PX 10");
+            store.set_now(1010);
+            assert_eq!(ask(&mut store, line), ":1\\r\\n", "{line}");
+            assert_eq!(ask(&mut store, "PTTL a"), ":-1\\r\\n", "{line}");
+            assert_eq!((store.len(), store.expiring_len()), (1, 0), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_is_gone_takes_its_key_along() {
+        let mut store = store();
+        for (put, take) in
+            [("RPUSH a x", "LPOP a"), ("SADD a x", "SREM a x"), ("HSET a f x", "HDEL a f")]
+        {
+            ask(&mut store, put);
+            ask(&mut store, "EXPIRE a 100");
+            ask(&mut store, take);
+            assert_eq!((store.len(), store.used_bytes(), store.expiring_len()), (0, 0, 0));
+        }
+        ask(&mut store, "SET a \"\"");
+        assert_eq!(store.len(), 1, "an empty string stays");
+    }
+
+    #[test]
+    fn a_scan_sees_every_key_that_stays_and_none_that_has_expired() {
+        let mut store = store();
+        for at in 0..100 {
+            ask(&mut store, &format!("SET key{at} x"));
+            ask(&mut store, &format!("SET gone{at} x PX 1"));
+        }
+        store.set_now(2000);
+        let (mut cursor, mut seen) = ("0".to_owned(), 0);
+        loop {
+            let answer = ask(&mut store, &format!("SCAN {cursor} COUNT 7"));
+            let words: Vec<&str> = answer.split("\\r\\n").collect();
+            seen += words.iter().filter(|word| word.starts_with("key")).count();
+            assert!(!answer.contains("gone"), "{answer}");
+            cursor = words[2].to_owned();
+            if cursor == "0" {
+                break;
+            }
+        }
+        assert_eq!(seen, 100);
     }
 }

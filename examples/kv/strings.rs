@@ -1,12 +1,15 @@
 //! The commands for strings.
 
+mod changes;
+
+use self::changes::{add, add_real, append, range, set_range};
 use super::arguments::Arguments;
 use super::command::{Command, Flags, Keys, Spec};
 use super::expiry::{Expiry, Unit};
-use super::numbers::{Real, format_integer, parse_integer};
+use super::numbers::parse_integer;
 use super::refusal::Refusal;
 use super::reply::{Replies, Reply};
-use super::store::{NEVER, Place, Store};
+use super::store::{NEVER, Store};
 use super::text::Text;
 
 use StringCommand as S;
@@ -367,84 +370,115 @@ fn get_and_expire(
     Ok(())
 }
 
-/// The number that a key holds; zero if it holds nothing.
-fn number(store: &Store, place: Place<'_>) -> Result<i64, Refusal> {
-    match store.text(place)? {
-        Some(text) => parse_integer(text.as_slice()).ok_or(Refusal::NotAnInteger),
-        None => Ok(0),
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{ask, ask3, store};
 
-fn add(store: &mut Store, key: &[u8], amount: Amount<'_>) -> Result<i64, Refusal> {
-    const OVERFLOW: Refusal = Refusal::Other("ERR increment or decrement would overflow");
-    let parse = |text| parse_integer(text).ok_or(Refusal::NotAnInteger);
-    let amount = match amount {
-        Amount::One => 1,
-        Amount::MinusOne => -1,
-        Amount::Plus(text) => parse(text)?,
-        Amount::Minus(text) => {
-            parse(text)?.checked_neg().ok_or(Refusal::Other("ERR decrement would overflow"))?
+    /// Asserts what is answered to each command, one after the other.
+    #[track_caller]
+    fn assert_answers(dialogue: &[(&str, &str)]) {
+        let mut store = store();
+        for (line, expected) in dialogue {
+            let answer = ask(&mut store, line).replace("\\r\\n", " ");
+            assert_eq!(answer.trim_end(), *expected, "{line}");
         }
-    };
-    let place = store.place(key);
-    let sum = number(store, place)?.checked_add(amount).ok_or(OVERFLOW)?;
-    store.set_text(place, format_integer(sum, &mut [0; 20]), None);
-    Ok(sum)
-}
-
-fn add_real(
-    store: &mut Store,
-    key: &[u8],
-    amount: &[u8],
-    to: &mut impl Replies,
-) -> Result<(), Refusal> {
-    let place = store.place(key);
-    let before = store.text(place)?.map_or(&b"0"[..], Text::as_slice);
-    let before = Real::parse(before).ok_or(Refusal::NotAFloat)?;
-    let amount = Real::parse(amount).ok_or(Refusal::NotAFloat)?;
-    let sum = before.plus(&amount);
-    let sum = sum.ok_or(Refusal::Other("ERR increment would produce NaN or Infinity"))?;
-    store.set_text(place, sum.as_bytes(), None);
-    to.bulk(sum.as_bytes());
-    Ok(())
-}
-
-fn append(store: &mut Store, key: &[u8], value: &[u8]) -> Result<usize, Refusal> {
-    let place = store.place(key);
-    let len = store.text(place)?.map_or(0, |text| text.as_slice().len()) + value.len();
-    store.check_len(len)?;
-    store.change_text(place, !value.is_empty(), |text| text.append(value));
-    Ok(len)
-}
-
-fn set_range(store: &mut Store, key: &[u8], offset: &[u8], value: &[u8]) -> Result<usize, Refusal> {
-    let offset = parse_integer(offset).ok_or(Refusal::NotAnInteger)?;
-    let offset =
-        usize::try_from(offset).map_err(|_| Refusal::Other("ERR offset is out of range"))?;
-    let place = store.place(key);
-    let len = store.text(place)?.map_or(0, |text| text.as_slice().len());
-    if value.is_empty() {
-        return Ok(len);
     }
-    let end = offset.saturating_add(value.len());
-    store.check_len(end)?;
-    store.change_text(place, true, |text| {
-        text.resize(len.max(end));
-        text.as_mut_slice()[offset..end].copy_from_slice(value);
-    });
-    Ok(len.max(end))
-}
 
-/// The bytes from `start` to `end`, both included; if negative, counted from the end.
-fn range(text: &[u8], start: i64, end: i64) -> &[u8] {
-    let len = i64::try_from(text.len()).unwrap_or(i64::MAX);
-    if start < 0 && end < 0 && start > end {
-        return &[];
+    #[test]
+    fn set_does_as_its_options_say() {
+        assert_answers(&[
+            ("SET a 1 XX", "$-1"),
+            ("SET a 1 NX", "+OK"),
+            ("SET a 2 NX", "$-1"),
+            ("SET a 2 NX GET", "$1 1"),
+            ("SET a 3 XX GET EX 10", "$1 1"),
+            ("PTTL a", ":10000"),
+            ("SET a 4 KEEPTTL", "+OK"),
+            ("PTTL a", ":10000"),
+            ("SET a 5 PXAT 5000", "+OK"),
+            ("PTTL a", ":4000"),
+            ("SET a 6 EXAT 1", "+OK"),
+            ("GET a", "$-1"),
+            ("SET a 7 get px 1", "$-1"),
+            ("RPUSH l x", ":1"),
+            ("SET l 1 GET", "-WRONGTYPE Operation against a key holding the wrong kind of value"),
+            ("SET l 1", "+OK"),
+            ("TYPE l", "+string"),
+        ]);
     }
-    let from_start = |at: i64| if at < 0 { at.saturating_add(len).max(0) } else { at };
-    let (start, end) = (from_start(start), from_start(end).min(len - 1));
-    match (usize::try_from(start), usize::try_from(end)) {
-        (Ok(start), Ok(end)) if start <= end => &text[start..=end],
-        _ => &[],
+
+    #[test]
+    fn options_that_make_no_sense_are_refused_and_change_nothing() {
+        let mut store = store();
+        ask(&mut store, "SET a 1");
+        for (options, error) in [
+            ("NX XX", "ERR syntax error"),
+            ("EX", "ERR syntax error"),
+            ("EX 10 KEEPTTL", "ERR syntax error"),
+            ("EX 10 PX 10", "ERR syntax error"),
+            ("FOO", "ERR syntax error"),
+            ("EX x", "ERR value is not an integer or out of range"),
+            ("EX 0", "ERR invalid expire time in 'set' command"),
+            ("PX -1", "ERR invalid expire time in 'set' command"),
+            ("EX 9223372036854775807", "ERR invalid expire time in 'set' command"),
+            ("PX 9223372036854775807", "ERR invalid expire time in 'set' command"),
+        ] {
+            let answer = ask(&mut store, &format!("SET a 2 {options}"));
+            assert_eq!(answer, format!("-{error}\\r\\n"), "{options}");
+        }
+        assert_eq!(ask(&mut store, "GET a"), "$1\\r\\n1\\r\\n");
+    }
+
+    #[test]
+    fn numbers_are_counted_to_their_limits() {
+        assert_answers(&[
+            ("INCR n", ":1"),
+            ("DECRBY n 3", ":-2"),
+            ("INCRBY n 9223372036854775807", ":9223372036854775805"),
+            ("INCRBY n 3", "-ERR increment or decrement would overflow"),
+            ("DECRBY n -9223372036854775808", "-ERR decrement would overflow"),
+            ("SET n 007", "+OK"),
+            ("INCR n", "-ERR value is not an integer or out of range"),
+            ("SET f 10.5", "+OK"),
+            ("INCRBYFLOAT f 0.1", "$4 10.6"),
+            ("INCRBYFLOAT f x", "-ERR value is not a valid float"),
+        ]);
+    }
+
+    #[test]
+    fn parts_are_read_and_written_where_they_are() {
+        assert_answers(&[
+            ("SETRANGE a 2 cd", ":4"),
+            ("GET a", "$4 \\x00\\x00cd"),
+            ("GETRANGE a 2 -1", "$2 cd"),
+            ("GETRANGE a -100 2", "$3 \\x00\\x00c"),
+            ("GETRANGE a 3 1", "$0"),
+            ("GETRANGE a 9223372036854775807 -9223372036854775808", "$0"),
+            ("GETRANGE a -9223372036854775808 9223372036854775807", "$4 \\x00\\x00cd"),
+            ("SETRANGE a -1 x", "-ERR offset is out of range"),
+            ("APPEND a efg", ":7"),
+            ("STRLEN a", ":7"),
+        ]);
+    }
+
+    #[test]
+    fn many_are_set_all_or_none() {
+        assert_answers(&[
+            ("MSET a 1 b 2 a 3", "+OK"),
+            ("MGET a none b", "*3 $1 3 $-1 $1 2"),
+            ("MSETNX c 1 a 1", ":0"),
+            ("EXISTS c", ":0"),
+            ("MSETNX c 1 d 1 c 2", ":1"),
+            ("GET c", "$1 2"),
+            ("MSET a 1 b", "-ERR wrong number of arguments for 'mset' command"),
+        ]);
+    }
+
+    #[test]
+    fn nothing_is_null_in_the_words_of_each_version() {
+        let mut store = store();
+        assert_eq!(ask(&mut store, "GET a"), "$-1\\r\\n");
+        assert_eq!(ask3(&mut store, "GET a"), "_\\r\\n");
+        assert_eq!(ask3(&mut store, "MGET a"), "*1\\r\\n_\\r\\n");
     }
 }

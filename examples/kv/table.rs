@@ -68,10 +68,6 @@ impl<E: Keyed> Table<E> {
         self.find(self.hash(key), key).map(|slot| self.at(slot))
     }
 
-    pub(crate) fn get_mut(&mut self, key: &[u8]) -> Option<&mut E> {
-        self.find(self.hash(key), key).map(|slot| self.at_mut(slot))
-    }
-
     /// Takes the entry of `key` out, if there is one.
     pub(crate) fn take(&mut self, key: &[u8]) -> Option<E> {
         self.find(self.hash(key), key).map(|slot| self.remove(slot))

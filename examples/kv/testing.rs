@@ -4,7 +4,8 @@ use windlass::{Codec, Decoded, Output};
 
 use super::command::Command;
 use super::reply::{Replies, Reply, Version};
-use super::resp::{Limits, Request, Resp};
+use super::request::Request;
+use super::resp::{Limits, Resp};
 use super::store::{Store, StoreLimits};
 
 /// Answers, as they would be sent.
@@ -59,7 +60,7 @@ fn answer(store: &mut Store, line: &str, version: Version) -> String {
         Request::WrongArity { .. } => answers.put(Reply::Error("ERR wrong arity")),
         other => panic!("{other:?}"),
     }
-    answers.output.to_vec().escape_ascii().to_string()
+    answers.output.to_vec().escape_ascii().to_string().replace("\\'", "'")
 }
 
 /// Does a command that needs nothing but the store.

@@ -9,7 +9,7 @@ use super::element::Element;
 use super::handler::{Answers, Kv};
 use super::refusal::Refusal;
 use super::reply::{Replies, Reply};
-use super::resp::Request;
+use super::request::Request;
 use super::store::Store;
 
 /// The most keys that one connection watches: each takes memory until `EXEC`.

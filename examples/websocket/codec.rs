@@ -67,7 +67,7 @@ impl Codec for WebSocket {
     type Frame<'a> = Frame<'a>;
     type Message<'a> = Message<'a>;
 
-    #[inline]
+    #[inline(always)]
     fn decode<'a>(&mut self, input: &'a mut [u8]) -> Result<Decoded<Frame<'a>>, FrameError> {
         let input_len = input.len();
         // Nearly every frame is a whole message, and short. No limit is below that.
@@ -140,6 +140,7 @@ impl WebSocket {
     }
 
     /// The frame that `input` begins with, whatever it is.
+    #[inline(never)]
     fn decode_any<'a>(&mut self, input: &'a mut [u8]) -> Result<Decoded<Frame<'a>>, Refusal> {
         let header = match self.header(input) {
             Ok(header) => header,
@@ -243,7 +244,7 @@ impl Looked {
 }
 
 /// The message in a short frame.
-#[inline]
+#[inline(always)]
 fn short_message(frame: &mut [u8]) -> Result<Decoded<Frame<'_>>, Refusal> {
     let consumed = frame.len();
     let (header, payload) = frame.split_first_chunk_mut().expect("there is a header before it");

@@ -29,8 +29,10 @@ pub(crate) enum Origins {
 /// Why a request does not open a socket.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Refused {
-    /// It is no GET, or has a body.
+    /// It is no GET.
     Method,
+    /// It has a body, which has no meaning here, and might be taken for frames by somebody.
+    Body,
     /// It does not ask for it.
     NoUpgrade,
     /// It asks for another version of the protocol.
@@ -62,8 +64,11 @@ impl Accept {
 
 /// Sees whether a request opens a socket.
 pub(crate) fn accept(request: &Request<'_>, origins: &Origins) -> Result<Accept, Refused> {
-    if request.method != Method::Get || request.length.has_body() {
+    if request.method != Method::Get {
         return Err(Refused::Method);
+    }
+    if request.length.has_body() {
+        return Err(Refused::Body);
     }
     let is_asked =
         has_token(request, "upgrade", b"websocket") && has_token(request, "connection", b"upgrade");
@@ -130,7 +135,8 @@ impl Refused {
     /// What is wrong, for whoever reads the answer.
     pub(crate) const fn why(self) -> &'static str {
         match self {
-            Self::Method => "a socket is opened by a GET without a body",
+            Self::Method => "a socket is opened by a GET",
+            Self::Body => "a socket is opened by a GET without a body",
             Self::NoUpgrade => {
                 "only WebSockets are served here: Upgrade and Connection are missing"
             }
@@ -240,7 +246,7 @@ mod tests {
         assert_eq!(answer("POST /chat HTTP/1.1"), Err(Refused::Method));
         assert_eq!(answer("HEAD /chat HTTP/1.1"), Err(Refused::Method));
         assert_eq!(answer("GET /chat HTTP/1.0"), Err(Refused::NoUpgrade));
-        assert_eq!(answer_with("Content-Length", &["1"]), Err(Refused::Method));
+        assert_eq!(answer_with("Content-Length", &["1"]), Err(Refused::Body));
     }
 
     #[test]

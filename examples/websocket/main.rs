@@ -20,7 +20,7 @@ mod codec;
 pub(crate) mod common;
 mod fragments;
 mod frames;
-mod handshake;
+pub(crate) mod handshake;
 mod header;
 #[path = "../http/http1/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "the `http` example uses all of it")]
@@ -38,7 +38,6 @@ use std::time::SystemTime;
 
 pub(crate) use codec::Limits;
 use common::{Ending, Options, Rate, Stop};
-pub(crate) use handshake::Origins;
 use http1::Http1;
 use protocol::Protocol;
 pub(crate) use service::Rules;

@@ -15,7 +15,9 @@ type Fields<'a> = &'a [(&'a str, &'a str)];
 
 const HTML: Fields<'_> = &[("Content-Type", "text/html; charset=utf-8")];
 const TEXT: Fields<'_> = &[("Content-Type", "text/plain; charset=utf-8")];
-const ALLOW: Fields<'_> = &[("Content-Type", "text/plain; charset=utf-8"), ("Allow", "GET, HEAD")];
+const ALLOW_PAGE: Fields<'_> =
+    &[("Content-Type", "text/plain; charset=utf-8"), ("Allow", "GET, HEAD")];
+const ALLOW_SOCKET: Fields<'_> = &[("Content-Type", "text/plain; charset=utf-8"), ("Allow", "GET")];
 /// What could be asked for (RFC 9110, section 15.5.22, and RFC 6455, section 4.4).
 const UPGRADE: Fields<'_> = &[
     ("Content-Type", "text/plain; charset=utf-8"),
@@ -37,8 +39,7 @@ impl Service {
             Frame::Body { .. } => Ok(()),
             Frame::Refused(refused) => {
                 let (status, body) = (refused.status, refused.why);
-                let page = Page { status, fields: TEXT, body };
-                self.answer(session, page, Asked { is_head: false, has_more: Persistence::Closes })
+                self.answer(session, Page { status, fields: TEXT, body }, Asked::NO_MORE)
             }
         }
     }
@@ -46,7 +47,7 @@ impl Service {
     /// A request was begun and does not end, or none was begun. The connection is closed.
     pub(super) fn on_late_request(&mut self, session: &mut Session<'_, Self>) -> Result<(), Error> {
         self.clock.advance(session.now());
-        self.put(session, LATE, Asked { is_head: false, has_more: Persistence::Closes })
+        self.put(session, LATE, Asked::NO_MORE)
     }
 
     fn request(
@@ -54,27 +55,20 @@ impl Service {
         session: &mut Session<'_, Self>,
         request: &Request<'_>,
     ) -> Result<(), Error> {
-        let room = match request.path {
-            b"/chat" => Room::Chat,
-            b"/echo" => Room::Echo,
-            path => {
-                let is_get = matches!(request.method, Method::Get | Method::Head);
-                let page = if path != b"/" {
-                    NOT_FOUND
-                } else if is_get {
-                    CHAT
-                } else {
-                    NOT_ALLOWED
-                };
-                return self.answer(session, page, Asked::by(request));
-            }
+        let asked = Asked::by(request);
+        let room = match (request.path, request.method) {
+            (b"/chat", _) => Room::Chat,
+            (b"/echo", _) => Room::Echo,
+            (b"/", Method::Get | Method::Head) => return self.answer(session, CHAT, asked),
+            (b"/", _) => return self.answer(session, NOT_ALLOWED, asked),
+            _ => return self.answer(session, NOT_FOUND, asked),
         };
         match handshake::accept(request, &self.rules.origins) {
             Ok(accept) => {
                 self.open_socket(session, accept)?;
                 self.enter(session, room)
             }
-            Err(refused) => self.answer(session, refused.into(), Asked::by(request)),
+            Err(refused) => self.answer(session, refused.into(), asked),
         }
     }
 
@@ -102,7 +96,7 @@ impl Service {
         asked: Asked,
     ) -> Result<(), Error> {
         self.put(session, page, asked)?;
-        if asked.has_more == Persistence::Closes {
+        if asked.persistence == Persistence::Closes {
             session.close();
         }
         Ok(())
@@ -114,7 +108,7 @@ impl Service {
             status,
             date: self.clock.date(),
             size: Size::Known(body.len() as u64),
-            persistence: asked.has_more,
+            persistence: asked.persistence,
             fields,
         })))?;
         if !asked.is_head {
@@ -137,15 +131,18 @@ const NOT_FOUND: Page =
     Page { status: Status::NotFound, fields: TEXT, body: "there are /, /chat and /echo" };
 const LATE: Page =
     Page { status: Status::RequestTimeout, fields: TEXT, body: "the request did not end in time" };
-const NOT_ALLOWED: Page =
-    Page { status: Status::MethodNotAllowed, fields: ALLOW, body: "the page can only be read" };
+const NOT_ALLOWED: Page = Page {
+    status: Status::MethodNotAllowed,
+    fields: ALLOW_PAGE,
+    body: "the page can only be read",
+};
 
 impl From<Refused> for Page {
     fn from(refused: Refused) -> Self {
         let (status, fields) = match refused {
-            Refused::Method => (Status::MethodNotAllowed, ALLOW),
+            Refused::Method => (Status::MethodNotAllowed, ALLOW_SOCKET),
             Refused::NoUpgrade | Refused::Version => (Status::UpgradeRequired, UPGRADE),
-            Refused::Key => (Status::BadRequest, TEXT),
+            Refused::Body | Refused::Key => (Status::BadRequest, TEXT),
             Refused::Origin => (Status::Forbidden, TEXT),
         };
         Self { status, fields, body: refused.why() }
@@ -157,15 +154,18 @@ impl From<Refused> for Page {
 struct Asked {
     /// The head of the answer is enough.
     is_head: bool,
-    /// Whether more requests come.
-    has_more: Persistence,
+    /// What becomes of the connection after it.
+    persistence: Persistence,
 }
 
 impl Asked {
+    /// By whom nothing more can be asked.
+    const NO_MORE: Self = Self { is_head: false, persistence: Persistence::Closes };
+
     fn by(request: &Request<'_>) -> Self {
         // A body is not waited for.
         let keep_alive = request.keep_alive && !request.length.has_body();
-        let has_more = Persistence::of(request.version, keep_alive);
-        Self { is_head: request.method == Method::Head, has_more }
+        let persistence = Persistence::of(request.version, keep_alive);
+        Self { is_head: request.method == Method::Head, persistence }
     }
 }

@@ -86,3 +86,33 @@ fn as_one_of<A, B>(decoded: Decoded<A>, wrap: impl FnOnce(A) -> B) -> Decoded<B>
         Decoded::Incomplete { need } => Decoded::Incomplete { need },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::frames::Message as Sent;
+    use super::*;
+
+    const LIMITS: Limits = Limits { max_frame: 1 << 20, max_message: 1 << 20 };
+
+    #[test]
+    fn memory_is_planned_for_what_a_connection_may_become() {
+        let mut protocol = Protocol::Http(Http1::default(), LIMITS);
+        let before = protocol.max_frame_len();
+        protocol.open_socket();
+        assert_eq!(protocol.max_frame_len(), before);
+        assert!(before > LIMITS.max_frame);
+    }
+
+    #[test]
+    fn messages_of_the_other_protocol_are_refused() {
+        let mut protocol = Protocol::Http(Http1::default(), LIMITS);
+        let text = Message::WebSocket(Sent::Text("a"));
+        let page = Message::Http(http1::Answer::Piece(b"a"));
+        let mut output = Output::new();
+        assert!(protocol.encode(text, &mut output).is_err());
+        protocol.open_socket();
+        assert!(protocol.encode(page, &mut output).is_err());
+        assert!(output.is_empty());
+        assert!(protocol.encode(text, &mut output).is_ok());
+    }
+}

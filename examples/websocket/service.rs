@@ -184,7 +184,7 @@ impl Service {
     /// A fragment of a message has come: the message is kept until it is whole.
     fn part(&mut self, session: &mut Session<'_, Self>, part: Part<'_>) -> Result<(), Error> {
         let fragments = &mut session.state().fragments;
-        let is_first = *fragments == Fragments::None;
+        let is_first = matches!(fragments, Fragments::None);
         let before = fragments.held_len();
         let free = self.rules.max_unfinished - self.unfinished_len;
         let most = self.rules.limits.max_message.min(before + free);

@@ -89,13 +89,23 @@ fn dig_comes_again_over_tcp_for_what_is_truncated() {
 }
 
 #[test]
-fn kdig_asks_many_questions_over_one_connection() {
-    let (server, port) = serve("--max-connections 1");
+fn kdig_asks_several_questions_over_a_connection_that_it_keeps() {
+    let (_server, port) = serve("");
     let Some(program) = client("kdig", "knot-dnsutils") else { return };
-    let questions = "www.example.com long.example.com TXT nope.example.com +tcp +keepopen +short";
+    let questions = "+tcp +keepopen www.example.com long.example.com TXT nope.example.com";
     let said = dig(program, port, questions);
-    assert_says(&said, &["192.0.2.1\n", "\"That is what --max-amplification is for"]);
-    drop(server);
+    assert_says(&said, &["\t192.0.2.1\n", "\"That is what --max-", "NXDOMAIN", "AUTHORITY: 1"]);
+    assert_eq!(said.matches("(TCP) in").count(), 3, "{said}");
+}
+
+#[test]
+fn options_of_edns_that_the_server_does_not_know_change_nothing() {
+    let (_server, port) = serve("");
+    let Some(program) = client("kdig", "knot-dnsutils") else { return };
+    let options = "+nsid +cookie=0123456789abcdef +padding=128 +dnssec +subnet=192.0.2.0/24";
+    let said = dig(program, port, &format!("mail.example.com AAAA +notcp {options}"));
+    assert_says(&said, &["NOERROR", "qr aa rd;", "flags: do;", "size: 1232", "2001:db8::25"]);
+    assert!(!["NSID", "COOKIE", "CLIENT-SUBNET"].iter().any(|told| said.contains(told)), "{said}");
 }
 
 #[test]

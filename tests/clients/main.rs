@@ -17,6 +17,8 @@
 mod dns;
 #[path = "../real_network/example.rs"]
 mod example;
+mod http;
+mod kv;
 mod metrics;
 #[allow(dead_code, reason = "not every client is here yet")]
 mod tools;

@@ -17,6 +17,12 @@ mod dns;
 #[path = "../../examples/embedded.rs"]
 #[allow(dead_code, reason = "the options are tested here, the server elsewhere")]
 mod embedded;
+#[path = "../../examples/http/main.rs"]
+#[allow(dead_code, unused_imports, reason = "the options are tested here, the server elsewhere")]
+mod http;
+#[path = "../../examples/kv/main.rs"]
+#[allow(dead_code, reason = "the options are tested here, the server elsewhere")]
+mod kv;
 #[path = "../../examples/middleware.rs"]
 #[allow(dead_code, reason = "the options are tested here, the server elsewhere")]
 mod middleware;
@@ -80,6 +86,41 @@ fn what_would_move_the_terminal_of_another_is_escaped() {
     assert_eq!(chat::harmless("héllo, 世界 \u{1f600}"), "héllo, 世界 \u{1f600}");
     assert_eq!(chat::harmless("\u{1b}[2J\r\t\u{9b}31m"), "\\u{1b}[2J\\r\\t\\u{9b}31m");
     assert_eq!(chat::harmless("\u{202e}abc\u{2066}"), "\\u{202e}abc\\u{2066}");
+}
+
+#[test]
+fn every_option_of_the_key_value_server_is_understood() {
+    let settings = read!(
+        kv,
+        "--tcp [::1]:0 --password sesame --max-memory 1MiB --max-value 1KiB --max-request 2KiB \
+         --max-output 64KiB --idle-timeout 5s --max-connections 9 --drain-timeout 1s"
+    )
+    .unwrap();
+    assert_eq!(settings.tcp, address("[::1]:0"));
+    assert_eq!((settings.password.as_deref(), settings.max_memory), (Some("sesame"), 1 << 20));
+    assert_eq!((settings.limits.max_value_len, settings.limits.max_request_len), (1024, 2048));
+    let config = Config {
+        max_connections: Some(9),
+        idle_timeout: Some(Duration::from_secs(5)),
+        first_frame_timeout: None,
+        write_limit: 65_536,
+        drain_timeout: Duration::from_secs(1),
+        ..Config::default()
+    };
+    assert_eq!(settings.config, config);
+    assert_bad!(kv,
+        "--max-value 0" => "--max-value 0: it takes 1 to 536870912 bytes, such as 65536, 64KiB or 1MiB",
+        "--password=" => "--password : it takes a word",
+        "--udp 127.0.0.1:0" => "there is no option --udp",
+    );
+    assert_eq!(read!(kv, "--help"), Err(kv::common::Stop::Help));
+    let settings = read!(kv, "").unwrap();
+    assert_eq!((settings.tcp, settings.password), (address("127.0.0.1:7000"), None));
+    let Config { memory_budget, write_limit, .. } = settings.config;
+    assert!(memory_budget > settings.limits.max_request_len + 2 * write_limit);
+    assert!(settings.config.check().is_ok());
+    let value_beyond_a_request = read!(kv, "--max-value 2KiB --max-request 1KiB").unwrap();
+    assert_eq!(value_beyond_a_request.limits.max_value_len, 1024);
 }
 
 #[test]
@@ -151,6 +192,46 @@ fn what_is_wrong_with_a_zone_is_said_in_one_line() {
         let server = dns::server(read!(dns, &options).unwrap());
         assert_eq!(server.err().map(|error| error.to_string()), Some(complaint));
     }
+}
+
+#[test]
+fn every_option_of_the_http_server_is_understood() {
+    let settings = read!(
+        http,
+        "--tcp 127.0.0.1:0 --tcp [::1]:80 --files a/b --event-interval 100ms --max-head 32KiB \
+         --max-body 1MiB --head-timeout 1s --body-timeout 2s --idle-timeout 3s --write-timeout 4s \
+         --max-connections 9 --max-per-address 2 --drain-timeout 5s --log"
+    )
+    .unwrap();
+    assert_eq!(settings.tcp, [address("127.0.0.1:0"), address("[::1]:80")]);
+    assert_eq!(settings.files, Some(PathBuf::from("a/b")));
+    assert_eq!(settings.event_interval, Duration::from_millis(100));
+    assert_eq!((settings.limits.head_len, settings.limits.body_len), (32 << 10, 1 << 20));
+    assert_eq!(settings.body_timeout, Duration::from_secs(2));
+    assert_eq!((settings.max_per_address, settings.has_log), (Some(2), true));
+    let config = Config {
+        max_connections: Some(9),
+        first_frame_timeout: Some(Duration::from_secs(1)),
+        frame_timeout: Some(Duration::from_secs(1)),
+        idle_timeout: Some(Duration::from_secs(3)),
+        write_timeout: Some(Duration::from_secs(4)),
+        drain_timeout: Duration::from_secs(5),
+        ..Config::default()
+    };
+    assert_eq!(settings.config, config);
+    assert_bad!(http,
+        "--max-head 16383" =>
+            "--max-head 16383: it takes 16384 to 1048576 bytes, such as 65536, 64KiB or 1MiB",
+        "--max-body 0" =>
+            "--max-body 0: it takes 1 to 2147483647 bytes, such as 65536, 64KiB or 1MiB",
+        "--udp 127.0.0.1:0" => "there is no option --udp",
+        "--files" => "--files has no value: it takes a file",
+    );
+    assert_eq!(read!(http, "--help"), Err(http::common::Stop::Help));
+    let settings = read!(http, "").unwrap();
+    assert_eq!(settings.tcp, [address("127.0.0.1:7000")]);
+    assert_eq!((settings.files, settings.limits.head_len), (None, 16 << 10));
+    assert_eq!(settings.config.idle_timeout, Some(Duration::from_secs(60)));
 }
 
 #[test]
@@ -279,7 +360,7 @@ fn every_option_of_the_websocket_server_is_understood() {
         max_unfinished: 1 << 30,
         message_timeout: Duration::from_secs(3),
         ping_interval: Duration::from_secs(300),
-        origins: websocket::Origins::Listed(vec!["https://a.example".to_owned()]),
+        origins: websocket::handshake::Origins::Listed(vec!["https://a.example".to_owned()]),
         slow: Slow::Close,
     };
     assert_eq!(settings.rules, rules);
@@ -311,8 +392,8 @@ fn without_options_the_websocket_server_has_limits() {
     assert_eq!(limits("--max-message 125"), smaller, "no frame is longer than a message");
     assert_eq!(limits("--max-message 125 --max-frame 64MiB"), smaller);
     let origins = |line| read!(websocket, line).unwrap().rules.origins;
-    assert_eq!(origins("--origin any"), websocket::Origins::Any);
-    assert_eq!(origins("--origin http://a --origin same"), websocket::Origins::Same);
+    assert_eq!(origins("--origin any"), websocket::handshake::Origins::Any);
+    assert_eq!(origins("--origin http://a --origin same"), websocket::handshake::Origins::Same);
     let size = "it takes 125 to 67108864 bytes, such as 65536, 64KiB or 1MiB";
     assert_bad!(websocket,
         "--max-frame 124" => format!("--max-frame 124: {size}"),

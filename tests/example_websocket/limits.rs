@@ -55,6 +55,8 @@ fn a_message_in_fragments_has_an_end_in_time() {
         world.run_for(secs(6));
         assert_eq!(ask(&mut world, one, &frame(0x80, b"b")), r"\x81\x02ab");
     }
+    world.run_for(secs(11));
+    assert_eq!(ask(&mut world, one, &text("c")), r"\x81\x01c", "it has ended in time");
     send(&mut world, other, &frame(0x01, b""));
     for _ in 0..4 {
         world.run_for(secs(2));
@@ -88,4 +90,20 @@ fn who_is_silent_is_asked_and_given_up_if_he_does_not_answer() {
     let heard = take(&mut world, gone);
     assert_eq!(heard, format!(r"\x89\x00{}", closed(1008, "no answer to a ping")));
     assert_eq!(ask(&mut world, alive, &text("here")), r"\x81\x04here");
+}
+
+#[test]
+fn who_takes_his_answers_slowly_is_not_taken_for_gone() {
+    let mut world = world("--ping 5s --high-watermark 4KiB");
+    world.network.set_pipe_len(1000);
+    let peer = open(&mut world, "/echo");
+    world.network.read_slowly(peer, 100, secs(1));
+    // So much that no frame behind it is read: neither an answer to a ping could be.
+    send(&mut world, peer, &frame(0x82, &[7; 20_000]));
+    world.run_for(secs(60));
+    world.network.resume(peer);
+    world.settle();
+    let heard = world.network.take_received(peer);
+    assert_eq!(heard.len(), 4 + 20_000, "the echo, no ping and no close");
+    assert_eq!(ask(&mut world, peer, &text("here")), r"\x81\x04here");
 }

@@ -33,6 +33,10 @@ fn the_page_is_given_out_and_nothing_else() {
     assert_eq!(first_and_body(&other), nothing);
     let twice = answer("", &"GET /a HTTP/1.1\r\nHost: here\r\n\r\n".repeat(2));
     assert_eq!(twice.matches("HTTP/1.1 404 ").count(), 2, "the connection stays");
+    let chunked = "GET / HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let closing = answer("", &chunked.repeat(2));
+    assert!(closing.contains("\r\nConnection: close\r\n"), "no body is awaited: {closing}");
+    assert_eq!(closing.matches("HTTP/1.1 ").count(), 1, "{closing}");
     let body = answer("", "GET / HTTP/1.1\r\nHost: here\r\nContent-Length: 1\r\n\r\na");
     assert!(body.starts_with("HTTP/1.1 413 "), "{body}");
 }
@@ -52,6 +56,7 @@ fn a_request_that_opens_no_socket_is_told_why() {
     }
     let head = request("HEAD /chat", FIELDS);
     assert!(head.starts_with("HTTP/1.1 405 ") && head.ends_with("\r\n\r\n"), "{head}");
+    assert!(head.contains("\r\nAllow: GET\r\n"), "{head}");
     let bad = request("GET /chat", "Host : here\r\n\r\n");
     assert!(bad.starts_with("HTTP/1.1 400 ") && bad.contains("\r\nConnection: close\r\n"), "{bad}");
 }

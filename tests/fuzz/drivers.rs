@@ -175,6 +175,11 @@ fn the_write_queue_gives_back_what_was_put() {
 }
 
 #[test]
+fn requests_come_to_what_others_make_of_them_whatever_the_cut() {
+    try_target("http");
+}
+
+#[test]
 fn any_text_is_a_network_or_no_network() {
     try_target("cidr");
 }
@@ -197,6 +202,11 @@ fn any_message_is_answered_as_its_sender_may_be() {
 #[test]
 fn any_text_is_a_zone_or_wrong_on_a_line() {
     try_target("dns_zone");
+}
+
+#[test]
+fn any_requests_are_read_as_a_plain_reader_does_and_answered_once_each() {
+    try_target("kv");
 }
 
 #[test]

@@ -12,6 +12,8 @@ mod dns;
 #[cfg(test)]
 mod drivers;
 mod engine;
+mod http;
+mod kv;
 mod rates;
 mod text;
 mod timers;
@@ -37,6 +39,10 @@ mod fixture;
 #[allow(dead_code, reason = "what reads text is tried")]
 mod options;
 
+#[path = "../../examples/http/http1/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "what reads requests and writes answers is tried")]
+mod http1;
+
 /// What is done with a string of bytes.
 pub(crate) type Body = fn(&[u8]);
 
@@ -52,11 +58,13 @@ pub(crate) const TARGETS: &[(&str, Body)] = &[
     ("rates", rates::rates),
     ("timers", timers::timers),
     ("write_queue", write_queue::write_queue),
+    ("http", http::http),
     ("cidr", text::cidr),
     ("escaped", text::escaped),
     ("options", text::options),
     ("dns", dns::dns),
     ("dns_zone", dns::dns_zone),
+    ("kv", kv::kv),
     ("websocket", websocket::websocket),
     ("engine", engine::engine),
 ];

@@ -10,6 +10,7 @@ mod codec;
 #[path = "../../examples/websocket/fragments.rs"]
 mod fragments;
 #[path = "../../examples/websocket/frames.rs"]
+#[allow(dead_code, reason = "the codec does not need every code")]
 mod frames;
 #[path = "../../examples/websocket/header.rs"]
 mod header;

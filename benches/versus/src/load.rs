@@ -38,6 +38,7 @@ mod histogram;
 mod inquiry;
 mod layout;
 mod poller;
+mod post;
 mod reader;
 mod repeated;
 mod socket;

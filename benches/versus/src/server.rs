@@ -306,10 +306,13 @@ mod tests {
         Target { name: name.to_owned(), command, listens, cores: 1, _folder: None }
     }
 
+    fn cores() -> Vec<usize> {
+        crate::cores::Cores::share_to_count(1).map_or(vec![0], |cores| cores.server)
+    }
+
     fn shell(script: &str) -> Result<Server, Trouble> {
         let target = target("shell", &["sh", "-c", script], Listens::Says);
-        let cores = crate::cores::Cores::share(1).map_or(vec![0], |cores| cores.server);
-        Server::start(&target, &[], Protocol::Raw, &cores)
+        Server::start(&target, &[], Protocol::Raw, &cores())
     }
 
     fn trouble(script: &str) -> String {
@@ -332,7 +335,7 @@ mod tests {
     #[test]
     fn a_program_that_is_not_there_is_named() {
         let target = target("none", &["/nowhere/server"], Listens::Says);
-        let trouble = Server::start(&target, &[], Protocol::Raw, &[0]).err().unwrap();
+        let trouble = Server::start(&target, &[], Protocol::Raw, &cores()).err().unwrap();
         assert_eq!(trouble.to_string(), "none: there is no program `/nowhere/server`");
     }
 
@@ -353,7 +356,7 @@ mod tests {
         let listens = Listens::At(listener.local_addr().unwrap());
         let script = "sh -c 'while :; do :; done' & wait";
         let target = target("quiet", &["sh", "-c", script], listens);
-        let server = Server::start(&target, &[], Protocol::Kv, &[0]).unwrap();
+        let server = Server::start(&target, &[], Protocol::Kv, &cores()).unwrap();
         assert_eq!(Listens::At(server.address()), listens);
         // It waits, and its child works: that counts as its own.
         while server.cpu_ns().unwrap() < 50_000_000 {}
@@ -375,7 +378,8 @@ mod tests {
         let address = listener.local_addr().unwrap();
         drop(listener);
         let target = target("quiet", &["sh", "-c", "echo oh >&2; exit 3"], Listens::At(address));
-        let trouble = Server::start(&target, &[], Protocol::Kv, &[0]).err().unwrap().to_string();
+        let trouble =
+            Server::start(&target, &[], Protocol::Kv, &cores()).err().unwrap().to_string();
         assert!(trouble.contains("it ended (exit status: 3); it said: oh"), "{trouble}");
     }
 

@@ -125,18 +125,24 @@ impl Answer<'_> {
     /// # Errors
     ///
     /// A field that would be read as something else than one field. Nothing is put then.
-    #[inline]
+    #[inline(always)]
     pub(super) fn put(self, output: &mut Output) -> Result<(), FrameError> {
+        match self {
+            Answer::Ready(bytes) => {
+                output.put(bytes);
+                Ok(())
+            }
+            answer => answer.put_other(output),
+        }
+    }
+
+    #[inline(never)]
+    fn put_other(self, output: &mut Output) -> Result<(), FrameError> {
         match self {
             Answer::Ready(bytes) | Answer::Piece(bytes) => output.put(bytes),
             Answer::Head(head) => return head.put(output),
             Answer::Continue => output.put(b"HTTP/1.1 100 Continue\r\n\r\n"),
-            Answer::Chunk([]) => {}
-            Answer::Chunk(bytes) => {
-                put_number(bytes.len() as u64, 16, output);
-                output.put_pair(b"\r\n", bytes);
-                output.put(b"\r\n");
-            }
+            Answer::Chunk(bytes) => put_chunk(bytes, output),
             Answer::End => output.put(b"0\r\n\r\n"),
         }
         Ok(())
@@ -176,6 +182,14 @@ impl Head<'_> {
         }
         output.put(b"\r\n\r\n");
         Ok(())
+    }
+}
+
+fn put_chunk(bytes: &[u8], output: &mut Output) {
+    if !bytes.is_empty() {
+        put_number(bytes.len() as u64, 16, output);
+        output.put_pair(b"\r\n", bytes);
+        output.put(b"\r\n");
     }
 }
 

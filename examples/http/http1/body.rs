@@ -1,9 +1,9 @@
 //! The body of a request, piece by piece as it arrives: of a length that was announced, or in
 //! chunks (RFC 9112, section 7.1).
 
-use httparse::{Error, Status::Complete};
-use memchr::{memchr, memchr_iter};
+use memchr::memchr;
 
+use super::lines::{Lines, field};
 use super::picked::BODY_TOO_LONG;
 use super::{Refused, Status};
 
@@ -13,7 +13,7 @@ const MAX_SIZE_LINE_LEN: usize = 256;
 /// fields: whoever sends one byte in each chunk is to say no more about it.
 const MAX_ASIDE_LEN: usize = 8 << 10;
 /// The most fields after the last chunk.
-const MAX_TRAILERS: usize = 32;
+const MAX_TRAILERS: u32 = 32;
 /// The most that is read before there is a piece.
 pub(super) const MAX_UNFINISHED_LEN: usize = MAX_ASIDE_LEN + 2;
 
@@ -53,8 +53,8 @@ enum Step {
     Size { is_first: bool },
     /// The bytes of a chunk, of which so many are left.
     Data(u64),
-    /// What follows on the last chunk, of which so much was searched for its end.
-    Trailers { searched: usize },
+    /// What follows on the last chunk.
+    Trailers { lines: Lines, fields: u32 },
 }
 
 impl Chunks {
@@ -67,7 +67,7 @@ impl Chunks {
         match self.step {
             Step::Size { is_first } => self.size(input, is_first),
             Step::Data(left) => Ok(Some(self.data(input, 0, left))),
-            Step::Trailers { searched } => self.trailers(input, searched),
+            Step::Trailers { .. } => self.trailers(input),
         }
     }
 
@@ -86,7 +86,7 @@ impl Chunks {
         let from = input.len() - line.len() + end + 1;
         Ok(Some(match size {
             0 => {
-                self.step = Step::Trailers { searched: 0 };
+                self.step = Step::Trailers { lines: Lines::default(), fields: 0 };
                 Piece { bytes: &[], is_last: false, consumed: from }
             }
             _ => self.data(input, from, size),
@@ -105,26 +105,21 @@ impl Chunks {
 
     /// The fields after the last chunk, which say nothing that matters here, and the empty line
     /// behind them.
-    fn trailers<'a>(
-        &mut self,
-        input: &'a [u8],
-        searched: usize,
-    ) -> Result<Option<Piece<'a>>, Refused> {
-        let ends_here = input.starts_with(b"\r\n").then_some(2);
-        let from = searched.saturating_sub(3);
-        let found = || memchr::memmem::find(&input[from..], b"\r\n\r\n").map(|at| from + at + 4);
-        match ends_here.or_else(found) {
-            Some(end) if end > self.aside + 2 => Err(TRAILERS_TOO_LONG),
-            Some(end) => {
-                check_trailers(&input[..end])?;
-                Ok(Some(Piece { bytes: &[], is_last: true, consumed: end }))
+    fn trailers<'a>(&mut self, input: &'a [u8]) -> Result<Option<Piece<'a>>, Refused> {
+        let Step::Trailers { lines, fields } = &mut self.step else { return Ok(None) };
+        let most = self.aside + "\r\n".len();
+        let input = &input[..input.len().min(most)];
+        while let Some(line) = lines.next(input)? {
+            if line.is_empty() {
+                return Ok(Some(Piece { bytes: &[], is_last: true, consumed: lines.at() }));
             }
-            None if input.len() >= self.aside + 2 => Err(TRAILERS_TOO_LONG),
-            None => {
-                self.step = Step::Trailers { searched: input.len() };
-                Ok(None)
+            field(line)?;
+            *fields += 1;
+            if *fields > MAX_TRAILERS {
+                return Err(TRAILERS_TOO_LONG);
             }
         }
+        if input.len() < most { Ok(None) } else { Err(TRAILERS_TOO_LONG) }
     }
 }
 
@@ -152,17 +147,6 @@ fn size(line: &[u8]) -> Result<(u64, usize), Refused> {
             Ok((size, extensions.len()))
         }
         _ => Err(wrong),
-    }
-}
-
-/// The fields after the last chunk must be fields, and their lines end with CR LF.
-fn check_trailers(lines: &[u8]) -> Result<(), Refused> {
-    let mut fields = [httparse::EMPTY_HEADER; MAX_TRAILERS];
-    let has_bare_lf = memchr_iter(b'\n', lines).any(|at| at == 0 || lines[at - 1] != b'\r');
-    match httparse::parse_headers(lines, &mut fields) {
-        Ok(Complete((len, _))) if len == lines.len() && !has_bare_lf => Ok(()),
-        Err(Error::TooManyHeaders) => Err(TRAILERS_TOO_LONG),
-        _ => Err(Refused::bad("a field after the last chunk is malformed")),
     }
 }
 

@@ -36,6 +36,20 @@ pub(super) static IN_TOKEN: [bool; 256] =
 pub(super) static IN_HOST: [bool; 256] =
     table(b"-._~%!$&'()*+,;=:[]0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
 
+/// Which bytes a path is made of, and a query: whatever can be seen, and what lies beyond ASCII,
+/// which is sent by some who ought to write it otherwise; but for `?` and `#`.
+pub(super) static IN_PATH: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = b'!';
+    loop {
+        table[byte as usize] = !matches!(byte, b'?' | b'#' | 0x7F);
+        if byte == 255 {
+            break table;
+        }
+        byte += 1;
+    }
+};
+
 const fn table(members: &[u8]) -> [bool; 256] {
     let mut table = [false; 256];
     let mut at = 0;
@@ -46,10 +60,16 @@ const fn table(members: &[u8]) -> [bool; 256] {
     table
 }
 
-/// Whether all bytes are in the table.
-#[inline]
+/// Whether the byte is in the table.
+#[inline(always)]
+pub(super) fn is_in(table: &[bool; 256], byte: u8) -> bool {
+    table[usize::from(byte)]
+}
+
+/// Whether all bytes are in the table. All of them are looked up, since few are not.
+#[inline(always)]
 pub(super) fn are_all_in(table: &[bool; 256], bytes: &[u8]) -> bool {
-    bytes.iter().all(|byte| table[usize::from(*byte)])
+    bytes.iter().fold(true, |all, byte| all & is_in(table, *byte))
 }
 
 #[cfg(test)]

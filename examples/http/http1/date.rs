@@ -72,8 +72,8 @@ pub(crate) fn date(time: SystemTime) -> Date {
 
 /// The year, the month from zero and the day from one, so many days after 1970 began.
 fn civil(days: u64) -> (u64, u64, u64) {
-    // Years are counted from March of the year 0, so that the day that some have more is their last;
-    // every 400 of them are equally long.
+    // Years are counted from March of the year 0, so that the day that some have more is their
+    // last; every 400 of them are equally long.
     let days = days + 719_468;
     let (era, day) = (days / 146_097, days % 146_097);
     let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;

@@ -3,15 +3,15 @@
 //! Each line is judged when it has ended, and looked at no more than once, however it arrives, but
 //! for the first, which is looked at again when all are there.
 
-use super::bytes::control;
 use super::line::Line;
+use super::lines::Lines;
 use super::picked::Picked;
 use super::{Limits, Refused, Status};
 
 /// The longest first line, in bytes: RFC 9112, section 3, asks for 8,000 at least.
-const MAX_LINE_LEN: usize = 8 << 10;
+pub(super) const MAX_LINE_LEN: usize = 8 << 10;
 /// The most fields of a head: browsers send about twenty.
-const MAX_FIELDS: u32 = 64;
+pub(super) const MAX_FIELDS: u32 = 64;
 /// The most bytes of empty lines before a request: RFC 9112, section 2.2, asks for one line.
 const MAX_EMPTY_LEN: usize = 8;
 
@@ -26,12 +26,15 @@ pub(crate) struct Request<'a> {
     pub(crate) keep_alive: bool,
     /// Whether the client waits for a word before it sends the body.
     pub(crate) expects_continue: bool,
+    /// Whether it asks for something and says nothing that matters besides: a GET in HTTP/1.1 that
+    /// has no body, no query and no expectation, on a connection that stays.
+    pub(crate) is_plain: bool,
     /// What is asked for, as it was sent: it begins with `/`, or is `*`.
     pub(crate) path: &'a [u8],
     /// What came after the `?`.
     pub(crate) query: Option<&'a [u8]>,
     /// The lines of the fields, checked.
-    fields: &'a [u8],
+    pub(super) fields: &'a [u8],
 }
 
 /// What is to be done.
@@ -95,147 +98,63 @@ pub(super) struct Reading {
     start: usize,
     /// Where the fields begin; zero, if the first line has not ended.
     fields_at: usize,
-    /// Where the line begins that is read now.
-    at: usize,
-    /// How far it was searched for its end.
-    searched: usize,
+    lines: Lines,
     fields: u32,
     picked: Picked,
 }
 
-/// The request at the beginning of `input`, and how long its head is, if that is all there; if not,
-/// `reading` knows how far it was read.
-#[inline(always)]
-pub(super) fn read<'a>(
-    reading: &mut Reading,
-    input: &'a [u8],
-    limits: Limits,
-) -> Result<Option<(Request<'a>, usize)>, Refused> {
-    let mut here = std::mem::take(reading);
-    let found = here.read(input, limits)?;
-    if found.is_none() {
-        *reading = here;
-    }
-    Ok(found)
-}
-
 impl Reading {
+    /// Whether nothing was read.
     #[inline(always)]
-    fn read<'a>(
+    pub(super) const fn is_fresh(&self) -> bool {
+        self.lines.are_fresh()
+    }
+
+    /// The request at the beginning of `input`, and how long its head is, if that is all there. If
+    /// it is not, this knows how far it was read.
+    pub(super) fn read<'a>(
         &mut self,
         input: &'a [u8],
         limits: Limits,
     ) -> Result<Option<(Request<'a>, usize)>, Refused> {
         let input = &input[..input.len().min(limits.head_len)];
-        let mut first = None;
         if self.fields_at == 0 {
             let Some(line) = self.first_line(input)? else { return Ok(None) };
-            first = Some(Line::read(line)?);
-            self.fields_at = self.at;
+            Line::read(line)?;
+            self.fields_at = self.lines.at();
         }
         loop {
-            let Some(line) = self.line(input)? else {
-                return if input.len() < limits.head_len { Ok(None) } else { Err(HEAD_TOO_LONG) };
-            };
-            if line.is_empty() {
-                break;
+            match self.lines.next(input)? {
+                Some([]) => break,
+                Some(line) => self.picked.read(line)?,
+                None if input.len() < limits.head_len => return Ok(None),
+                None => return Err(HEAD_TOO_LONG),
             }
-            self.picked.read(line)?;
             self.fields += 1;
             if self.fields > MAX_FIELDS {
                 return Err(TOO_MANY_FIELDS);
             }
         }
-        let line = match first {
-            Some(line) => line,
-            None => Line::read(&input[self.start..self.fields_at - 2])?,
-        };
-        Ok(Some((self.request(line, input, limits)?, self.at)))
+        let Self { start, fields_at, lines, picked, .. } = std::mem::take(self);
+        let line = Line::read(&input[start..fields_at - 2])?;
+        let len = lines.at();
+        Ok(Some((picked.request(line, &input[fields_at..len - 2], limits)?, len)))
     }
 
     /// The first line that is not empty, if it has ended.
-    #[inline(always)]
     fn first_line<'a>(&mut self, input: &'a [u8]) -> Result<Option<&'a [u8]>, Refused> {
         loop {
             let most = self.start + MAX_LINE_LEN + "\r\n".len();
-            match self.line(&input[..input.len().min(most)])? {
-                Some([]) if self.at > MAX_EMPTY_LEN => return Err(TOO_MANY_EMPTY),
-                Some([]) => self.start = self.at,
+            match self.lines.next(&input[..input.len().min(most)])? {
+                Some([]) if self.lines.at() > MAX_EMPTY_LEN => return Err(TOO_MANY_EMPTY),
+                Some([]) => self.start = self.lines.at(),
                 None if input.len() >= most => return Err(LINE_TOO_LONG),
                 line => return Ok(line),
             }
         }
     }
-
-    /// The next line, without its end, if that is there.
-    #[inline(always)]
-    fn line<'a>(&mut self, input: &'a [u8]) -> Result<Option<&'a [u8]>, Refused> {
-        let end = match control(input, self.searched) {
-            Some(at) if input[at..].starts_with(b"\r\n") => at,
-            Some(at) => match self.search_on(input, at)? {
-                Some(at) => at,
-                None => return Ok(None),
-            },
-            None => {
-                self.searched = input.len();
-                return Ok(None);
-            }
-        };
-        let line = &input[self.at..end];
-        self.at = end + 2;
-        self.searched = self.at;
-        Ok(Some(line))
-    }
-
-    /// Where the line ends, behind a control character that does not end it.
-    #[cold]
-    fn search_on(&mut self, input: &[u8], mut at: usize) -> Result<Option<usize>, Refused> {
-        loop {
-            self.searched = at;
-            match input[at..] {
-                [b'\r', b'\n', ..] => return Ok(Some(at)),
-                [b'\r'] => return Ok(None),
-                [b'\t', ..] => {}
-                [b'\n', ..] => return Err(BARE_LF),
-                [b'\r', ..] => return Err(BARE_CR),
-                _ => return Err(CONTROL),
-            }
-            self.searched = at + 1;
-            match control(input, self.searched) {
-                Some(next) => at = next,
-                None => {
-                    self.searched = input.len();
-                    return Ok(None);
-                }
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn request<'a>(
-        &self,
-        line: Line<'a>,
-        input: &'a [u8],
-        limits: Limits,
-    ) -> Result<Request<'a>, Refused> {
-        let Line { method, version, path, query } = line;
-        self.picked.check_host(version)?;
-        Ok(Request {
-            method,
-            version,
-            length: self.picked.length(version, limits.body_len)?,
-            keep_alive: self.picked.keeps_alive(version),
-            expects_continue: self.picked.expects_continue(version)?,
-            path,
-            query,
-            fields: &input[self.fields_at..self.at - 2],
-        })
-    }
 }
 
-const BARE_LF: Refused = Refused::bad("a line ends with LF and not with CR LF");
-const BARE_CR: Refused = Refused::bad("there is a CR that ends no line");
-const CONTROL: Refused = Refused::bad("there is a control character");
 const LINE_TOO_LONG: Refused =
     Refused { status: Status::UriTooLong, why: "the first line is too long" };
 const TOO_MANY_EMPTY: Refused = Refused::bad("there are too many empty lines before the request");

@@ -1,7 +1,7 @@
 //! The first line of a request: what is to be done, with what, and in which version (RFC 9112,
 //! section 3).
 
-use super::bytes::{IN_HOST, IN_TOKEN, are_all_in};
+use super::bytes::{IN_HOST, IN_PATH, IN_TOKEN, are_all_in, is_in};
 use super::head::{Method, Version};
 use super::{Refused, Status};
 
@@ -17,7 +17,6 @@ pub(super) struct Line<'a> {
 
 impl<'a> Line<'a> {
     /// The line has neither its end nor a control character in it, except perhaps tabs.
-    #[inline(always)]
     pub(super) fn read(line: &'a [u8]) -> Result<Self, Refused> {
         let (rest, version) = if let Some(rest) = line.strip_suffix(b" HTTP/1.1") {
             (rest, Version::Http11)
@@ -33,7 +32,6 @@ impl<'a> Line<'a> {
 }
 
 /// The method, and what follows on the space behind it.
-#[inline]
 fn method(line: &[u8]) -> Result<(Method, &[u8]), Refused> {
     match line {
         [b'G', b'E', b'T', b' ', rest @ ..] => Ok((Method::Get, rest)),
@@ -69,21 +67,22 @@ fn no_version(line: &[u8]) -> Refused {
 }
 
 /// The path of a target, which begins with `/` or is `*`, and what comes after its `?`.
-#[inline]
 fn split(method: Method, target: &[u8]) -> Result<(&[u8], Option<&[u8]>), Refused> {
     let path = match target {
         [b'/', ..] => target,
         b"*" if method == Method::Options => return Ok((target, None)),
         _ => behind_authority(target)?,
     };
-    let Some(at) = path.iter().position(|byte| matches!(byte, b' ' | b'\t' | b'?' | b'#')) else {
+    let Some(at) = path.iter().position(|byte| !is_in(&IN_PATH, *byte)) else {
         return Ok((path, None));
     };
     let (path, query) = path.split_at(at);
-    if query[0] != b'?' || query.iter().any(|byte| matches!(byte, b' ' | b'\t' | b'#')) {
-        return Err(Refused::bad("there is a space or a fragment in the target"));
+    match query {
+        [b'?', query @ ..] if query.iter().all(|byte| *byte == b'?' || is_in(&IN_PATH, *byte)) => {
+            Ok((if path.is_empty() { b"/" } else { path }, Some(query)))
+        }
+        _ => Err(Refused::bad("there is a space or a fragment in the target")),
     }
-    Ok((if path.is_empty() { b"/" } else { path }, Some(&query[1..])))
 }
 
 /// What follows on `http://` and a host, as proxies are asked, which any server must understand

@@ -16,10 +16,12 @@ mod bytes;
 mod date;
 mod head;
 mod line;
+mod lines;
 mod picked;
+mod plain;
 
 pub(crate) use answer::{Answer, Head, Persistence, Size, Status};
-use body::Chunks;
+use body::{Chunks, Piece};
 pub(crate) use date::{Clock, Date, date};
 use head::Reading;
 pub(crate) use head::{Length, Method, Request, Version};
@@ -93,18 +95,38 @@ impl Http1 {
         Self { limits, phase: Phase::Head(Reading::default()) }
     }
 
-    #[inline]
+    #[inline(never)]
+    fn decode_any<'a>(&mut self, input: &'a [u8]) -> Result<Decoded<Frame<'a>>, FrameError> {
+        let found = match &mut self.phase {
+            Phase::Head(reading) => match reading.read(input, self.limits) {
+                Ok(Some((request, consumed))) => {
+                    self.begin_body(request.length);
+                    return Ok(Decoded::Frame { frame: Frame::Request(request), consumed });
+                }
+                Ok(None) => Ok(None),
+                Err(refused) => Err(refused),
+            },
+            Phase::Sized(left) => Ok(Some(body::sized(left, input))),
+            Phase::Chunked(chunks) => chunks.read(input),
+            Phase::Over => return Err(FrameError::new(NOTHING_FOLLOWS, 0)),
+        };
+        Ok(match found {
+            Ok(Some(Piece { bytes, is_last, consumed })) => {
+                if is_last {
+                    self.phase = Phase::Head(Reading::default());
+                }
+                Decoded::Frame { frame: Frame::Body { bytes, is_last }, consumed }
+            }
+            Ok(None) => Decoded::Incomplete { need: input.len() + 1 },
+            Err(refused) => self.refuse(refused, input.len()),
+        })
+    }
+
     fn begin_body(&mut self, length: Length) {
         match length {
             Length::None | Length::Known(0) => {}
             Length::Known(len) => self.phase = Phase::Sized(len),
             Length::Chunked => self.phase = Phase::Chunked(Chunks::new(self.limits.body_len)),
-        }
-    }
-
-    fn end_body(&mut self, is_last: bool) {
-        if is_last {
-            self.phase = Phase::Head(Reading::default());
         }
     }
 
@@ -126,30 +148,17 @@ impl Codec for Http1 {
     type Frame<'a> = Frame<'a>;
     type Message<'a> = Answer<'a>;
 
-    #[inline]
+    #[inline(always)]
     fn decode<'a>(&mut self, input: &'a mut [u8]) -> Result<Decoded<Frame<'a>>, FrameError> {
         let input: &'a [u8] = input;
-        let found = match &mut self.phase {
-            Phase::Head(reading) => match head::read(reading, input, self.limits) {
-                Ok(Some((request, consumed))) => {
-                    self.begin_body(request.length);
-                    return Ok(Decoded::Frame { frame: Frame::Request(request), consumed });
-                }
-                Ok(None) => Ok(None),
-                Err(refused) => Err(refused),
-            },
-            Phase::Sized(left) => Ok(Some(body::sized(left, input))),
-            Phase::Chunked(chunks) => chunks.read(input),
-            Phase::Over => return Err(FrameError::new(NOTHING_FOLLOWS, 0)),
-        };
-        Ok(match found {
-            Ok(Some(body::Piece { bytes, is_last, consumed })) => {
-                self.end_body(is_last);
-                Decoded::Frame { frame: Frame::Body { bytes, is_last }, consumed }
-            }
-            Ok(None) => Decoded::Incomplete { need: input.len() + 1 },
-            Err(refused) => self.refuse(refused, input.len()),
-        })
+        // Nearly every request is a plain one, and arrives whole.
+        if let Phase::Head(reading) = &self.phase
+            && reading.is_fresh()
+            && let Some((request, consumed)) = plain::read(input, self.limits)
+        {
+            return Ok(Decoded::Frame { frame: Frame::Request(request), consumed });
+        }
+        self.decode_any(input)
     }
 
     fn decode_end<'a>(&mut self, input: &'a mut [u8]) -> Result<Option<Frame<'a>>, FrameError> {
@@ -165,7 +174,7 @@ impl Codec for Http1 {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn encode(&mut self, answer: Answer<'_>, output: &mut Output) -> Result<(), FrameError> {
         answer.put(output)
     }

@@ -1,8 +1,10 @@
 //! The few fields that say how a request is to be read, and what to do with the connection.
 
-use super::bytes::{IN_HOST, IN_TOKEN, are_all_in};
-use super::head::{Length, Version};
-use super::{Refused, Status};
+use super::bytes::{IN_HOST, are_all_in};
+use super::head::{Length, Method, Request, Version};
+use super::line::Line;
+use super::lines::field;
+use super::{Limits, Refused, Status};
 
 /// What the fields of a head say.
 #[derive(Clone, Default, Debug)]
@@ -37,25 +39,52 @@ enum Expectation {
 }
 
 impl Picked {
-    /// Looks at a line: a name, a colon right behind it, and a value (RFC 9112, section 5).
-    #[inline(always)]
+    /// Looks at a line with a field.
     pub(super) fn read(&mut self, line: &[u8]) -> Result<(), Refused> {
-        let end = line.iter().position(|byte| !IN_TOKEN[usize::from(*byte)]).unwrap_or(0);
-        let (name, [b':', value @ ..]) = line.split_at(end) else { return Err(malformed(line)) };
+        let (name, value) = field(line)?;
         // Hardly any other field has a name as long as one of these.
         match name.len() {
-            0 => Err(malformed(line)),
-            4 if is(name, b"host") => self.host(value.trim_ascii()),
-            6 if is(name, b"expect") => self.expect(value.trim_ascii()),
+            4 if is(name, b"host") => self.host(value),
+            6 if is(name, b"expect") => self.expect(value),
             10 if is(name, b"connection") => self.connection(value),
-            14 if is(name, b"content-length") => self.content_length(value.trim_ascii()),
+            14 if is(name, b"content-length") => self.content_length(value),
             17 if is(name, b"transfer-encoding") => self.transfer_encoding(value),
             _ => Ok(()),
         }
     }
 
+    /// The request that has this first line and these fields.
+    pub(super) fn request<'a>(
+        &self,
+        line: Line<'a>,
+        fields: &'a [u8],
+        limits: Limits,
+    ) -> Result<Request<'a>, Refused> {
+        let Line { method, version, path, query } = line;
+        self.check_host(version)?;
+        let length = self.length(version, limits.body_len)?;
+        let keep_alive = self.keeps_alive(version);
+        let expects_continue = self.expects_continue(version)?;
+        let is_plain = method == Method::Get
+            && version == Version::Http11
+            && length == Length::None
+            && keep_alive
+            && !expects_continue
+            && query.is_none();
+        Ok(Request {
+            method,
+            version,
+            length,
+            keep_alive,
+            expects_continue,
+            is_plain,
+            path,
+            query,
+            fields,
+        })
+    }
+
     /// RFC 9112, section 3.2: there is one, and it is a host.
-    #[inline]
     fn host(&mut self, value: &[u8]) -> Result<(), Refused> {
         if self.has_host {
             return Err(Refused::bad("there is more than one Host"));
@@ -117,8 +146,7 @@ impl Picked {
 
     /// RFC 9112, section 6.3: how long the body is. Where two readers might differ, nobody is to
     /// read on.
-    #[inline]
-    pub(super) fn length(&self, version: Version, most: u64) -> Result<Length, Refused> {
+    fn length(&self, version: Version, most: u64) -> Result<Length, Refused> {
         match (&self.coding, self.content_length) {
             (Coding::None, None) => Ok(Length::None),
             (Coding::None, Some(len)) if len <= most => Ok(Length::Known(len)),
@@ -138,8 +166,7 @@ impl Picked {
     }
 
     /// RFC 9112, section 9.3.
-    #[inline]
-    pub(super) const fn keeps_alive(&self, version: Version) -> bool {
+    const fn keeps_alive(&self, version: Version) -> bool {
         match version {
             Version::Http11 => !self.says_close,
             Version::Http10 => self.says_keep_alive && !self.says_close,
@@ -147,8 +174,7 @@ impl Picked {
     }
 
     /// RFC 9110, section 10.1.1: what HTTP/1.0 expects is not looked at.
-    #[inline]
-    pub(super) fn expects_continue(&self, version: Version) -> Result<bool, Refused> {
+    fn expects_continue(&self, version: Version) -> Result<bool, Refused> {
         match self.expectation {
             _ if version == Version::Http10 => Ok(false),
             Expectation::None => Ok(false),
@@ -158,8 +184,7 @@ impl Picked {
     }
 
     /// RFC 9112, section 3.2: only HTTP/1.0 goes without.
-    #[inline]
-    pub(super) fn check_host(&self, version: Version) -> Result<(), Refused> {
+    fn check_host(&self, version: Version) -> Result<(), Refused> {
         match self.has_host || version == Version::Http10 {
             true => Ok(()),
             false => Err(Refused::bad("there is no Host")),
@@ -169,19 +194,9 @@ impl Picked {
 
 /// Whether this is the name, which is given in small letters. No byte of a name becomes a letter or
 /// a hyphen by this bit but itself or a large letter.
-#[inline(always)]
-fn is<const LEN: usize>(name: &[u8], small: &[u8; LEN]) -> bool {
+#[inline]
+pub(super) fn is<const LEN: usize>(name: &[u8], small: &[u8; LEN]) -> bool {
     name.len() == LEN && name.iter().zip(small).all(|(byte, small)| byte | 0x20 == *small)
-}
-
-/// What is wrong with a line that is no field.
-#[cold]
-fn malformed(line: &[u8]) -> Refused {
-    Refused::bad(match line {
-        [b' ' | b'\t', ..] => "a field is folded, or begins with a space",
-        _ if line.contains(&b':') => "a field's name is malformed, or has a space behind it",
-        _ => "a field has no colon",
-    })
 }
 
 pub(super) const BODY_TOO_LONG: Refused =

@@ -220,6 +220,19 @@ mod tests {
     }
 
     #[test]
+    fn every_question_is_asked_in_turn() {
+        let mut learned = learned();
+        let mut inquiry = Inquiry::new(3, 4).unwrap();
+        let mut asked = std::collections::BTreeSet::new();
+        for _ in 0..learned.len() {
+            let question = inquiry.issue(&mut learned, 0).to_vec();
+            assert_eq!(note(&mut inquiry, &learned, &answer(&question)), Ok(1));
+            asked.insert(question[HEADER_LEN..].to_vec());
+        }
+        assert_eq!(asked.len(), learned.len());
+    }
+
+    #[test]
     fn a_wrong_or_a_second_answer_is_noticed() {
         let mut learned = learned();
         let mut inquiry = Inquiry::new(0, 4).unwrap();

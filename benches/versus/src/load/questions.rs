@@ -1,7 +1,6 @@
 //! Questions over DNS: each is asked once, to learn its answer, and then compared with that.
 
 use std::collections::VecDeque;
-use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use super::Work;
 use super::inquiry::{Inquiry, Learned};
 use super::plan::{Plan, Until};
 use super::poller::Poller;
+use super::post::{Outbox, Post};
 use super::socket::{PATIENCE_NS, no_reply};
 use super::stretch::{Allowance, Clock, Tally};
 use crate::trouble::{Trouble, Trying as _};
@@ -29,6 +29,8 @@ const FIRST_TRIES: usize = 40;
 pub(super) struct Questions {
     clock: Clock,
     poller: Poller,
+    post: Post<LONGEST>,
+    outbox: Outbox,
     learned: Learned,
     inquiries: Vec<(UdpSocket, Inquiry)>,
 }
@@ -47,7 +49,8 @@ impl Questions {
                 Ok((socket, Inquiry::new(number, in_flight)?))
             })
             .collect::<Result<_, Trouble>>()?;
-        Ok(Self { clock, poller, learned, inquiries })
+        let (post, outbox) = (Post::new(), Outbox::default());
+        Ok(Self { clock, poller, post, outbox, learned, inquiries })
     }
 
     fn outstanding(&self) -> u64 {
@@ -61,25 +64,18 @@ impl Questions {
         allowance: &mut Allowance,
         tally: &mut Tally,
     ) -> Result<(), Trouble> {
-        let (socket, inquiry) = &mut self.inquiries[number];
-        let mut buffer = [0; LONGEST];
+        let Self { clock, post, outbox, learned, inquiries, .. } = self;
+        let (socket, inquiry) = &mut inquiries[number];
+        let mut now = clock.now();
         // One look after the last answer would be one for nothing.
-        while inquiry.outstanding() > 0 {
-            match socket.recv(&mut buffer) {
-                Ok(len) => {
-                    let now = self.clock.now();
-                    inquiry.note_answer(&buffer[..len], &self.learned, now, tally)?;
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) => return Err(error).trying("cannot receive"),
-            }
+        while inquiry.outstanding() > 0
+            && post.receive(socket, |it| inquiry.note_answer(it, learned, now, tally))?
+        {
+            now = clock.now();
         }
-        let now = self.clock.now();
         let count = allowance.take(inquiry.room(), now);
-        for _ in 0..count {
-            send(socket, inquiry.issue(&mut self.learned, now))?;
-        }
-        Ok(())
+        (0..count).for_each(|_| outbox.push(inquiry.issue(learned, now)));
+        post.send(socket, outbox)
     }
 
     fn ask_again(&mut self, now: u64, tally: &mut Tally) -> Result<(), Trouble> {
@@ -125,10 +121,8 @@ impl Work for Questions {
     fn finish(&mut self) -> Result<(), Trouble> {
         let mut tally = Tally::new();
         for (socket, inquiry) in &mut self.inquiries {
-            let mut buffer = [0; LONGEST];
-            while let Ok(len) = socket.recv(&mut buffer) {
-                inquiry.note_answer(&buffer[..len], &self.learned, 0, &mut tally)?;
-            }
+            let mut note = |it: &[u8]| inquiry.note_answer(it, &self.learned, 0, &mut tally);
+            while self.post.receive(socket, &mut note)? {}
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use crate::workload::{self, Protocol};
 
 use super::REAL;
 
-/// What is compared, how a row of it is called, and whether more is better.
+/// What is compared, and how a row of it is called.
 const COMPARED: &[(Figure, &str)] = &[
     (Figure::Throughput, "requests a second"),
     (Figure::Cpu, "CPU a request"),
@@ -63,19 +63,8 @@ fn of_protocol(results: &Results, protocol: Protocol) -> impl Iterator<Item = &A
 
 /// Our figures, and beside them a column for each of the others; none if we have none.
 fn beside(results: &Results, protocol: Protocol) -> Option<Grid> {
-    let has_any = |contender: &&Entered| {
-        let has = |asked: &Asked| {
-            COMPARED.iter().any(|(it, _)| cell(results, asked, contender, *it).is_some())
-        };
-        of_protocol(results, protocol).any(has)
-    };
-    let others: Vec<&Entered> = results
-        .contenders
-        .iter()
-        .filter(|contender| contender.name != OURS)
-        .filter(has_any)
-        .collect();
-    let names = others.iter().map(|contender| format!("× {}", contender.name));
+    let others = others(results, protocol);
+    let names = others.iter().map(|other| format!("× {}", other.name));
     let mut grid = Grid::new([String::new(), OURS.to_owned()].into_iter().chain(names));
     let mut is_empty = true;
     for asked in of_protocol(results, protocol) {
@@ -84,16 +73,25 @@ fn beside(results: &Results, protocol: Protocol) -> Option<Grid> {
             let cells = others.iter().map(|other| {
                 cell(results, asked, other, *figure).unwrap_or_else(|| "–".to_owned())
             });
-            let flag = match figure {
-                Figure::Throughput if results.is_load_bound(&asked.name, OURS) => "†",
-                _ => "",
-            };
+            let is_bound = results.is_load_bound(&asked.name, OURS);
+            let flag = if is_bound && *figure == Figure::Throughput { "†" } else { "" };
             let row = [format!("{}: {what}", asked.name), figure.show(ours.value) + flag];
             grid.push(row.into_iter().chain(cells));
             is_empty = false;
         }
     }
     (!is_empty).then_some(grid)
+}
+
+/// Who else has a figure that we have.
+fn others(results: &Results, protocol: Protocol) -> Vec<&Entered> {
+    let is_compared = |other: &&Entered| {
+        let has = |asked: &Asked| {
+            COMPARED.iter().any(|(figure, _)| cell(results, asked, other, *figure).is_some())
+        };
+        other.name != OURS && of_protocol(results, protocol).any(has)
+    };
+    results.contenders.iter().filter(is_compared).collect()
 }
 
 /// How many times the other's figure ours is: by rounds, then the median, behind it the least and

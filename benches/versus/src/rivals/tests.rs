@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::*;
+use crate::cores::Cores;
 use crate::load::{Plan, Until, played};
 use crate::server::Server;
 use crate::workload::{REAL_WORKLOADS, Shape, Workload};
@@ -17,6 +18,7 @@ fn a_rival_that_is_not_installed_is_left_out_with_its_package() {
 
 #[test]
 fn every_rival_that_is_there_answers_right() {
+    let cores = Cores::share_to_count(1).unwrap();
     for rival in RIVALS {
         let Ok(program) = rival.program() else {
             eprintln!("{} is not installed", rival.name);
@@ -26,7 +28,7 @@ fn every_rival_that_is_there_answers_right() {
         assert!(rival.version().is_some_and(|version| version.contains('.')), "{}", rival.name);
         let target = rival.target().unwrap();
         let folder: PathBuf = target._folder.as_ref().unwrap().path().to_owned();
-        let server = Server::start(&target, &[], rival.protocol, &[0]).unwrap();
+        let server = Server::start(&target, &[], rival.protocol, &cores.server).unwrap();
         assert_eq!(Listens::At(server.address()), target.listens);
         assert!(server.resident_bytes().unwrap() > 0);
         for workload in REAL_WORKLOADS.iter().filter(|it| it.protocol == rival.protocol) {
