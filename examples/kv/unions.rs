@@ -37,11 +37,13 @@ enum Aggregate {
 impl Aggregate {
     fn of(self, one: f64, other: f64) -> f64 {
         match self {
-            // Opposite infinities.
+            // Opposite infinities, for instance.
             Self::Sum if (one + other).is_nan() => 0.0,
             Self::Sum => one + other,
-            Self::Min => one.min(other),
-            Self::Max => one.max(other),
+            // Of zero and minus zero, the first one stays.
+            Self::Min if other < one => other,
+            Self::Max if other > one => other,
+            Self::Min | Self::Max => one,
         }
     }
 }
@@ -193,7 +195,8 @@ impl<'a> Combination<'a> {
                 smallest.for_each(|name, score| {
                     let sum = others.iter().try_fold(product(score, *weight), |sum, other| {
                         let score = other.0.score(name.as_slice())?;
-                        Some(self.aggregate.of(sum, product(score, other.1)))
+                        // What is no number makes a sum zero, and is passed over otherwise.
+                        Some(self.aggregate.of(sum, score * other.1))
                     });
                     if let Some(sum) = sum {
                         members.insert(name.clone(), sum);

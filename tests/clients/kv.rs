@@ -107,3 +107,16 @@ fn the_answers_are_those_of_redis_byte_by_byte() {
     let said = ask(&mut python, b"");
     assert!(said.ends_with(" 0 differences\n"), "{said}");
 }
+
+#[test]
+fn commands_by_chance_are_answered_as_redis_answers_them() {
+    for (seed, version) in [("1", "2"), ("2", "3")] {
+        let Some(redis) = Redis::start() else { return };
+        let Some(mut python) = client("python3", "python3") else { return };
+        let server = kv("");
+        let ports = [server.address("tcp").port().to_string(), redis.1.to_string()];
+        python.arg(script("kv_random.py")).args(ports).args([seed, "10000", version]);
+        let said = ask(&mut python, b"");
+        assert!(said.ends_with(" 0 differences\n"), "{said}");
+    }
+}
