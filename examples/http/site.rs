@@ -67,16 +67,17 @@ impl Handler for Site {
         session: &mut Session<'_, Self>,
         reason: &CloseReason,
     ) -> Result<(), Error> {
-        let why = match (reason, &session.state().doing) {
-            // Who has asked for nothing is owed no answer.
-            (CloseReason::IdleTimeout, Doing::Waiting) => return Ok(()),
-            (CloseReason::IdleTimeout, _) => "the body did not come",
-            (CloseReason::FirstFrameTimeout, _) => "no request came",
-            (CloseReason::FrameTimeout, _) => "the request came too slowly",
-            _ => return Ok(()),
-        };
+        let is_late = matches!(
+            reason,
+            CloseReason::FirstFrameTimeout | CloseReason::FrameTimeout | CloseReason::IdleTimeout
+        );
+        // Whoever has asked for nothing is owed no answer: browsers connect before they know
+        // whether they will ask, and would take it for that of another request.
+        if !is_late || !session.codec().is_amid_request() {
+            return Ok(());
+        }
         self.keep_time(session);
-        self.say_last(session, Status::RequestTimeout, why)
+        self.say_last(session, Status::RequestTimeout, "the request came too slowly")
     }
 
     fn on_drain(&mut self, session: &mut Session<'_, Self>) -> Result<(), Error> {

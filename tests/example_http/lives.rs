@@ -84,7 +84,6 @@ fn a_drain_ends_the_events_and_waits_for_a_body() {
 #[test]
 fn a_request_that_comes_too_slowly_is_answered_so() {
     for (options, stream) in [
-        ("--head-timeout 2s", ""),
         ("--head-timeout 2s", "GET"),
         ("--head-timeout 2s", "GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /"),
         ("--body-timeout 2s", "PUT /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n"),
@@ -104,14 +103,16 @@ fn a_request_that_comes_too_slowly_is_answered_so() {
 
 #[test]
 fn who_asks_for_nothing_more_is_told_nothing() {
-    let world = &mut world("--idle-timeout 2s");
-    let peer = send(world, &format!("GET / {END}"));
-    take(world, peer);
-    world.run_for(secs(3));
-    assert_eq!(
-        (take(world, peer), world.network.state(peer)),
-        (String::new(), PeerState::Finished)
-    );
+    for (options, stream) in
+        [("--idle-timeout 2s", format!("GET / {END}")), ("--head-timeout 2s", String::new())]
+    {
+        let world = &mut world(options);
+        let peer = send(world, &stream);
+        take(world, peer);
+        world.run_for(secs(3));
+        assert_eq!(take(world, peer), "");
+        assert_eq!(world.network.state(peer), PeerState::Finished, "{options}");
+    }
 }
 
 #[test]

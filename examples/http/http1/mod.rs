@@ -91,10 +91,20 @@ enum Phase {
 }
 
 impl Http1 {
+    /// # Panics
+    ///
+    /// If a first line of the greatest length and the empty lines before it are no head.
     pub(crate) fn new(limits: Limits) -> Self {
+        assert!(limits.head_len >= 2 * head::MAX_LINE_LEN, "there is too little room for a head");
         Self { limits, phase: Phase::Head(Reading::default()) }
     }
 
+    /// Whether a request has begun to come, and has not ended.
+    pub(crate) fn is_amid_request(&self) -> bool {
+        !matches!(&self.phase, Phase::Head(reading) if reading.is_fresh())
+    }
+
+    /// Whatever comes: the head of a request, or a piece of its body.
     #[inline(never)]
     fn decode_any<'a>(&mut self, input: &'a [u8]) -> Result<Decoded<Frame<'a>>, FrameError> {
         let found = match &mut self.phase {

@@ -1,7 +1,8 @@
 //! Requests that ask for something and say nothing that matters besides: nearly all there are.
 //!
-//! They are read here in one go. What is not plain, wrong or not all there is left to
-//! [`Reading`](super::head::Reading), which reads all there is, and plain requests just as this.
+//! They are read here in one go, with half the instructions. All others, and what is wrong or has
+//! not come whole, are left to [`Reading`](super::head::Reading), which reads plain requests just
+//! as they are read here: which of the two it is depends on how the bytes were cut.
 
 use super::Limits;
 use super::bytes::{IN_HOST, IN_PATH, IN_TOKEN, are_all_in, control, is_in};
