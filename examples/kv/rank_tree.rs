@@ -30,8 +30,8 @@ impl Scored {
 ///
 /// Inner nodes know of each child how many entries are below it, and a separator: none of the
 /// entries before the child is greater, none of its own is less. (That of the first child is not
-/// looked at; it is that of the node itself, except on the way to the very first entry.) All questions are about ranks: how many entries are before some place, and which are
-/// at some ranks.
+/// looked at; it is that of the node itself, except on the way to the very first entry.) All
+/// questions are about ranks: how many entries are before some place, and which are at some ranks.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RankTree {
     root: Node,
