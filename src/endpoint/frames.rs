@@ -3,6 +3,7 @@
 use super::announce;
 use super::input::{keep, may_read, read, read_on};
 use super::malformed::{check_frame_len, impossible, malformed};
+use super::room::{may_tell_of_room, tell_of_room};
 use crate::codec::{Codec, Decoded};
 use crate::connection::Phase;
 use crate::error::CloseReason;
@@ -191,30 +192,6 @@ fn prepare<H: Handler>(
         None if may_read(session) => (None, read(session, buffer)),
         None => (None, 0),
     }
-}
-
-/// Tells the handler that there is room for more output, if it wants to know. It may want to know
-/// again and again, which its budget of frames bounds; the last of that is for what the peer sends,
-/// or nobody would ever hear it.
-fn tell_of_room<H: Handler>(handler: &mut H, session: &mut Session<'_, H>) {
-    let mut is_due = session.connection.is_room_due(&session.shared.config);
-    if is_due && session.shared.output.len() > session.shared.config.low_watermark {
-        // What was just sent may have taken the room.
-        session.flush();
-        is_due = session.connection.is_room_due(&session.shared.config);
-    }
-    if is_due {
-        session.connection.note_room_told();
-        session.shared.frames_left = (session.shared.frames_left - 1).max(1);
-        guard(session, |session| handler.on_writable(session));
-    }
-}
-
-/// Whether the handler is to be told of room in this turn again.
-fn may_tell_of_room<H: Handler>(session: &Session<'_, H>) -> bool {
-    session.connection.is_room_due(&session.shared.config)
-        && session.shared.frames_left > 1
-        && session.shared.write_left > 0
 }
 
 /// Something has happened to a connection that is being made. If it is made now, it is announced,
