@@ -4,6 +4,7 @@ mod frames;
 mod input;
 mod malformed;
 mod outbound;
+mod preparing;
 mod tasks;
 
 use std::any::TypeId;

@@ -29,8 +29,8 @@ pub(crate) type ConnectionsOf<H> = Connections<<H as Handler>::Codec, <H as Hand
 ///
 /// One value serves all connections of a listener; what belongs to one of them is its `State`. The
 /// callbacks of one connection come in this order: `on_open`, then any of the others, then
-/// `on_farewell` if it has one, then `on_close`, exactly once each for the first and the last. A connection that a layer keeps from
-/// the handler, or that could not be made, has none of them.
+/// `on_farewell` if it has one, then `on_close`, exactly once each for the first and the last. A
+/// connection that a layer keeps from the handler, or that could not be made, has none of them.
 ///
 /// A callback that returns an error closes its connection, after what was already sent. So does one
 /// that panics, unless the program is built to abort: the panic ends here, is counted and logged,

@@ -83,7 +83,7 @@ mod tests {
     fn gathered_elements_are_the_same_as_single_ones() {
         let text = "x".repeat(200);
         let elements: Vec<Element> =
-            (0..1000).map(|number| text[..number * 7 % 41].as_bytes().into()).collect();
+            (0..1000).map(|number| text.as_bytes()[..number * 7 % 41].into()).collect();
         let (mut one_by_one, mut gathered) = (Encoded(Output::new()), Encoded(Output::new()));
         elements.iter().for_each(|element| one_by_one.bulk(element.as_slice()));
         Bulks::put_all(&mut gathered, elements.iter());

@@ -296,3 +296,90 @@ fn answer_all(hash: Option<&Hash>, part: Part, to: &mut impl Replies) {
         hash.into_iter().flat_map(Hash::iter).flat_map(|field| words(field, part)).flatten(),
     );
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{assert_answers, assert_answers3};
+
+    #[test]
+    fn fields_are_set_and_deleted() {
+        assert_answers(
+            "
+            HSET h a 1 b 2 => :2
+            HSET h a 3 c 4 => :1
+            HGETALL h => *6 $1 a $1 3 $1 b $1 2 $1 c $1 4
+            HKEYS h => *3 $1 a $1 b $1 c
+            HVALS h => *3 $1 3 $1 2 $1 4
+            HMGET h a x c => *3 $1 3 $-1 $1 4
+            HMGET none a b => *2 $-1 $-1
+            HMSET h d 5 => +OK
+            HSET h a 1 b => -ERR wrong number of arguments for 'hset' command
+            HSETNX h d 6 => :0
+            HSETNX h e 6 => :1
+            HSTRLEN h e => :1
+            HEXISTS h x => :0
+            HLEN h => :5
+            HDEL h a x b => :2
+            HGETALL h => *6 $1 c $1 4 $1 d $1 5 $1 e $1 6
+            HDEL h c d e => :3
+            EXISTS h => :0
+            HGET none a => $-1
+            ",
+        );
+    }
+
+    #[test]
+    fn fields_are_counted_up() {
+        assert_answers(
+            "
+            HINCRBY h n 5 => :5
+            HINCRBY h n -7 => :-2
+            HINCRBY h n -9223372036854775807 => -ERR increment or decrement would overflow
+            HINCRBY h n abc => -ERR value is not an integer or out of range
+            HSET h t abc => :1
+            HINCRBY h t 1 => -ERR hash value is not an integer
+            HINCRBY none abc abc => -ERR value is not an integer or out of range
+            EXISTS none => :0
+            HINCRBYFLOAT h f 0.1 => $3 0.1
+            HINCRBYFLOAT h f 0.2 => $3 0.3
+            HINCRBYFLOAT h t 1 => -ERR hash value is not a float
+            HINCRBYFLOAT h f abc => -ERR value is not a valid float
+            HINCRBYFLOAT h f inf => -ERR value is NaN or Infinity
+            ",
+        );
+    }
+
+    #[test]
+    fn some_fields_are_picked_or_scanned() {
+        assert_answers(
+            "
+            HSET h a 1 => :1
+            HRANDFIELD h => $1 a
+            HRANDFIELD h 5 WITHVALUES => *2 $1 a $1 1
+            HRANDFIELD h -3 => *3 $1 a $1 a $1 a
+            HRANDFIELD h 1 FOO => -ERR syntax error
+            HRANDFIELD none => $-1
+            HRANDFIELD none 3 => *0
+            HSCAN h 0 MATCH a* COUNT 5 => *2 $1 0 *2 $1 a $1 1
+            HSCAN h 0 MATCH b* => *2 $1 0 *0
+            HSCAN h 0 COUNT 0 => -ERR syntax error
+            HSCAN none 0 FOO => *2 $1 0 *0
+            HSCAN h abc => -ERR invalid cursor
+            ",
+        );
+    }
+
+    #[test]
+    fn pairs_are_maps_or_arrays_in_the_third_version() {
+        assert_answers3(
+            "
+            HSET h a 1 => :1
+            HGETALL h => %1 $1 a $1 1
+            HGETALL none => %0
+            HGET h x => _
+            HRANDFIELD h -2 WITHVALUES => *2 *2 $1 a $1 1 *2 $1 a $1 1
+            HSCAN h 0 => *2 $1 0 *2 $1 a $1 1
+            ",
+        );
+    }
+}

@@ -367,3 +367,105 @@ impl Search {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::assert_answers;
+
+    #[test]
+    fn elements_are_pushed_and_popped_at_both_ends() {
+        assert_answers(
+            "
+            RPUSH l a b c => :3
+            LPUSH l z y => :5
+            LRANGE l 0 -1 => *5 $1 y $1 z $1 a $1 b $1 c
+            LLEN l => :5
+            RPUSHX none a => :0
+            LPUSHX l x => :6
+            LPOP l => $1 x
+            RPOP l => $1 c
+            LPOP l 0 => *0
+            LPOP none 0 => *-1
+            LPOP none => $-1
+            LPOP l 100 => *4 $1 y $1 z $1 a $1 b
+            EXISTS l => :0
+            LPOP l -1 => -ERR value is out of range, must be positive
+            LPOP l 1 2 => -ERR wrong number of arguments for 'lpop' command
+            ",
+        );
+    }
+
+    #[test]
+    fn places_count_from_both_ends() {
+        assert_answers(
+            "
+            RPUSH l a b c d => :4
+            LINDEX l -1 => $1 d
+            LINDEX l 4 => $-1
+            LINDEX l abc => -ERR value is not an integer or out of range
+            LINDEX none abc => $-1
+            LRANGE l -2 100 => *2 $1 c $1 d
+            LRANGE l 3 1 => *0
+            LRANGE l 9223372036854775807 -9223372036854775808 => *0
+            LSET l -1 D => +OK
+            LSET l 4 x => -ERR index out of range
+            LSET none abc x => -ERR no such key
+            LINSERT l BEFORE b ab => :5
+            LINSERT l AFTER none x => :-1
+            LINSERT none BEFORE a b => :0
+            LINSERT l BESIDE a b => -ERR syntax error
+            LTRIM l 1 -2 => +OK
+            LRANGE l 0 -1 => *3 $2 ab $1 b $1 c
+            LTRIM l 5 1 => +OK
+            EXISTS l => :0
+            ",
+        );
+    }
+
+    #[test]
+    fn equal_elements_are_found_and_removed() {
+        assert_answers(
+            "
+            RPUSH l a b c a b c c => :7
+            LPOS l c => :2
+            LPOS l c RANK -2 => :5
+            LPOS l c RANK 2 COUNT 0 MAXLEN 6 => *1 :5
+            LPOS l x => $-1
+            LPOS l x COUNT 1 => *0
+            LPOS l c COUNT -1 => -ERR COUNT can't be negative
+            LREM l -2 c => :2
+            LREM l 1 a => :1
+            LRANGE l 0 -1 => *4 $1 b $1 c $1 a $1 b
+            LREM l 0 b => :2
+            LREM l 0 c => :1
+            LREM l 0 a => :1
+            EXISTS l => :0
+            ",
+        );
+    }
+
+    #[test]
+    fn elements_move_between_lists() {
+        assert_answers(
+            "
+            RPUSH l a b c => :3
+            LMOVE l m LEFT RIGHT => $1 a
+            RPOPLPUSH l m => $1 c
+            LRANGE m 0 -1 => *2 $1 c $1 a
+            LMOVE m m LEFT RIGHT => $1 c
+            LRANGE m 0 -1 => *2 $1 a $1 c
+            EXPIRE l 100 => :1
+            RPOPLPUSH l l => $1 b
+            TTL l => :100
+            RPOPLPUSH none l => $-1
+            SET s x => +OK
+            LLEN l => :1
+            LMOVE l m UP LEFT => -ERR syntax error
+            LMPOP 2 none m RIGHT COUNT 10 => *2 $1 m *2 $1 c $1 a
+            LMPOP 1 m LEFT => *-1
+            LMPOP 0 m LEFT => -ERR numkeys should be greater than 0
+            LMPOP 1 s LEFT => -WRONGTYPE Operation against a key holding the wrong kind of value
+            ",
+        );
+    }
+}

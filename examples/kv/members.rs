@@ -256,12 +256,13 @@ mod tests {
 
     use super::*;
 
-    fn name(number: u32) -> Vec<u8> {
+    fn name(number: usize) -> Vec<u8> {
         // Every fourth one is long.
-        format!("{number}{}", "x".repeat(if number % 4 == 0 { 40 } else { 0 })).into_bytes()
+        format!("{number}{}", "x".repeat(if number.is_multiple_of(4) { 40 } else { 0 }))
+            .into_bytes()
     }
 
-    fn numbered(count: u32) -> Members<()> {
+    fn numbered(count: usize) -> Members<()> {
         let mut members = Members::default();
         (0..count).for_each(|number| assert_eq!(members.insert(&name(number)[..], ()), None));
         members
@@ -276,9 +277,9 @@ mod tests {
     fn members_come_and_go_as_in_a_map() {
         let (mut members, mut model) = (Members::default(), BTreeMap::new());
         let mut random = Random::new(1);
-        for step in 0..20_000_u32 {
+        for step in 0..20_000_usize {
             // It grows to a table, shrinks again, and so on.
-            let (key, grows) = (name(random.below(500) as u32), step / 2_000 % 2 == 0);
+            let (key, grows) = (name(random.below(500)), step / 2_000 % 2 == 0);
             if grows || random.below(4) == 0 {
                 let value = name(step);
                 let old = members.insert(&key[..], Element::from(&value[..]));
@@ -318,7 +319,7 @@ mod tests {
             for wanted in [0, 1, 3, 16, 100, 1_000] {
                 let sample = members.sample(wanted, &mut random);
                 let names: BTreeSet<_> = sample.iter().map(|member| member.key()).collect();
-                assert_eq!(sample.len(), wanted.min(count as usize));
+                assert_eq!(sample.len(), wanted.min(count));
                 assert_eq!(names.len(), sample.len());
             }
         }
@@ -332,7 +333,7 @@ mod tests {
                 .flat_map(|_| members.sample(wanted, &mut random))
                 .map(|member| member.key().to_vec())
                 .collect();
-            assert_eq!(seen.len(), count as usize, "{wanted} of {count}");
+            assert_eq!(seen.len(), count, "{wanted} of {count}");
         }
     }
 
@@ -349,7 +350,7 @@ mod tests {
                 }
                 // Those below 100 stay, the others come and go.
                 for _ in 0..10 {
-                    let other = name(100 + random.below(200) as u32);
+                    let other = name(100 + random.below(200));
                     if members.remove(&other).is_none() {
                         members.insert(&other[..], ());
                     }

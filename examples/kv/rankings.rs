@@ -286,3 +286,123 @@ fn answer_scanned(member: &Member<f64>, to: &mut impl Replies) {
     to.bulk(member.name.as_slice());
     to.bulk(format_double(member.value, &mut [0; 32]));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{assert_answers, assert_answers3};
+
+    #[test]
+    fn scores_are_set_by_rules() {
+        assert_answers(
+            "
+            ZADD z 1 a 2 b 3 c => :3
+            ZADD z CH 1 a 6 b 7 d => :2
+            ZADD z NX 9 a 9 e => :1
+            ZADD z XX 9 f => :0
+            ZADD z GT CH 1 c => :0
+            ZADD z LT CH 2 c => :1
+            ZADD z INCR 1.5 c => $3 3.5
+            ZADD z NX INCR 1.5 c => $-1
+            ZADD z NX XX 1 a => -ERR XX and NX options at the same time are not compatible
+            ZADD z GT LT 1 a => -ERR GT, LT, and/or NX options at the same time are not compatible
+            ZADD z INCR 1 a 2 b => -ERR INCR option supports a single increment-element pair
+            ZADD z 1 a 2 => -ERR syntax error
+            ZADD z 1 x abc y => -ERR value is not a valid float
+            ZADD none XX 1 a => :0
+            EXISTS none => :0
+            ZRANGE z 0 -1 WITHSCORES => *10 $1 a $1 1 $1 c $3 3.5 $1 b $1 6 $1 d $1 7 $1 e $1 9
+            ZINCRBY z 0.1 a => $18 1.1000000000000001
+            ZINCRBY z inf i => $3 inf
+            ZINCRBY z -inf i => -ERR resulting score is not a number (NaN)
+            ZMSCORE z a none => *2 $18 1.1000000000000001 $-1
+            ZREM z a none => :1
+            ZREVRANK z b => :3
+            ZRANK z none => $-1
+            ",
+        );
+    }
+
+    #[test]
+    fn members_are_selected_by_rank_or_score() {
+        assert_answers(
+            "
+            ZADD z 1 a 2 b 3 c 4 d 5 e => :5
+            ZRANGE z 1 2 => *2 $1 b $1 c
+            ZRANGE z 0 1 REV WITHSCORES => *4 $1 e $1 5 $1 d $1 4
+            ZRANGE z (2 +inf BYSCORE => *3 $1 c $1 d $1 e
+            ZRANGE z 4 2 BYSCORE REV => *3 $1 d $1 c $1 b
+            ZRANGE z +inf -inf BYSCORE REV LIMIT 1 2 => *2 $1 d $1 c
+            ZRANGE z -inf +inf BYSCORE LIMIT 3 -1 => *2 $1 d $1 e
+            ZRANGE z -inf +inf BYSCORE LIMIT -1 2 => *0
+            ZRANGE z a b BYSCORE => -ERR min or max is not a float
+            ZRANGEBYSCORE z (2 (4 => *1 $1 c
+            ZREVRANGEBYSCORE z 4 2 LIMIT 1 1 => *1 $1 c
+            ZCOUNT z (2 4 => :2
+            ZRANGESTORE d z 4 1 BYSCORE REV LIMIT 0 2 => :2
+            ZRANGE d 0 -1 => *2 $1 c $1 d
+            ZREMRANGEBYRANK z 0 0 => :1
+            ZREMRANGEBYSCORE z (2 3 => :1
+            ZRANGE z 0 -1 => *3 $1 b $1 d $1 e
+            ZREMRANGEBYRANK z 0 -1 => :3
+            EXISTS z => :0
+            ",
+        );
+    }
+
+    #[test]
+    fn members_are_selected_by_name() {
+        assert_answers(
+            "
+            ZADD z 0 a 0 b 0 bb 0 c => :4
+            ZRANGEBYLEX z [b (c => *2 $1 b $2 bb
+            ZRANGEBYLEX z (b + => *2 $2 bb $1 c
+            ZREVRANGEBYLEX z [c [b LIMIT 1 1 => *1 $2 bb
+            ZRANGE z [c [bb BYLEX REV => *2 $1 c $2 bb
+            ZRANGEBYLEX z a b => -ERR min or max not valid string range item
+            ZLEXCOUNT z - [b => :2
+            ZREMRANGEBYLEX z [b (c => :2
+            ZRANGE z 0 -1 => *2 $1 a $1 c
+            ",
+        );
+    }
+
+    #[test]
+    fn the_first_and_the_last_are_popped() {
+        assert_answers(
+            "
+            ZADD z 1 a 2 b 3 c 4 d => :4
+            ZPOPMIN z => *2 $1 a $1 1
+            ZPOPMAX z 2 => *4 $1 d $1 4 $1 c $1 3
+            ZPOPMIN z 0 => *0
+            ZPOPMIN z -1 => -ERR value is out of range, must be positive
+            ZMPOP 2 none z MIN COUNT 3 => *2 $1 z *1 *2 $1 b $1 2
+            ZMPOP 1 z MAX => *-1
+            ZPOPMAX z => *0
+            ZADD z 0.1 a => :1
+            ZRANDMEMBER z => $1 a
+            ZRANDMEMBER z -1 WITHSCORES => *2 $1 a $19 0.10000000000000001
+            ZSCAN z 0 => *2 $1 0 *2 $1 a $19 0.10000000000000001
+            ",
+        );
+    }
+
+    #[test]
+    fn scores_are_doubles_in_the_third_version() {
+        assert_answers3(
+            "
+            ZADD z 1 a 2.5 b inf c => :3
+            ZADD z INCR 1 a => ,2
+            ZADD z XX INCR 1 none => _
+            ZSCORE z c => ,inf
+            ZMSCORE z b none => *2 ,2.5 _
+            ZRANGE z 0 -1 => *3 $1 a $1 b $1 c
+            ZRANGE z 0 1 WITHSCORES => *2 *2 $1 a ,2 *2 $1 b ,2.5
+            ZPOPMIN z => *2 $1 a ,2
+            ZPOPMAX z 1 => *1 *2 $1 c ,inf
+            ZMPOP 1 z MIN => *2 $1 z *1 *2 $1 b ,2.5
+            ZPOPMIN z 2 => *0
+            ZSCORE z a => _
+            ",
+        );
+    }
+}

@@ -143,15 +143,22 @@ fn bulk(bytes: &[u8], output: &mut Output) {
     output.put_pair(bytes, b"\r\n");
 }
 
-/// A number after its kind.
-#[inline]
+/// A number after its kind: most have one digit or two.
+#[inline(always)]
 fn header(kind: u8, value: impl TryInto<i64>, output: &mut Output) {
     // A length in memory is never that large.
     let value = value.try_into().unwrap_or(i64::MAX);
-    if let 0..=9 = value {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a digit")]
-        return output.put(&[kind, b'0' | value as u8, b'\r', b'\n']);
+    match u8::try_from(value) {
+        Ok(digit @ 0..=9) => output.put(&[kind, b'0' | digit, b'\r', b'\n']),
+        Ok(two @ 10..=99) => {
+            output.put(&[kind, b'0' | (two / 10), b'0' | (two % 10), b'\r', b'\n']);
+        }
+        _ => long_header(kind, value, output),
     }
+}
+
+#[inline(never)]
+fn long_header(kind: u8, value: i64, output: &mut Output) {
     let mut room = [0; 20];
     output.put_pair(&[kind], format_integer(value, &mut room));
     output.put(b"\r\n");

@@ -305,3 +305,82 @@ fn combined<'s>(sets: &[Option<&'s Set>], how: How, most: usize) -> Vec<&'s Memb
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::assert_answers;
+
+    #[test]
+    fn members_are_added_and_removed() {
+        assert_answers(
+            "
+            SADD s 1 2 3 => :3
+            SADD s 3 4 => :1
+            SMEMBERS s => *4 $1 1 $1 2 $1 3 $1 4
+            SMISMEMBER s 1 9 => *2 :1 :0
+            SREM s 1 9 => :1
+            SCARD s => :3
+            SMOVE s t 2 => :1
+            SMOVE s t 9 => :0
+            SMOVE s s 3 => :1
+            SET x y => +OK
+            SMOVE s x 3 => -WRONGTYPE Operation against a key holding the wrong kind of value
+            SISMEMBER s 3 => :1
+            SREM s 3 4 => :2
+            EXISTS s => :0
+            ",
+        );
+    }
+
+    #[test]
+    fn sets_are_combined_and_stored() {
+        assert_answers(
+            "
+            SADD s 1 2 3 => :3
+            SADD t 3 4 => :2
+            SINTER s t => *1 $1 3
+            SINTER s none => *0
+            SDIFF s t => *2 $1 1 $1 2
+            SDIFF none s => *0
+            SUNION s none => *3 $1 1 $1 2 $1 3
+            SUNIONSTORE d s t => :4
+            SCARD d => :4
+            SINTERSTORE d s t => :1
+            SMEMBERS d => *1 $1 3
+            SDIFFSTORE d s s => :0
+            EXISTS d => :0
+            SINTERCARD 2 s s LIMIT 2 => :2
+            SINTERCARD 2 s t LIMIT -1 => -ERR LIMIT can't be negative
+            SINTERCARD 3 s t => -ERR Number of keys can't be greater than number of args
+            SET x y => +OK
+            SINTER none x => -WRONGTYPE Operation against a key holding the wrong kind of value
+            SUNIONSTORE x s t => :4
+            TYPE x => +set
+            ",
+        );
+    }
+
+    #[test]
+    fn some_members_are_picked_or_popped() {
+        assert_answers(
+            "
+            SADD s a => :1
+            SRANDMEMBER s => $1 a
+            SRANDMEMBER s -3 => *3 $1 a $1 a $1 a
+            SRANDMEMBER s 5 => *1 $1 a
+            SRANDMEMBER none => $-1
+            SRANDMEMBER none 2 => *0
+            SSCAN s 0 MATCH a => *2 $1 0 *1 $1 a
+            SPOP s -1 => -ERR value is out of range, must be positive
+            SPOP s 0 => *0
+            SPOP s => $1 a
+            EXISTS s => :0
+            SPOP s => $-1
+            SPOP s 2 => *0
+            SADD s 1 => :1
+            SPOP s 5 => *1 $1 1
+            EXISTS s => :0
+            ",
+        );
+    }
+}

@@ -115,6 +115,7 @@ impl Store {
     }
 
     /// What `key` holds.
+    #[inline]
     pub(crate) fn value(&self, key: &[u8]) -> Option<&Value> {
         let slot = self.find(self.table.hash(key), key)?;
         Some(&self.table.at(slot).value)

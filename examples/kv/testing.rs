@@ -35,6 +35,29 @@ pub(crate) fn ask3(store: &mut Store, line: &str) -> String {
     answer(store, line, Version::Resp3)
 }
 
+/// Asserts that a new store answers to each of the lines as is written behind its arrow, which is
+/// what a Redis server answers; each end of a line is a blank there.
+#[track_caller]
+pub(crate) fn assert_answers(talk: &str) {
+    assert_talk(talk, Version::Resp2);
+}
+
+/// As [`assert_answers`], in the third version of the protocol.
+#[track_caller]
+pub(crate) fn assert_answers3(talk: &str) {
+    assert_talk(talk, Version::Resp3);
+}
+
+#[track_caller]
+fn assert_talk(talk: &str, version: Version) {
+    let mut store = store();
+    for line in talk.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        let (command, expected) = line.rsplit_once(" => ").expect("every line has an answer");
+        let answer = answer(&mut store, command, version).replace("\\r\\n", " ");
+        assert_eq!(answer.trim_end(), expected, "{command}");
+    }
+}
+
 /// A store that is empty, at one second after the beginning of time.
 pub(crate) fn store() -> Store {
     let mut store = Store::new(

@@ -37,11 +37,13 @@ enum Aggregate {
 impl Aggregate {
     fn of(self, one: f64, other: f64) -> f64 {
         match self {
-            // Opposite infinities.
+            // Opposite infinities, for instance.
             Self::Sum if (one + other).is_nan() => 0.0,
             Self::Sum => one + other,
-            Self::Min => one.min(other),
-            Self::Max => one.max(other),
+            // Of zero and minus zero, the first one stays.
+            Self::Min if other < one => other,
+            Self::Max if other > one => other,
+            Self::Min | Self::Max => one,
         }
     }
 }
@@ -193,7 +195,8 @@ impl<'a> Combination<'a> {
                 smallest.for_each(|name, score| {
                     let sum = others.iter().try_fold(product(score, *weight), |sum, other| {
                         let score = other.0.score(name.as_slice())?;
-                        Some(self.aggregate.of(sum, product(score, other.1)))
+                        // What is no number makes a sum zero, and is passed over otherwise.
+                        Some(self.aggregate.of(sum, score * other.1))
                     });
                     if let Some(sum) = sum {
                         members.insert(name.clone(), sum);
@@ -244,4 +247,53 @@ fn aggregate_of(word: &[u8]) -> Result<Aggregate, Refusal> {
 fn product(score: f64, weight: f64) -> f64 {
     let product = score * weight;
     if product.is_nan() { 0.0 } else { product }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::assert_answers;
+
+    #[test]
+    fn sorted_sets_are_combined_with_weights() {
+        assert_answers(
+            "
+            ZADD a 1 x 2 y => :2
+            ZADD b 10 y 20 z => :2
+            SADD s x y => :2
+            ZUNION 2 a b WITHSCORES => *6 $1 x $1 1 $1 y $2 12 $1 z $2 20
+            ZUNION 2 a b WEIGHTS 2 0.5 WITHSCORES => *6 $1 x $1 2 $1 y $1 9 $1 z $2 10
+            ZUNION 2 a b AGGREGATE MAX WITHSCORES => *6 $1 x $1 1 $1 y $2 10 $1 z $2 20
+            ZUNION 2 a b AGGREGATE min WITHSCORES => *6 $1 x $1 1 $1 y $1 2 $1 z $2 20
+            ZUNION 2 a s WITHSCORES => *4 $1 x $1 2 $1 y $1 3
+            ZINTER 2 a b WITHSCORES => *2 $1 y $2 12
+            ZDIFF 2 a b WITHSCORES => *2 $1 x $1 1
+            ZUNIONSTORE d 2 a b => :3
+            ZINTERSTORE d 2 a none => :0
+            EXISTS d => :0
+            ZDIFFSTORE d 2 a b => :1
+            ZINTERCARD 2 a s LIMIT 1 => :1
+            ZADD i inf x => :1
+            ZADD j -inf x => :1
+            ZUNION 2 i j WITHSCORES => *2 $1 x $1 0
+            ZUNION 1 i WEIGHTS 0 WITHSCORES => *2 $1 x $1 0
+            ",
+        );
+    }
+
+    #[test]
+    fn combinations_are_refused_for_one_reason_at_a_time() {
+        assert_answers(
+            "
+            ZUNION 0 a => -ERR at least 1 input key is needed for 'zunion' command
+            ZUNION abc a => -ERR value is not an integer or out of range
+            ZUNION 3 a b => -ERR syntax error
+            ZUNION 1 a WEIGHTS => -ERR syntax error
+            ZUNION 1 a WEIGHTS abc => -ERR weight value is not a float
+            ZUNION 1 a AGGREGATE foo => -ERR syntax error
+            ZUNIONSTORE d 1 a WITHSCORES => -ERR syntax error
+            ZDIFF 1 a WEIGHTS 1 => -ERR syntax error
+            ZINTERCARD 1 a LIMIT -1 => -ERR LIMIT can't be negative
+            ",
+        );
+    }
 }

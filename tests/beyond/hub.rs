@@ -21,6 +21,8 @@ pub(crate) enum At {
     ServerTimer(u32),
     Number(u32),
     Text(&'static str),
+    Writable,
+    Farewell,
     Drain,
     Close,
 }
@@ -112,6 +114,18 @@ impl<const N: usize> Handler for Hub<N> {
 
     fn on_server_timer(&mut self, scope: &mut Scope<'_, Self>, key: u32) -> Result<(), Error> {
         self.on_scope(scope, At::ServerTimer(key))
+    }
+
+    fn on_writable(&mut self, session: &mut Session<'_, Self>) -> Result<(), Error> {
+        self.on_session(session, At::Writable, What::Writable)
+    }
+
+    fn on_farewell(
+        &mut self,
+        session: &mut Session<'_, Self>,
+        _: &CloseReason,
+    ) -> Result<(), Error> {
+        self.on_session(session, At::Farewell, What::Farewell)
     }
 
     fn on_drain(&mut self, session: &mut Session<'_, Self>) -> Result<(), Error> {

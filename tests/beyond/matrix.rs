@@ -21,7 +21,7 @@ enum From {
 }
 
 impl From {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 14] = [
         Self::Hook(At::Start),
         Self::Hook(At::Open),
         Self::Hook(At::Frame),
@@ -30,6 +30,8 @@ impl From {
         Self::Hook(At::ServerTimer(2)),
         Self::Hook(At::Number(3)),
         Self::Hook(At::Text("a message")),
+        Self::Hook(At::Writable),
+        Self::Hook(At::Farewell),
         Self::Hook(At::Drain),
         Self::Hook(At::Close),
         Self::Task,
@@ -38,7 +40,7 @@ impl From {
 
     /// Whether the connection that is at hand ends by this.
     fn ends(self) -> bool {
-        [Self::Hook(At::End), Self::Hook(At::Close), Self::Hook(At::Drain)].contains(&self)
+        [At::End, At::Farewell, At::Close, At::Drain].map(Self::Hook).contains(&self)
     }
 
     /// Whether a connection is there at all.
@@ -181,6 +183,10 @@ impl Trial {
         match from {
             From::Hook(At::Start | At::Open) => {}
             From::Hook(At::Frame) => stage.world.network.send_from(asker.peer, b"hello\n"),
+            From::Hook(At::Writable) => {
+                stage.leave(asker, move |session| session.want_writable());
+            }
+            From::Hook(At::Farewell) => stage.world.network.send_from(asker.peer, b"\xff\n"),
             From::Hook(At::End) => stage.world.network.finish(asker.peer),
             From::Hook(At::Close) => stage.world.network.reset(asker.peer),
             From::Hook(At::Drain) => stage.world.reactor.drain(),

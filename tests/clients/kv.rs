@@ -103,6 +103,20 @@ fn the_answers_are_those_of_redis_byte_by_byte() {
     let Some(mut python) = client("python3", "python3") else { return };
     let server = kv("--max-value 512MiB --max-request 1GiB");
     let ports = [server.address("tcp").port().to_string(), redis.1.to_string()];
-    let said = ask(python.arg(script("kv_same.py")).args(ports), b"");
+    python.arg(script("kv_same.py")).args(ports).arg(script("kv_types.txt"));
+    let said = ask(&mut python, b"");
     assert!(said.ends_with(" 0 differences\n"), "{said}");
+}
+
+#[test]
+fn commands_by_chance_are_answered_as_redis_answers_them() {
+    for (seed, version) in [("1", "2"), ("2", "3")] {
+        let Some(redis) = Redis::start() else { return };
+        let Some(mut python) = client("python3", "python3") else { return };
+        let server = kv("");
+        let ports = [server.address("tcp").port().to_string(), redis.1.to_string()];
+        python.arg(script("kv_random.py")).args(ports).args([seed, "10000", version]);
+        let said = ask(&mut python, b"");
+        assert!(said.ends_with(" 0 differences\n"), "{said}");
+    }
 }

@@ -2,8 +2,8 @@
 //!
 //! The clients are Debian's packages and, for Python, what `tests/clients/requirements.txt` names.
 //! `.ci/run` installs them; the Python ones go into `target/clients`. Where a client is missing,
-//! what needs it is left out with a line that says so; with `WINDLASS_CLIENTS` set, as in `.ci/run`,
-//! it fails.
+//! what needs it is left out with a line that says so, or, with `WINDLASS_CLIENTS` set, as it is in
+//! `.ci/run`, fails.
 //!
 //! ```text
 //! python3 -m venv target/clients

@@ -7,7 +7,9 @@ use windlass::middleware::{ConnectionContext, Frame, Interest, Middleware, Verdi
 use windlass::network::{PeerState, SimNetwork};
 use windlass::{Codec, Decoded, FrameError, Output};
 
-use crate::fixture::{Call, Framing, Scripted, World, address, echo, pattern, secs, timeless};
+use crate::fixture::{
+    Call, Framing, Scripted, What, World, address, echo, pattern, secs, timeless,
+};
 
 /// Lines, for which no more bytes than have come are ever asked for.
 #[derive(Clone, Default)]
@@ -242,4 +244,20 @@ fn a_frame_of_an_impossible_length_ends_its_connection_only() {
             assert_ends_its_connection_only(&mut world, pieces);
         }
     }
+}
+
+#[test]
+fn whose_handler_has_closed_at_a_frame_has_no_farewell_for_its_impossible_length() {
+    let mut world = World::with_codec(timeless(), Pairs, |session, call| {
+        if let Call::Frame(_) = call {
+            session.close();
+        }
+        Ok(())
+    });
+    let peer = world.connect_with(b"0");
+    world.settle();
+    world.network.finish(peer);
+    world.settle();
+    let expected = [What::Opened, What::Frame("".into()), What::Closed("closed")];
+    assert_eq!(world.seen(peer), expected);
 }

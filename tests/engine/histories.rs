@@ -46,6 +46,7 @@ fn anything(
             12 => {
                 let _ = (session.local_addr(), session.queued_len(), session.opened());
             }
+            13..15 => session.want_writable(),
             _ => {
                 let _ = session.send("an answer");
             }

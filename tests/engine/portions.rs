@@ -4,7 +4,7 @@ use windlass::network::{PeerState, SimNetwork};
 use windlass::{Config, Error, Handler, Raw, Session};
 
 use crate::fixture::{
-    Call, KIB, Scripted, World, address, echo, ignore, millis, panic_quietly, pattern, secs,
+    Call, KIB, Scripted, What, World, address, echo, ignore, millis, panic_quietly, pattern, secs,
     timeless,
 };
 
@@ -160,6 +160,23 @@ fn others_are_served_while_one_wants_to_write_without_end() {
 }
 
 #[test]
+fn nobody_is_told_of_room_more_often_in_a_turn_than_frames_are_run() {
+    let mut world = World::new(Config { frame_budget: 10, ..timeless() }, |session, call| {
+        session.want_writable();
+        ignore(session, call)
+    });
+    world.connect();
+    world.turn_at_once();
+    for turns in 1..10 {
+        world.turn_at_once();
+        let calls = world.entries().into_iter().filter(|entry| entry.what == What::Writable);
+        assert_eq!(calls.count(), 9 * turns, "and one is left for a frame");
+    }
+    world.reactor.stop();
+    world.run_to_the_end(secs(1));
+}
+
+#[test]
 fn a_panic_while_a_portion_is_made_costs_this_connection_only() {
     let mut world = world(timeless(), Ends::Panics);
     let peer = world.connect_with(b"a");
@@ -180,6 +197,29 @@ fn who_is_cut_in_the_middle_of_an_answer_sees_no_end() {
     world.run_to_the_end(secs(1));
     assert!(world.network.received(peer).len() < 200_000, "it is not whole");
     assert_eq!(world.network.state(peer), PeerState::Reset);
+}
+
+#[test]
+fn who_was_told_the_end_sees_no_reset_though_its_handler_wanted_to_write() {
+    for is_closed_first in [true, false] {
+        let mut world = World::new(timeless(), move |session, call| {
+            if let Call::Frame(_) = call {
+                if is_closed_first {
+                    session.close();
+                }
+                session.want_writable();
+                session.close();
+            }
+            ignore(session, call)
+        });
+        let peer = world.connect_with(b"go\n");
+        world.settle();
+        assert_eq!(world.network.state(peer), PeerState::Finished);
+        assert_eq!(world.open_len(), 1, "the peer is still listened to");
+        world.reactor.stop();
+        world.run_to_the_end(secs(1));
+        assert_eq!(world.network.state(peer), PeerState::Finished);
+    }
 }
 
 /// Sends a line whenever there is room, so many for each that comes, and goes on reading.

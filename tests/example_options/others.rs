@@ -109,7 +109,8 @@ fn every_option_of_the_key_value_server_is_understood() {
     };
     assert_eq!(settings.config, config);
     assert_bad!(kv,
-        "--max-value 0" => "--max-value 0: it takes 1 to 536870912 bytes, such as 65536, 64KiB or 1MiB",
+        "--max-value 0" =>
+            "--max-value 0: it takes 1 to 536870912 bytes, such as 65536, 64KiB or 1MiB",
         "--password=" => "--password : it takes a word",
         "--udp 127.0.0.1:0" => "there is no option --udp",
     );

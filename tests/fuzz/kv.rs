@@ -8,14 +8,14 @@ use super::choices::Choices;
 
 #[path = "../../examples/kv/main.rs"]
 #[allow(dead_code, reason = "it serves nobody here")]
-mod server;
+pub(super) mod example;
 
-use server::command::Command;
-use server::dispatch;
-use server::reply::{Replies, Reply, Version};
-use server::request::{Call, Fault, Request};
-use server::resp::{Limits, Resp};
-use server::store::{Store, StoreLimits};
+use example::command::Command;
+use example::dispatch;
+use example::reply::{Replies, Reply, Version};
+use example::request::{Call, Fault, Request};
+use example::resp::{Limits, Resp};
+use example::store::{Store, StoreLimits};
 
 /// Streams can be longer than is allowed without being long.
 const LIMITS: Limits = Limits { max_value_len: 120, max_request_len: 400 };
@@ -76,7 +76,7 @@ pub(crate) fn kv(bytes: &[u8]) {
 
 /// Commands of words that are known, some of them on lines.
 fn commands(choices: &mut Choices<'_>) -> Vec<u8> {
-    let names: Vec<&str> = server::command::all().map(|(_, spec)| spec.name).collect();
+    let names: Vec<&str> = example::command::all().map(|(_, spec)| spec.name).collect();
     let mut stream = Vec::new();
     while !choices.is_empty() && stream.len() < 4096 {
         let mut words = vec![choices.pick(&names).as_bytes()];
@@ -356,7 +356,7 @@ fn try_run(
     command: Command<'_>,
     store: &mut Store,
     to: &mut Answers,
-) -> Option<Result<(), server::refusal::Refusal>> {
+) -> Option<Result<(), example::refusal::Refusal>> {
     dispatch::run(command, store, to)
 }
 

@@ -35,9 +35,7 @@ use crate::proof::fixture;
 #[path = "../fixture/mod.rs"]
 mod fixture;
 
-#[path = "../../examples/common/options.rs"]
-#[allow(dead_code, reason = "what reads text is tried")]
-mod options;
+use self::kv::example::common as options;
 
 #[path = "../../examples/http/http1/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "what reads requests and writes answers is tried")]

@@ -85,8 +85,8 @@ impl Entrant {
         // Contenders have the same answer to every request, and no store.
         let has_store = !matches!(self.kind, Kind::Own);
         let needs_store = match workload.shape {
-            Shape::Asks { ask, .. } => ask.needs_store(),
-            Shape::Tool { .. } | Shape::Keys { .. } => true,
+            Shape::Asks { ask, .. } | Shape::Tool { ask, .. } => ask.needs_store(),
+            Shape::Keys { .. } => true,
             _ => false,
         };
         self.protocols.contains(&workload.protocol) && (has_store || !needs_store)
@@ -133,6 +133,8 @@ pub(crate) fn entrants(names: Option<&[String]>, extras: &[Extra]) -> Vec<Entran
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rivals::RIVALS;
+    use crate::workload::REAL_WORKLOADS;
 
     #[test]
     fn the_protocol_takes_its_place_in_a_command() {
@@ -152,5 +154,19 @@ mod tests {
             let target = entrant.target(Path::new("versus"), Protocol::Raw).unwrap();
             assert_eq!(target.command, ["versus", "serve", &entrant.name, "raw"]);
         }
+    }
+
+    #[test]
+    fn a_contender_is_not_asked_for_what_needs_a_store() {
+        let all = entrants(Some(&["epoll".to_owned(), "hyper".to_owned()]), &[]);
+        let takes = |at: usize| {
+            let taken = REAL_WORKLOADS.iter().filter(|workload| all[at].takes(workload));
+            taken.map(|workload| workload.name).collect::<Vec<_>>()
+        };
+        assert_eq!(takes(0), ["http-16", "http-1", "ping-16", "tool-ping-16", "dns-32"]);
+        assert_eq!(takes(1), ["http-16", "http-1"]);
+        let redis = RIVALS.iter().find(|rival| rival.name == "redis").map(Entrant::rival).unwrap();
+        let kv = REAL_WORKLOADS.iter().filter(|workload| workload.protocol == Protocol::Kv);
+        assert!(kv.clone().all(|workload| redis.takes(workload)));
     }
 }
