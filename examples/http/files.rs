@@ -160,9 +160,8 @@ impl Site {
             file.seek(SeekFrom::Start(from))?;
         }
         session.state().doing = Doing::Sending(Download { terms, file, left });
-        // The next request waits until this one is answered, and so does a drain.
+        // The next request waits until this one is answered.
         session.pause();
-        session.set_busy(true);
         self.send_on(session)
     }
 

@@ -82,6 +82,21 @@ fn a_drain_ends_the_events_and_waits_for_a_body() {
 }
 
 #[test]
+fn a_request_that_has_begun_before_a_drain_is_the_last() {
+    for line in ["GET /", "GET /nothing", "PUT /echo"] {
+        let world = &mut world("");
+        let peer = send(world, line);
+        world.network.raise_signal();
+        world.run_for(secs(1));
+        let rest = " HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n";
+        world.network.send_from(peer, rest.as_bytes());
+        world.settle();
+        assert_eq!(field(&take(world, peer), "Connection"), Some("close"), "{line}");
+        assert_eq!(world.network.state(peer), PeerState::Finished, "{line}");
+    }
+}
+
+#[test]
 fn a_request_that_comes_too_slowly_is_answered_so() {
     for (options, stream) in [
         ("--head-timeout 2s", "GET"),
