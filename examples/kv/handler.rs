@@ -224,8 +224,12 @@ impl Kv {
     fn set_timer(&mut self, scope: &mut Scope<'_, Self>) {
         self.wakes = self.store.next_expiry();
         if self.wakes != NEVER {
-            let wait = Duration::from_millis(self.wakes.saturating_sub(self.store.now()));
-            scope.set_timer(EXPIRY, wait + EXPIRY_DELAY);
+            // What was left over from the last time has waited already.
+            let wait = match self.wakes.saturating_sub(self.store.now()) {
+                0 => Duration::ZERO,
+                millis => Duration::from_millis(millis) + EXPIRY_DELAY,
+            };
+            scope.set_timer(EXPIRY, wait);
         }
     }
 
