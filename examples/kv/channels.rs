@@ -56,6 +56,8 @@ const SUBSCRIBE: Flags = Flags::SUBSCRIBED.and(Flags::ALONE);
 
 pub(crate) const COMMANDS: &[Spec] = &[
     Spec::new("psubscribe", -2, SUBSCRIBE, Keys::NONE, |names| {
+        let mut patterns = names;
+        patterns.try_for_each(|pattern| glob::checked(pattern).map(|_| ()))?;
         Ok(Command::Channel(C::Subscribe { names, kind: Kind::Pattern }))
     }),
     Spec::new("publish", 3, Flags::NONE, Keys::NONE, |mut a| {
@@ -76,7 +78,7 @@ pub(crate) const COMMANDS: &[Spec] = &[
 fn pubsub(mut arguments: Arguments<'_>) -> Result<Command<'_>, Refusal> {
     let what = arguments.word();
     let command = if what.eq_ignore_ascii_case(b"CHANNELS") {
-        let pattern = arguments.next();
+        let pattern = arguments.next().map(glob::checked).transpose()?;
         if !arguments.is_empty() {
             return Err(Refusal::WrongArity("pubsub|channels"));
         }

@@ -125,7 +125,7 @@ impl<'a> Wanted<'a> {
         while let Some(option) = options.next() {
             let value = options.next().ok_or(Refusal::Syntax)?;
             if option.eq_ignore_ascii_case(b"match") {
-                wanted.pattern = Some(value);
+                wanted.pattern = Some(glob::checked(value)?);
             } else if option.eq_ignore_ascii_case(b"count") {
                 wanted.count = match usize::try_from(integer(value)?) {
                     Ok(count @ 1..) => count,

@@ -87,7 +87,7 @@ pub(crate) const COMMANDS: &[Spec] = &[
     }),
     Spec::new("expiretime", 2, Flags::READ, Keys::ONE, |a| expires(a, Unit::UnixSeconds)),
     Spec::new("keys", 2, Flags::READ, Keys::NONE, |mut a| {
-        Ok(Command::Key(K::Keys { pattern: a.word() }))
+        Ok(Command::Key(K::Keys { pattern: glob::checked(a.word())? }))
     }),
     Spec::new("object", -2, Flags::READ, Keys { first: 2, last: 2, step: 1 }, object),
     Spec::new("persist", 2, Flags::WRITE, Keys::ONE, |mut a| {
@@ -166,7 +166,7 @@ fn scan(mut arguments: Arguments<'_>) -> Parsed<'_> {
     while let Some(option) = arguments.next() {
         let value = arguments.next().ok_or(Refusal::Syntax)?;
         if option.eq_ignore_ascii_case(b"MATCH") {
-            scan.pattern = Some(value);
+            scan.pattern = Some(glob::checked(value)?);
         } else if option.eq_ignore_ascii_case(b"TYPE") {
             scan.type_name = Some(value);
         } else if option.eq_ignore_ascii_case(b"COUNT") {
