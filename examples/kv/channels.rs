@@ -12,8 +12,9 @@ use super::command::{Command, Flags, Keys, Spec};
 use super::element::Element;
 use super::glob;
 use super::handler::{Answers, Kv};
-use super::refusal::Refusal;
+use super::refusal::{FULL, Refusal};
 use super::reply::{Replies, Reply, Version};
+use super::store::Store;
 
 /// The most channels and patterns that one connection subscribes to.
 const MAX_SUBSCRIPTIONS: usize = 65_536;
@@ -56,6 +57,8 @@ const SUBSCRIBE: Flags = Flags::SUBSCRIBED.and(Flags::ALONE);
 
 pub(crate) const COMMANDS: &[Spec] = &[
     Spec::new("psubscribe", -2, SUBSCRIBE, Keys::NONE, |names| {
+        let mut patterns = names;
+        patterns.try_for_each(|pattern| glob::checked(pattern).map(|_| ()))?;
         Ok(Command::Channel(C::Subscribe { names, kind: Kind::Pattern }))
     }),
     Spec::new("publish", 3, Flags::NONE, Keys::NONE, |mut a| {
@@ -76,7 +79,7 @@ pub(crate) const COMMANDS: &[Spec] = &[
 fn pubsub(mut arguments: Arguments<'_>) -> Result<Command<'_>, Refusal> {
     let what = arguments.word();
     let command = if what.eq_ignore_ascii_case(b"CHANNELS") {
-        let pattern = arguments.next();
+        let pattern = arguments.next().map(glob::checked).transpose()?;
         if !arguments.is_empty() {
             return Err(Refusal::WrongArity("pubsub|channels"));
         }
@@ -101,10 +104,10 @@ impl ChannelCommand<'_> {
     ///
     /// Why it is not done.
     pub(crate) fn run(self, kv: &mut Kv, session: &mut Session<'_, Kv>) -> Result<(), Refusal> {
-        let channels = &mut kv.channels;
+        let Kv { channels, store, .. } = kv;
         match self {
-            Self::Subscribe { names, kind } => channels.subscribe(session, names, kind)?,
-            Self::Unsubscribe { names, kind } => channels.unsubscribe(session, names, kind),
+            Self::Subscribe { names, kind } => channels.subscribe(store, session, names, kind)?,
+            Self::Unsubscribe { names, kind } => channels.unsubscribe(store, session, names, kind),
             Self::Publish { channel, message } => {
                 let receivers = channels.publish(session, channel, message);
                 let receivers = receivers
@@ -213,6 +216,7 @@ impl Channels {
 
     fn subscribe(
         &mut self,
+        store: &mut Store,
         session: &mut Session<'_, Kv>,
         names: Arguments<'_>,
         kind: Kind,
@@ -223,19 +227,30 @@ impl Channels {
             session.state().settle();
             return Err(Refusal::Other("ERR too many subscriptions"));
         }
-        for name in names {
+        if store.is_full() {
+            session.state().settle();
+            return Err(FULL);
+        }
+        for name in names.map(Element::from) {
             let all = session.state().subscriptions.get_or_insert_default();
-            if all.of(kind).insert(Element::from(name)) {
-                self.all(kind).entry(Element::from(name)).or_default().of(version).add(id);
+            if all.of(kind).insert(name.clone()) {
+                store.keep(subscription_bytes(&name));
+                self.all(kind).entry(name.clone()).or_default().of(version).add(id);
             }
             let len = all.len();
-            confirm(session, kind.word(true), Some(name), len);
+            confirm(session, kind.word(true), Some(name.as_slice()), len);
         }
         session.state().settle();
         Ok(())
     }
 
-    fn unsubscribe(&mut self, session: &mut Session<'_, Kv>, names: Arguments<'_>, kind: Kind) {
+    fn unsubscribe(
+        &mut self,
+        store: &mut Store,
+        session: &mut Session<'_, Kv>,
+        names: Arguments<'_>,
+        kind: Kind,
+    ) {
         let all = session.state().subscriptions.get_or_insert_default();
         let names: Vec<Element> = match names.is_empty() {
             true => all.of(kind).iter().cloned().collect(),
@@ -246,6 +261,7 @@ impl Channels {
             let was_there = all.of(kind).remove(name);
             let len = all.len();
             if was_there {
+                store.let_go(subscription_bytes(name));
                 self.remove(session, name, kind);
             }
             confirm(session, kind.word(false), Some(name.as_slice()), len);
@@ -267,10 +283,14 @@ impl Channels {
     }
 
     /// The connection has no subscriptions any more.
-    pub(crate) fn remove_all(&mut self, session: &mut Session<'_, Kv>) {
+    pub(crate) fn remove_all(&mut self, store: &mut Store, session: &mut Session<'_, Kv>) {
         let Some(all) = session.state().subscriptions.take() else { return };
-        all.channels.iter().for_each(|name| self.remove(session, name, Kind::Channel));
-        all.patterns.iter().for_each(|name| self.remove(session, name, Kind::Pattern));
+        for (kind, names) in [(Kind::Channel, &all.channels), (Kind::Pattern, &all.patterns)] {
+            for name in names {
+                store.let_go(subscription_bytes(name));
+                self.remove(session, name, kind);
+            }
+        }
     }
 
     /// The connection speaks another version from now on.
@@ -311,6 +331,11 @@ impl Channels {
         }
         Ok(receivers)
     }
+}
+
+/// What a subscription takes, here and with the connection, which share a long name.
+fn subscription_bytes(name: &Element) -> usize {
+    2 * size_of::<Element>() + size_of::<(Audience, ConnectionId)>() + name.heap_len()
 }
 
 impl Audience {

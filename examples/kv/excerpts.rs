@@ -87,7 +87,7 @@ struct Wanted<'a> {
 impl<'a> Scan<'a> {
     /// The cursor and what follows it.
     pub(crate) fn parse(mut words: Arguments<'a>) -> Result<Self, Refusal> {
-        let cursor = parse_cursor(words.word()).ok_or(Refusal::Other("ERR invalid cursor"))?;
+        let cursor = read_cursor(words.word())?;
         Ok(Self { cursor, options: words })
     }
 
@@ -125,12 +125,9 @@ impl<'a> Wanted<'a> {
         while let Some(option) = options.next() {
             let value = options.next().ok_or(Refusal::Syntax)?;
             if option.eq_ignore_ascii_case(b"match") {
-                wanted.pattern = Some(value);
+                wanted.pattern = Some(glob::checked(value)?);
             } else if option.eq_ignore_ascii_case(b"count") {
-                wanted.count = match usize::try_from(integer(value)?) {
-                    Ok(count @ 1..) => count,
-                    _ => return Err(Refusal::Syntax),
-                };
+                wanted.count = read_count(value)?;
             } else {
                 return Err(Refusal::Syntax);
             }
@@ -144,11 +141,20 @@ impl<'a> Wanted<'a> {
 }
 
 /// A cursor is a number of 64 bits without a sign; no digits at all are zero.
-fn parse_cursor(word: &[u8]) -> Option<u64> {
-    match word {
+pub(crate) fn read_cursor(word: &[u8]) -> Result<u64, Refusal> {
+    let cursor = match word {
         [] => Some(0),
-        [b'+' | b'-', ..] => None,
-        _ => std::str::from_utf8(word).ok()?.parse().ok(),
+        [b'+', ..] => None,
+        _ => str::from_utf8(word).ok().and_then(|word| word.parse().ok()),
+    };
+    cursor.ok_or(Refusal::Other("ERR invalid cursor"))
+}
+
+/// The value of the option `COUNT` of a scan.
+pub(crate) fn read_count(word: &[u8]) -> Result<usize, Refusal> {
+    match usize::try_from(integer(word)?) {
+        Ok(count @ 1..) => Ok(count),
+        _ => Err(Refusal::Syntax),
     }
 }
 
@@ -170,10 +176,10 @@ mod tests {
 
     #[test]
     fn a_cursor_is_a_number_without_a_sign() {
-        assert_eq!(parse_cursor(b""), Some(0));
-        assert_eq!(parse_cursor(b"18446744073709551615"), Some(u64::MAX));
+        assert_eq!(read_cursor(b""), Ok(0));
+        assert_eq!(read_cursor(b"18446744073709551615"), Ok(u64::MAX));
         for none in ["-1", "+1", "18446744073709551616", "1 ", "x"] {
-            assert_eq!(parse_cursor(none.as_bytes()), None, "{none:?}");
+            assert!(read_cursor(none.as_bytes()).is_err(), "{none:?}");
         }
     }
 }

@@ -4,6 +4,20 @@
 //! `*` stands for any bytes, `?` for any one, `[abc]`, `[a-z]` and `[^a]` for one of some, and `\`
 //! takes the meaning from what follows it. A class that is never closed ends with the pattern.
 
+use super::refusal::Refusal;
+
+/// The longest pattern. It may be compared with every place of a text, and there are as many texts
+/// as there are keys, before anybody else is served.
+const MAX_LEN: usize = 1024;
+
+/// The pattern, if it is not too long to be looked for.
+pub(crate) const fn checked(pattern: &[u8]) -> Result<&[u8], Refusal> {
+    if pattern.len() > MAX_LEN {
+        return Err(Refusal::Other("ERR the pattern is too long"));
+    }
+    Ok(pattern)
+}
+
 /// Whether all of `text` is what `pattern` describes.
 ///
 /// Looks at no more than `pattern.len() * text.len()` bytes: what an earlier `*` stands for is

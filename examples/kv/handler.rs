@@ -9,7 +9,7 @@ use super::channels::Channels;
 use super::client::Client;
 use super::command::{Command, Flags};
 use super::dispatch;
-use super::refusal::{Refusal, shown};
+use super::refusal::{FULL, Refusal, shown};
 use super::reply::{Replies, Reply, Version};
 use super::request::{Call, Fault, Request};
 use super::resp::Resp;
@@ -144,7 +144,7 @@ impl Kv {
     fn attempt(&mut self, session: &mut Session<'_, Self>, call: &Call<'_>) -> Result<(), Refusal> {
         let (spec, command) = (call.spec, call.command()?);
         if spec.flags.has(Flags::GROW) && self.store.is_full() {
-            return Err(Refusal::Other("OOM command not allowed when used memory > 'maxmemory'."));
+            return Err(FULL);
         }
         match command {
             Command::Connection(command) => command.run(self, session),
@@ -188,7 +188,7 @@ impl Kv {
             return reject(session, "NOAUTH Authentication required.");
         }
         if session.state().transaction.is_some() && !spec.flags.has(Flags::AT_ONCE) {
-            return transactions::queue(&self.store, session, spec, words);
+            return transactions::queue(&mut self.store, session, spec, words);
         }
         if session.state().subscriptions.is_some()
             && session.state().version == Version::Resp2
@@ -224,15 +224,19 @@ impl Kv {
     fn set_timer(&mut self, scope: &mut Scope<'_, Self>) {
         self.wakes = self.store.next_expiry();
         if self.wakes != NEVER {
-            let wait = Duration::from_millis(self.wakes.saturating_sub(self.store.now()));
-            scope.set_timer(EXPIRY, wait + EXPIRY_DELAY);
+            // What was left over from the last time has waited already.
+            let wait = match self.wakes.saturating_sub(self.store.now()) {
+                0 => Duration::ZERO,
+                millis => Duration::from_millis(millis) + EXPIRY_DELAY,
+            };
+            scope.set_timer(EXPIRY, wait);
         }
     }
 
     /// The connection has no transaction, watch and subscription any more.
     pub(crate) fn leave(&mut self, session: &mut Session<'_, Self>) {
         transactions::forget(&mut self.store, session.state());
-        self.channels.remove_all(session);
+        self.channels.remove_all(&mut self.store, session);
         session.state().settle();
     }
 }

@@ -2,6 +2,7 @@
 
 use super::arguments::Arguments;
 use super::command::{Command, Flags, Keys, Spec};
+use super::excerpts::{read_count, read_cursor};
 use super::expiry::Unit;
 use super::glob;
 use super::numbers::{format_integer, parse_integer};
@@ -87,7 +88,7 @@ pub(crate) const COMMANDS: &[Spec] = &[
     }),
     Spec::new("expiretime", 2, Flags::READ, Keys::ONE, |a| expires(a, Unit::UnixSeconds)),
     Spec::new("keys", 2, Flags::READ, Keys::NONE, |mut a| {
-        Ok(Command::Key(K::Keys { pattern: a.word() }))
+        Ok(Command::Key(K::Keys { pattern: glob::checked(a.word())? }))
     }),
     Spec::new("object", -2, Flags::READ, Keys { first: 2, last: 2, step: 1 }, object),
     Spec::new("persist", 2, Flags::WRITE, Keys::ONE, |mut a| {
@@ -166,7 +167,7 @@ fn scan(mut arguments: Arguments<'_>) -> Parsed<'_> {
     while let Some(option) = arguments.next() {
         let value = arguments.next().ok_or(Refusal::Syntax)?;
         if option.eq_ignore_ascii_case(b"MATCH") {
-            scan.pattern = Some(value);
+            scan.pattern = Some(glob::checked(value)?);
         } else if option.eq_ignore_ascii_case(b"TYPE") {
             scan.type_name = Some(value);
         } else if option.eq_ignore_ascii_case(b"COUNT") {
@@ -176,20 +177,6 @@ fn scan(mut arguments: Arguments<'_>) -> Parsed<'_> {
         }
     }
     Ok(Command::Key(K::Scan(scan)))
-}
-
-/// The cursor of a command of the family of `SCAN`.
-pub(crate) fn read_cursor(text: &[u8]) -> Result<u64, Refusal> {
-    let number = str::from_utf8(text).ok().and_then(|text| text.parse().ok());
-    number.ok_or(Refusal::Other("ERR invalid cursor"))
-}
-
-/// The value of `COUNT` in a command of the family of `SCAN`.
-pub(crate) fn read_count(text: &[u8]) -> Result<usize, Refusal> {
-    match parse_integer(text).ok_or(Refusal::NotAnInteger)? {
-        ..1 => Err(Refusal::Syntax),
-        count => Ok(usize::try_from(count).unwrap_or(usize::MAX)),
-    }
 }
 
 impl KeyCommand<'_> {
@@ -377,7 +364,6 @@ impl Scan<'_> {
 #[cfg(test)]
 mod tests {
     use super::super::testing::{ask, store};
-    use super::*;
 
     #[test]
     fn a_time_is_given_only_to_the_keys_that_were_meant() {
@@ -460,15 +446,5 @@ mod tests {
         assert_eq!(ask(&mut store, "COPY a b"), ":0\\r\\n");
         assert_eq!(ask(&mut store, "COPY a b REPLACE"), ":1\\r\\n");
         assert_eq!(ask(&mut store, "LLEN b"), ":1\\r\\n");
-    }
-
-    #[test]
-    fn cursors_and_counts_are_numbers() {
-        assert_eq!(read_cursor(b"18446744073709551615"), Ok(u64::MAX));
-        for text in ["", "-1", "x", "18446744073709551616"] {
-            assert!(read_cursor(text.as_bytes()).is_err(), "{text}");
-        }
-        assert_eq!(read_count(b"0"), Err(Refusal::Syntax));
-        assert_eq!(read_count(b"x"), Err(Refusal::NotAnInteger));
     }
 }

@@ -27,6 +27,10 @@ pub(crate) enum Refusal {
     Other(&'static str),
 }
 
+/// There is no memory left for what takes more.
+pub(crate) const FULL: Refusal =
+    Refusal::Other("OOM command not allowed when used memory > 'maxmemory'.");
+
 impl Refusal {
     /// Whether a command is refused for this before it becomes part of a transaction.
     pub(crate) fn is_early(self) -> bool {

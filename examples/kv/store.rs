@@ -27,6 +27,9 @@ pub(crate) struct Store {
     now: u64,
     /// How many bytes the keys and their values take, by our own account.
     used_bytes: usize,
+    /// How many bytes connections keep for themselves: transactions to come, watches, and names of
+    /// channels.
+    kept_bytes: usize,
     limits: StoreLimits,
     /// How many keys have expired.
     expired: u64,
@@ -91,6 +94,7 @@ impl Store {
             watches: Watches::default(),
             now: 0,
             used_bytes: 0,
+            kept_bytes: 0,
             limits,
             expired: 0,
             random: Random::new(seed),
@@ -273,7 +277,17 @@ impl Store {
     }
 
     pub(crate) const fn used_bytes(&self) -> usize {
-        self.used_bytes
+        self.used_bytes + self.kept_bytes
+    }
+
+    /// A connection keeps so many bytes more.
+    pub(crate) const fn keep(&mut self, bytes: usize) {
+        self.kept_bytes += bytes;
+    }
+
+    /// A connection lets so many of the bytes go that it kept.
+    pub(crate) const fn let_go(&mut self, bytes: usize) {
+        self.kept_bytes -= bytes;
     }
 
     pub(crate) const fn limits(&self) -> StoreLimits {
@@ -283,19 +297,21 @@ impl Store {
     /// Whether there is no memory left for what may take more.
     #[inline]
     pub(crate) const fn is_full(&self) -> bool {
-        self.used_bytes > self.limits.max_bytes
+        self.used_bytes() > self.limits.max_bytes
     }
 
     /// Begins to watch `key`; says how often it has changed so far.
-    pub(crate) fn watch(&mut self, key: &[u8]) -> u64 {
-        self.drop_expired(key);
+    pub(crate) fn watch(&mut self, key: &Element) -> u64 {
+        self.drop_expired(key.as_slice());
+        self.keep(Watches::bytes(key));
         self.watches.add(key)
     }
 
     /// Ends a watch; says how often the key has changed, which it has if its time has come.
-    pub(crate) fn unwatch(&mut self, key: &[u8]) -> u64 {
-        self.drop_expired(key);
-        self.watches.remove(key)
+    pub(crate) fn unwatch(&mut self, key: &Element) -> u64 {
+        self.drop_expired(key.as_slice());
+        self.let_go(Watches::bytes(key));
+        self.watches.remove(key.as_slice())
     }
 
     /// Puts in a key that is not there, or whose time has come.

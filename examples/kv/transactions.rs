@@ -7,7 +7,7 @@ use super::client::{Client, Transaction};
 use super::command::{Command, Flags, Keys, Spec};
 use super::element::Element;
 use super::handler::{Answers, Kv};
-use super::refusal::Refusal;
+use super::refusal::{FULL, Refusal};
 use super::reply::{Replies, Reply};
 use super::request::Request;
 use super::store::Store;
@@ -71,25 +71,35 @@ impl TransactionCommand<'_> {
 
 fn forget_part(store: &mut Store, session: &mut Session<'_, Kv>, command: T<'_>) {
     let client = session.state();
-    if matches!(command, T::Discard) {
-        client.transaction = None;
+    match command {
+        T::Discard => forget(store, client),
+        _ => _ = unwatch(store, client),
     }
-    unwatch(store, client);
 }
 
 /// Ends the transaction and the watches of a connection.
 pub(crate) fn forget(store: &mut Store, client: &mut Client) {
-    client.transaction = None;
+    take(store, client);
     unwatch(store, client);
+}
+
+/// Takes the transaction from a connection that has begun one.
+fn take(store: &mut Store, client: &mut Client) -> Option<Box<Transaction>> {
+    let transaction = client.transaction.take()?;
+    store.let_go(transaction.held_bytes());
+    Some(transaction)
 }
 
 fn watch(store: &mut Store, client: &mut Client, keys: Arguments<'_>) -> Result<(), Refusal> {
     if client.watched.len() + keys.len() > MAX_WATCHED {
         return Err(Refusal::Other("ERR too many keys are watched"));
     }
-    for key in keys {
-        let changes = store.watch(key);
-        client.watched.push((Element::from(key), changes));
+    if store.is_full() {
+        return Err(FULL);
+    }
+    for key in keys.map(Element::from) {
+        let changes = store.watch(&key);
+        client.watched.push((key, changes));
     }
     Ok(())
 }
@@ -98,14 +108,14 @@ fn watch(store: &mut Store, client: &mut Client, keys: Arguments<'_>) -> Result<
 fn unwatch(store: &mut Store, client: &mut Client) -> bool {
     let mut is_same = true;
     for (key, changes) in std::mem::take(&mut client.watched) {
-        is_same &= store.unwatch(key.as_slice()) == changes;
+        is_same &= store.unwatch(&key) == changes;
     }
     is_same
 }
 
 /// Puts a command off until `EXEC`.
 pub(crate) fn queue(
-    store: &Store,
+    store: &mut Store,
     session: &mut Session<'_, Kv>,
     spec: &'static Spec,
     words: Arguments<'_>,
@@ -113,23 +123,30 @@ pub(crate) fn queue(
     let max_len = store.limits().max_request_len;
     let Some(transaction) = &mut session.state().transaction else { return };
     let refusal = if spec.flags.has(Flags::ALONE) {
-        "ERR Command not allowed inside a transaction"
-    } else if spec.flags.has(Flags::GROW) && store.is_full() {
-        "OOM command not allowed when used memory > 'maxmemory'."
+        Refusal::Other("ERR Command not allowed inside a transaction")
+    } else if store.is_full() {
+        FULL
     } else if transaction.ends.len() >= MAX_QUEUED
         || transaction.words.len() + words.wire_len() > max_len
     {
-        "ERR the transaction is too long"
+        Refusal::Other("ERR the transaction is too long")
     } else {
+        let before = transaction.held_bytes();
         transaction.push(words);
+        store.keep(transaction.held_bytes() - before);
         let _ = session.send(Reply::Simple("QUEUED"));
         return;
     };
     transaction.is_broken = true;
-    let _ = session.send(Reply::Error(refusal));
+    let _ = session.send(Reply::Error(&refusal.text(words)));
 }
 
 impl Transaction {
+    /// How many bytes of memory its commands take.
+    fn held_bytes(&self) -> usize {
+        self.words.capacity() + self.ends.capacity() * size_of::<(usize, u32)>()
+    }
+
     fn push(&mut self, words: Arguments<'_>) {
         for word in words {
             self.words.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
@@ -143,7 +160,7 @@ impl Transaction {
 
 fn execute(kv: &mut Kv, session: &mut Session<'_, Kv>) -> Result<(), Refusal> {
     const ABORTED: &str = "EXECABORT Transaction discarded because of previous errors.";
-    let transaction = session.state().transaction.take();
+    let transaction = take(&mut kv.store, session.state());
     let transaction = transaction.ok_or(Refusal::Other("ERR EXEC without MULTI"))?;
     let is_same = unwatch(&mut kv.store, session.state());
     session.state().settle();

@@ -31,10 +31,15 @@ impl Watches {
         }
     }
 
+    /// What a watch takes, here and with the connection, which share a long key.
+    pub(crate) fn bytes(key: &Element) -> usize {
+        2 * size_of::<(Element, Watch)>() + key.heap_len()
+    }
+
     /// Begins to watch `key`; says how often it has changed so far.
-    pub(crate) fn add(&mut self, key: &[u8]) -> u64 {
+    pub(crate) fn add(&mut self, key: &Element) -> u64 {
         let fresh = Watch { watchers: 0, changes: 0 };
-        let watch = self.0.entry(Element::from(key)).or_insert(fresh);
+        let watch = self.0.entry(key.clone()).or_insert(fresh);
         watch.watchers += 1;
         watch.changes
     }

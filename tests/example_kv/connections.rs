@@ -54,6 +54,49 @@ fn what_needs_memory_is_refused_when_there_is_none() {
 }
 
 #[test]
+fn what_connections_keep_takes_memory_until_they_let_it_go() {
+    let full = "-OOM command not allowed when used memory > 'maxmemory'.";
+    let big = "x".repeat(1000);
+    for (keep, let_go) in [
+        (format!("SUBSCRIBE {big}"), "UNSUBSCRIBE"),
+        (format!("PSUBSCRIBE {big}"), "RESET"),
+        (format!("WATCH {big}"), "UNWATCH"),
+        (format!("MULTI\r\nECHO {big}"), "DISCARD"),
+        (format!("MULTI\r\nECHO {big}"), "EXEC"),
+        (format!("MULTI\r\nECHO {big}"), "QUIT"),
+    ] {
+        let mut world = world("--max-memory 1000");
+        let (keeper, other) = (world.join(), world.join());
+        ask(&mut world, keeper, &keep);
+        for line in ["SET a 1", "SUBSCRIBE a", "PSUBSCRIBE a", "WATCH a"] {
+            assert_eq!(ask(&mut world, other, line), full, "{line} after {keep}");
+        }
+        let queued = ask(&mut world, other, "MULTI\r\nPING\r\nDISCARD\r\nFLUSHALL\r\nSET a 1");
+        assert_eq!(queued, format!("+OK {full} +OK +OK {full}"), "{keep}");
+        ask(&mut world, keeper, let_go);
+        if let_go == "QUIT" {
+            world.network.finish(keeper);
+            world.settle();
+        }
+        assert_eq!(ask(&mut world, other, "SET a 1\r\nDEL a"), "+OK :1", "{let_go}");
+        assert!(ask(&mut world, other, "INFO memory").contains("used_memory:0 "), "{let_go}");
+    }
+}
+
+#[test]
+fn a_pattern_too_long_is_refused() {
+    let mut world = world("");
+    let peer = world.join();
+    ask(&mut world, peer, "SADD s a");
+    let (long, longest) = ("x".repeat(1025), "x".repeat(1024));
+    for line in ["KEYS", "SCAN 0 MATCH", "SSCAN s 0 MATCH", "PUBSUB CHANNELS", "PSUBSCRIBE"] {
+        let refused = ask(&mut world, peer, &format!("{line} {long}"));
+        assert_eq!(refused, "-ERR the pattern is too long", "{line}");
+        assert!(!ask(&mut world, peer, &format!("{line} {longest}")).starts_with('-'), "{line}");
+    }
+}
+
+#[test]
 fn no_string_grows_beyond_its_limit() {
     let mut world = world("--max-value 100");
     let peer = world.join();

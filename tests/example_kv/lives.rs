@@ -74,3 +74,15 @@ fn a_new_value_has_no_time_unless_it_keeps_the_old_one() {
         assert_eq!(ask(&mut world, peer, "PTTL a"), format!(":{pttl}"), "{change}");
     }
 }
+
+#[test]
+fn however_many_keys_expire_none_waits_for_long() {
+    let mut world = world("");
+    let peer = world.join();
+    for at in 0..100 {
+        let pairs: Vec<String> = (0..50).map(|it| format!("SET {at}-{it} x PX 1000")).collect();
+        ask(&mut world, peer, &pairs.join("\r\n"));
+    }
+    world.run_for(millis(1015));
+    assert_eq!(ask(&mut world, peer, "DBSIZE"), ":0");
+}
