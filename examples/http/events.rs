@@ -40,7 +40,9 @@ impl Site {
         // What is asked for next would have to wait for ever.
         session.pause();
         session.set_interval(EVENT, self.pace.event_interval);
-        self.tell(session)
+        self.tell(session)?;
+        // Browsers come back after an end, but not after a refusal.
+        if self.is_draining { self.end_events(session) } else { Ok(()) }
     }
 
     /// Tells an event. Who has not taken the one before misses it.
