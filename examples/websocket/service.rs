@@ -57,7 +57,7 @@ pub(crate) struct Service {
     guests: u64,
     /// How many bytes of memory the unfinished messages hold.
     unfinished_len: usize,
-    is_draining: bool,
+    pub(super) is_draining: bool,
 }
 
 /// What is kept for each connection.
@@ -108,7 +108,9 @@ impl Handler for Service {
         let is_late = matches!(reason, CloseReason::FirstFrameTimeout | CloseReason::FrameTimeout);
         match session.codec() {
             _ if !is_late => Ok(()),
-            Protocol::Http(..) => self.on_late_request(session),
+            Protocol::Http(http, _) if http.is_amid_request() => self.on_late_request(session),
+            // Browsers connect before they know whether they will ask, and are owed no answer.
+            Protocol::Http(..) => Ok(()),
             Protocol::WebSocket(_) => say_goodbye(session, LATE.into()),
         }
     }
@@ -214,6 +216,9 @@ impl Service {
         session: &mut Session<'_, Self>,
         room: Room,
     ) -> Result<(), Error> {
+        if self.is_draining {
+            return finish(session, GOING_AWAY.into());
+        }
         session.set_interval(PING, self.rules.ping_interval);
         if room == Room::Echo {
             return Ok(());

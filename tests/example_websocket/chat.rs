@@ -3,7 +3,7 @@
 use windlass::network::PeerState;
 
 use super::fixture::secs;
-use super::{ask, closed, frame, open, send, shown, take, text, world};
+use super::{OPENED, ask, closed, frame, open, request, send, shown, take, text, world};
 
 #[test]
 fn what_is_said_is_said_to_everybody_in_the_chat() {
@@ -75,4 +75,32 @@ fn a_drain_tells_everybody_that_the_server_goes_down() {
     }
     let report = world.run_to_the_end(secs(5));
     assert!(report.is_clean(), "{report}");
+}
+
+#[test]
+fn a_socket_that_is_opened_in_a_drain_is_told_so() {
+    let mut world = world("");
+    let (early, idle) = (world.join(), open(&mut world, "/echo"));
+    let request = request("/chat");
+    let (begun, rest) = request.split_at(20);
+    send(&mut world, early, begun.as_bytes());
+    world.network.raise_signal();
+    world.settle();
+    world.network.finish(idle);
+    send(&mut world, early, rest.as_bytes());
+    let heard = world.network.take_received(early);
+    let behind = heard.strip_prefix(OPENED.as_bytes()).expect("it is opened").escape_ascii();
+    assert_eq!(behind.to_string(), closed(1001, "the server goes down"));
+    world.network.finish(early);
+    assert!(world.run_to_the_end(secs(5)).is_clean());
+}
+
+#[test]
+fn a_page_that_is_asked_for_in_a_drain_is_the_last() {
+    let mut world = world("");
+    let peer = world.join();
+    send(&mut world, peer, b"GET / HTTP/1.1\r\n");
+    world.network.raise_signal();
+    world.settle();
+    assert!(ask(&mut world, peer, b"Host: a\r\n\r\n").contains("Connection: close"));
 }
