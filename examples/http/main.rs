@@ -61,8 +61,8 @@ usage: http [OPTION]...
   --idle-timeout D      how long a connection waits for the next request (default 1m; two event
                         intervals at least)
   --write-timeout D     close if no answer is taken for this long (default 30s)
-  --max-connections N   how many connections there can be
-                        (default: as many as descriptors allow, 10000 at most)
+  --max-connections N   how many connections there can be (default: as many as descriptors allow,
+                        10000 at most); each file that is being sent takes another descriptor
   --max-per-address N   how many connections one address may have
   --drain-timeout D     how long SIGINT and SIGTERM wait for what is owed (default 30s)
   --log                 log who came, who was refused, and who went and why
