@@ -250,7 +250,15 @@ impl Service {
             let notice = format!("* more than {MAX_SAID_LEN} bytes: nobody heard that");
             return session.send(Message::WebSocket(frames::Message::Text(&notice)));
         }
-        self.tell(session, &format!("guest{guest}: {text}"))
+        self.tell(session, &format!("guest{guest}: {text}"))?;
+        // The next of his is read when this one is said: or else one who says much at once would
+        // have all others wait, and fill the queue in which what they say has its place.
+        session.pause();
+        let id = session.id();
+        session.defer(move |_, scope| {
+            scope.with(id, |session| session.resume());
+            Ok(())
+        })
     }
 
     /// Tells everybody in the chat, whoever says it included: one frame in memory, however many

@@ -104,3 +104,21 @@ fn a_page_that_is_asked_for_in_a_drain_is_the_last() {
     world.settle();
     assert!(ask(&mut world, peer, b"Host: a\r\n\r\n").contains("Connection: close"));
 }
+
+#[test]
+fn who_says_much_at_once_keeps_nobody_from_saying_something() {
+    let mut world = world("");
+    let guests: Vec<_> = (0..200).map(|_| open(&mut world, "/chat")).collect();
+    let (one, other) = (guests[0], guests[1]);
+    // More than the commands that can wait, and each turn there is time for a few.
+    world.network.send_from(one, &text("x").repeat(100_000));
+    for _ in 0..300 {
+        world.turn(secs(1));
+    }
+    take(&mut world, other);
+    world.network.send_from(other, &text("hello"));
+    for _ in 0..10 {
+        world.turn(secs(1));
+    }
+    assert!(take(&mut world, other).contains("guest2: hello"));
+}
