@@ -25,6 +25,8 @@ pub(crate) struct Rules {
     pub(crate) limits: Limits,
     /// All messages of which fragments have come hold no more memory than this, in bytes.
     pub(crate) max_unfinished: usize,
+    /// How many may be in the chat.
+    pub(crate) max_guests: usize,
     pub(crate) message_timeout: Duration,
     pub(crate) ping_interval: Duration,
     pub(crate) origins: Origins,
@@ -33,11 +35,13 @@ pub(crate) struct Rules {
 
 impl Default for Rules {
     /// Messages of 1 MiB, sixty-four of which may come in fragments at a time, and 30 s for each to
-    /// end and for each silence, which is less than any proxy on the way has patience for.
+    /// end and for each silence, which is less than any proxy on the way has patience for. A
+    /// thousand guests: when all of them come or go at once, a million notices are due.
     fn default() -> Self {
         Self {
             limits: Limits { max_frame: 1 << 20, max_message: 1 << 20 },
             max_unfinished: 64 << 20,
+            max_guests: 1000,
             message_timeout: Duration::from_secs(30),
             ping_interval: Duration::from_secs(30),
             origins: Origins::Same,
@@ -136,6 +140,7 @@ const SILENT: Refusal = Refusal { code: code::POLICY, why: "no answer to a ping"
 const GOING_AWAY: Refusal = Refusal { code: code::GOING_AWAY, why: "the server goes down" };
 const NO_ROOM: Refusal =
     Refusal { code: code::TRY_AGAIN, why: "too much of other messages is unfinished" };
+const FULL: Refusal = Refusal { code: code::TRY_AGAIN, why: "the chat is full" };
 const NOT_TEXT: Refusal = Refusal { code: code::UNSUPPORTED, why: "only text can be said" };
 
 impl Service {
@@ -223,6 +228,9 @@ impl Service {
         if room == Room::Echo {
             return Ok(());
         }
+        if self.chat.len() >= self.rules.max_guests {
+            return finish(session, FULL.into());
+        }
         self.guests += 1;
         let guest = self.guests;
         session.state().guest = Some(guest);
@@ -256,7 +264,9 @@ impl Service {
         session.pause();
         let id = session.id();
         session.defer(move |_, scope| {
-            scope.with(id, |session| session.resume());
+            scope.with(id, |session| {
+                session.resume();
+            });
             Ok(())
         })
     }

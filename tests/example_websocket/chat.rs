@@ -122,3 +122,16 @@ fn who_says_much_at_once_keeps_nobody_from_saying_something() {
     }
     assert!(take(&mut world, other).contains("guest2: hello"));
 }
+
+#[test]
+fn a_chat_that_is_full_lets_nobody_in_until_somebody_leaves() {
+    let mut world = world("--max-guests 2");
+    let [one, _] = [(); 2].map(|()| open(&mut world, "/chat"));
+    let full = format!("{}{}", OPENED.as_bytes().escape_ascii(), closed(1013, "the chat is full"));
+    let third = world.join();
+    assert_eq!(ask(&mut world, third, request("/chat").as_bytes()), full);
+    open(&mut world, "/echo");
+    world.network.finish(one);
+    world.settle();
+    open(&mut world, "/chat");
+}
