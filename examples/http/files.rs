@@ -143,7 +143,7 @@ impl Site {
         let Found { mut file, len, modified, kind } = found;
         let version = Version::of(len, modified);
         let (tag, date) = (version.tag.as_str(), version.date.as_str());
-        let terms = Terms::of(request, self.is_draining);
+        let terms = Terms::of(request, session.is_draining());
         let fields = [("ETag", tag), ("Last-Modified", date), ("Content-Type", kind), BY_BYTES];
         let (from, left) = match part(request, &version, len) {
             Part::Whole => {

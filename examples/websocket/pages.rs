@@ -51,7 +51,7 @@ impl Service {
         session: &mut Session<'_, Self>,
         request: &Request<'_>,
     ) -> Result<(), Error> {
-        let asked = Asked::by(request, self.is_draining);
+        let asked = Asked::by(request, session.is_draining());
         let room = match (request.path, request.method) {
             (b"/chat", _) => Room::Chat,
             (b"/echo", _) => Room::Echo,

@@ -61,7 +61,6 @@ pub(crate) struct Service {
     guests: u64,
     /// How many bytes of memory the unfinished messages hold.
     unfinished_len: usize,
-    pub(super) is_draining: bool,
 }
 
 /// What is kept for each connection.
@@ -120,7 +119,6 @@ impl Handler for Service {
     }
 
     fn on_drain(&mut self, session: &mut Session<'_, Self>) -> Result<(), Error> {
-        self.is_draining = true;
         match session.codec() {
             Protocol::Http(..) => Ok(()),
             Protocol::WebSocket(_) => finish(session, GOING_AWAY.into()),
@@ -147,7 +145,7 @@ impl Service {
     /// `wall` is what time it is in the world.
     pub(crate) fn new(rules: Rules, wall: fn() -> SystemTime) -> Self {
         let (clock, chat) = (Clock::new(wall), Arc::from([]));
-        Self { rules, clock, chat, guests: 0, unfinished_len: 0, is_draining: false }
+        Self { rules, clock, chat, guests: 0, unfinished_len: 0 }
     }
 
     #[inline]
@@ -221,7 +219,7 @@ impl Service {
         session: &mut Session<'_, Self>,
         room: Room,
     ) -> Result<(), Error> {
-        if self.is_draining {
+        if session.is_draining() {
             return finish(session, GOING_AWAY.into());
         }
         session.set_interval(PING, self.rules.ping_interval);
@@ -243,7 +241,7 @@ impl Service {
 
     fn leave(&mut self, session: &mut Session<'_, Self>, guest: u64) {
         // When all leave, nobody has to be told, and everybody of everybody would be too much.
-        if self.is_draining {
+        if session.is_draining() {
             return;
         }
         let id = session.id();

@@ -178,3 +178,16 @@ fn a_body_in_dribs_and_drabs_is_not_waited_for() {
     }
     assert_eq!(world.network.state(peer), PeerState::Open);
 }
+
+#[test]
+fn who_is_let_in_during_a_drain_does_not_hold_it_up() {
+    for path in ["/", "/events", "/nothing"] {
+        let world = &mut world("");
+        let peer = world.connect_with(format!("GET {path} {END}").as_bytes());
+        world.network.raise_signal();
+        world.settle();
+        assert_eq!(field(&take(world, peer), "Connection"), Some("close"), "{path}");
+        world.network.finish(peer);
+        assert!(world.run_to_the_end(secs(5)).is_clean(), "{path}");
+    }
+}
