@@ -132,7 +132,8 @@ pub trait Codec {
 
     /// Looks for a frame at the beginning of `input`, which is never empty.
     ///
-    /// The frame may be changed in place, since its bytes are not looked at again.
+    /// The frame may be changed in place, since its bytes are not looked at again. What is not
+    /// consumed must stay as it is: it is shown again.
     ///
     /// # Errors
     ///

@@ -4,7 +4,7 @@ mod frames;
 mod input;
 mod malformed;
 mod outbound;
-mod preparing;
+mod room;
 mod tasks;
 
 use std::any::TypeId;

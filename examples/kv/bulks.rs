@@ -82,8 +82,9 @@ mod tests {
     #[test]
     fn gathered_elements_are_the_same_as_single_ones() {
         let text = "x".repeat(200);
-        let elements: Vec<Element> =
-            (0..1000).map(|number| text.as_bytes()[..number * 7 % 41].into()).collect();
+        // Short ones alone, and then long ones between them.
+        let lens = (0..1000).map(|number| number * 7 % if number < 500 { 23 } else { 41 });
+        let elements: Vec<Element> = lens.map(|len| text.as_bytes()[..len].into()).collect();
         let (mut one_by_one, mut gathered) = (Encoded(Output::new()), Encoded(Output::new()));
         elements.iter().for_each(|element| one_by_one.bulk(element.as_slice()));
         Bulks::put_all(&mut gathered, elements.iter());

@@ -151,3 +151,29 @@ fn parse_cursor(word: &[u8]) -> Option<u64> {
         _ => std::str::from_utf8(word).ok()?.parse().ok(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_picks_more_than_the_limit_from_few_members() {
+        assert_eq!(Picks::parse(Some(b"-1048576")), Ok(Picks::Any(1 << 20)));
+        for beyond in [&b"-1048577"[..], b"-9223372036854775808"] {
+            assert_eq!(Picks::parse(Some(beyond)), Err(OUT_OF_RANGE));
+        }
+        // More than there are is not more than there are.
+        let count = usize::MAX / 2;
+        let text = count.to_string();
+        assert_eq!(Picks::parse(Some(text.as_bytes())), Ok(Picks::Different(count)));
+    }
+
+    #[test]
+    fn a_cursor_is_a_number_without_a_sign() {
+        assert_eq!(parse_cursor(b""), Some(0));
+        assert_eq!(parse_cursor(b"18446744073709551615"), Some(u64::MAX));
+        for none in ["-1", "+1", "18446744073709551616", "1 ", "x"] {
+            assert_eq!(parse_cursor(none.as_bytes()), None, "{none:?}");
+        }
+    }
+}

@@ -30,8 +30,8 @@ impl Scored {
 ///
 /// Inner nodes know of each child how many entries are below it, and a separator: none of the
 /// entries before the child is greater, none of its own is less. (That of the first child is not
-/// looked at.) All questions are about ranks: how many entries are before some place, and which are
-/// at some ranks.
+/// looked at; it is that of the node itself, except on the way to the very first entry.) All
+/// questions are about ranks: how many entries are before some place, and which are at some ranks.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RankTree {
     root: Node,
@@ -267,11 +267,7 @@ fn even_out(children: &mut Vec<Child>, at: usize, nodes: &mut Nodes) {
     let left = &mut children[at - 1];
     match (&mut left.node, &mut right.node) {
         (Node::Leaf(left), Node::Leaf(right)) => share(left, right, MAX_LEAF_LEN),
-        (Node::Inner(left), Node::Inner(others)) => {
-            // It is the first no longer.
-            others[0].separator = right.separator;
-            share(left, others, MAX_INNER_LEN);
-        }
+        (Node::Inner(left), Node::Inner(right)) => share(left, right, MAX_INNER_LEN),
         _ => unreachable!("all leaves are at one depth"),
     }
     left.len = left.node.len();
@@ -325,9 +321,23 @@ mod tests {
                     })
                     .collect();
                 assert!(below.iter().all(|(_, depth)| *depth == below[0].1));
+                for pair in children.windows(2) {
+                    let Scored { score, member } = &pair[1].separator;
+                    assert_eq!(rank_in(&pair[0].node, *score, member), pair[0].len);
+                    assert_eq!(rank_in(&pair[1].node, *score, member), 0);
+                }
                 (below.iter().map(|(len, _)| len).sum(), below[0].1 + 1)
             }
         }
+    }
+
+    /// How many of all entries are less, one by one.
+    fn rank_in(node: &Node, score: f64, member: &Element) -> usize {
+        let mut rank = 0;
+        node.visit(0..node.len(), false, &mut |entry| {
+            rank += usize::from(entry.compare(score, member).is_lt());
+        });
+        rank
     }
 
     #[track_caller]

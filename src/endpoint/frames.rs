@@ -1,15 +1,17 @@
 //! From bytes to frames to the handler, within a connection's budgets.
 
 use super::announce;
-use super::input::{keep, may_read};
+use super::input::{keep, may_read, read, read_on};
 use super::malformed::{check_frame_len, impossible, malformed};
-use super::preparing::{may_tell_of_room, prepare};
+use super::room::{may_tell_of_room, tell_of_room};
 use crate::codec::{Codec, Decoded};
+use crate::connection::Phase;
 use crate::error::CloseReason;
 use crate::handler::{Handler, PeerOf, Session, guard, panicked, session};
 use crate::layers::{Layers, Passage};
 use crate::middleware::Frame;
 use crate::panics::catch;
+use crate::read_buffer::ReadBuffer;
 use crate::turn::{Bench, Turn};
 
 /// So much output is written before more is read: it is near at hand for the kernel, and the peer
@@ -156,6 +158,49 @@ fn serve_other<H: Handler>(
         }
     }
     wind_up(handler, session, bench.layers)
+}
+
+/// Does what comes before the frames of a connection that is not open, or has something waiting.
+/// Makes input ready to be decoded, if possible: at the beginning of the shared buffer, as many
+/// bytes as this says; or, if it says zero, where it was kept.
+#[inline(never)]
+fn prepare<H: Handler>(
+    handler: &mut H,
+    session: &mut Session<'_, H>,
+    buffer: &mut [u8],
+) -> (Option<Box<ReadBuffer>>, usize) {
+    session.shared.room = session.output_room();
+    match session.connection.phase() {
+        Phase::Open => {}
+        Phase::Connecting => {
+            connect(handler, session);
+            return (None, 0);
+        }
+        Phase::Lingering => {
+            session.connection.linger(session.shared, &mut session.network, buffer);
+            return (None, 0);
+        }
+        // What waits is flushed when the event is settled.
+        Phase::Flushing | Phase::Closed => return (None, 0),
+    }
+    if session.connection.queued_len() > 0 {
+        session.flush();
+    }
+    tell_of_room(handler, session);
+    match session.connection.take_input() {
+        Some(kept) => read_on(session, buffer, kept),
+        None if may_read(session) => (None, read(session, buffer)),
+        None => (None, 0),
+    }
+}
+
+/// Something has happened to a connection that is being made. If it is made now, it is announced,
+/// and served like any other from then on.
+fn connect<H: Handler>(handler: &mut H, session: &mut Session<'_, H>) {
+    if session.connection.check_connected(session.shared, &mut session.network) {
+        session.shared.metrics.connects_succeeded += 1;
+        announce(handler, session);
+    }
 }
 
 /// After the frames: goes on if that is possible, or sees to the end of the stream and to whatever

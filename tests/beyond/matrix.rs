@@ -184,7 +184,10 @@ impl Trial {
             From::Hook(At::Start | At::Open) => {}
             From::Hook(At::Frame) => stage.world.network.send_from(asker.peer, b"hello\n"),
             From::Hook(At::Writable) => {
-                stage.leave(asker, move |session| session.want_writable());
+                stage.leave(asker, |session| {
+                    session.want_writable();
+                    session.send("there is more")
+                });
             }
             From::Hook(At::Farewell) => stage.world.network.send_from(asker.peer, b"\xff\n"),
             From::Hook(At::End) => stage.world.network.finish(asker.peer),

@@ -11,7 +11,7 @@ use crate::tools::{ask, client, finish, python, script};
 fn directory(name: &str) -> (PathBuf, Vec<u8>) {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     fs::create_dir_all(&directory).unwrap();
-    let bytes: Vec<u8> = (0..3_000_000_u32).flat_map(|number| number.to_le_bytes()).collect();
+    let bytes: Vec<u8> = (0..3_000_000_u32).flat_map(u32::to_le_bytes).collect();
     fs::write(directory.join("numbers"), &bytes).unwrap();
     (directory, bytes)
 }

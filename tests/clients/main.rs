@@ -20,6 +20,5 @@ mod example;
 mod http;
 mod kv;
 mod metrics;
-#[allow(dead_code, reason = "not every client is here yet")]
 mod tools;
 mod websocket;

@@ -97,8 +97,11 @@ fn whose_handler_asks_with_all_connections_at_hand_is_told_of_room_too() {
         Call::Frame(_) => {
             let id = session.id();
             session.defer(move |_, scope| {
-                scope.with(id, |session| session.want_writable());
-                Ok(())
+                let ask = |session: &mut Session<'_, Scripted>| {
+                    session.want_writable();
+                    session.send("soon")
+                };
+                scope.with(id, ask).expect("it is open")
             })
         }
         Call::Writable => session.send("now"),
@@ -106,7 +109,7 @@ fn whose_handler_asks_with_all_connections_at_hand_is_told_of_room_too() {
     });
     let peer = world.connect_with(b"one\n");
     world.settle();
-    assert_eq!(world.received(peer), "now\n");
+    assert_eq!(world.received(peer), "soon\nnow\n");
 }
 
 #[test]
