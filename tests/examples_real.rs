@@ -16,6 +16,8 @@ mod dns;
 mod embedded;
 #[path = "real_network/example.rs"]
 mod example;
+#[path = "examples_real/files.rs"]
+mod files;
 #[path = "examples_real/layers.rs"]
 mod layers;
 #[path = "examples_real/multicore.rs"]

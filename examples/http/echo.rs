@@ -36,8 +36,8 @@ impl Site {
             }
         };
         // Here, who waits for a word is given it.
-        let keep_alive = request.keep_alive && !self.is_draining;
-        let terms = Terms { keep_alive, ..Terms::of(request, self.is_draining) };
+        let keep_alive = request.keep_alive && !session.is_draining();
+        let terms = Terms { keep_alive, ..Terms::of(request, session.is_draining()) };
         if terms.has_body && request.expects_continue {
             session.send(Answer::Continue)?;
         }

@@ -23,7 +23,7 @@ impl Site {
         session: &mut Session<'_, Self>,
         request: &Request<'_>,
     ) -> Result<(), Error> {
-        let mut terms = Terms::of(request, self.is_draining);
+        let mut terms = Terms::of(request, session.is_draining());
         let is_chunked = terms.version == Version::Http11;
         // Nothing can come after events but their end.
         terms.keep_alive &= is_chunked;
@@ -40,7 +40,9 @@ impl Site {
         // What is asked for next would have to wait for ever.
         session.pause();
         session.set_interval(EVENT, self.pace.event_interval);
-        self.tell(session)
+        self.tell(session)?;
+        // Browsers come back after an end, but not after a refusal.
+        if session.is_draining() { self.end_events(session) } else { Ok(()) }
     }
 
     /// Tells an event. Who has not taken the one before misses it.

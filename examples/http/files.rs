@@ -56,8 +56,9 @@ impl Files {
         Ok(Self { root, portion: vec![0; PORTION_LEN].into() })
     }
 
-    /// The file that a path, as it was sent, is for.
-    fn find(&self, path: &[u8]) -> Option<Found> {
+    /// The file that a path, as it was sent, is for. If there is one, it may be that it cannot be
+    /// opened now, for want of descriptors.
+    fn find(&self, path: &[u8]) -> Option<io::Result<Found>> {
         let mut wanted = self.root.clone();
         for segment in path.split(|byte| *byte == b'/') {
             wanted.push(segment_name(segment)?);
@@ -67,10 +68,20 @@ impl Files {
         if !wanted.metadata().ok()?.is_file() {
             return None;
         }
-        let file = File::open(&wanted).ok()?;
-        let metadata = file.metadata().ok()?;
-        let kind = kind(wanted.extension().and_then(|extension| extension.to_str()));
-        Some(Found { file, len: metadata.len(), modified: metadata.modified().ok()?, kind })
+        let found = Found::open(&wanted);
+        let is_missing = |error: &io::Error| {
+            matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied)
+        };
+        (!found.as_ref().is_err_and(is_missing)).then_some(found)
+    }
+}
+
+impl Found {
+    fn open(path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
+        let metadata = file.metadata()?;
+        let kind = kind(path.extension().and_then(|extension| extension.to_str()));
+        Ok(Self { file, len: metadata.len(), modified: metadata.modified()?, kind })
     }
 }
 
@@ -121,13 +132,18 @@ impl Site {
         request: &Request<'_>,
         path: &[u8],
     ) -> Result<(), Error> {
-        let Some(found) = self.files.as_ref().and_then(|files| files.find(path)) else {
-            return self.say(session, request, Status::NotFound, "there is no such file");
+        let found = match self.files.as_ref().and_then(|files| files.find(path)) {
+            Some(Ok(found)) => found,
+            Some(Err(_)) => {
+                let why = "the file cannot be opened now";
+                return self.say(session, request, Status::ServiceUnavailable, why);
+            }
+            None => return self.say(session, request, Status::NotFound, "there is no such file"),
         };
         let Found { mut file, len, modified, kind } = found;
         let version = Version::of(len, modified);
         let (tag, date) = (version.tag.as_str(), version.date.as_str());
-        let terms = Terms::of(request, self.is_draining);
+        let terms = Terms::of(request, session.is_draining());
         let fields = [("ETag", tag), ("Last-Modified", date), ("Content-Type", kind), BY_BYTES];
         let (from, left) = match part(request, &version, len) {
             Part::Whole => {

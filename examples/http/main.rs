@@ -58,10 +58,11 @@ usage: http [OPTION]...
   --max-body SIZE       the longest body of a request (default 1GiB)
   --head-timeout D      how long a head may take (default 30s)
   --body-timeout D      how long the next 16KiB of a body may take (default 30s)
-  --idle-timeout D      how long a connection waits for the next request (default 1m)
+  --idle-timeout D      how long a connection waits for the next request (default 1m; two event
+                        intervals at least)
   --write-timeout D     close if no answer is taken for this long (default 30s)
-  --max-connections N   how many connections there can be
-                        (default: as many as descriptors allow, 10000 at most)
+  --max-connections N   how many connections there can be (default: as many as descriptors allow,
+                        10000 at most); each file that is being sent takes another descriptor
   --max-per-address N   how many connections one address may have
   --drain-timeout D     how long SIGINT and SIGTERM wait for what is owed (default 30s)
   --log                 log who came, who was refused, and who went and why
@@ -131,6 +132,9 @@ pub(crate) fn read(options: &mut Options) -> Result<Settings, Stop> {
         }
     }
     settings.tcp = common::or_port_7000(settings.tcp);
+    // Whoever waits for the next event is not idle.
+    let least = settings.event_interval * 2;
+    settings.config.idle_timeout = settings.config.idle_timeout.map(|time| time.max(least));
     Ok(settings)
 }
 

@@ -55,10 +55,9 @@ pub(crate) fn part(request: &Request<'_>, version: &Version, len: u64) -> Part {
     if version.is_known_to(request) {
         return Part::Unchanged;
     }
-    // A range is only for who would otherwise be sent another version of the rest.
-    let is_same = request
-        .field("if-range")
-        .is_none_or(|given| given == version.tag.as_bytes() || given == version.date.as_bytes());
+    // Whoever has a part of another version is sent all of this one. A date is not good enough: it
+    // does not tell two versions of one second apart (RFC 9110, section 8.8.2.2).
+    let is_same = request.field("if-range").is_none_or(|given| given == version.tag.as_bytes());
     match request.field("range") {
         Some(wanted) if is_same && request.method == Method::Get => range(wanted, len),
         _ => Part::Whole,

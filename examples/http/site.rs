@@ -17,7 +17,6 @@ pub(crate) struct Site {
     page: Ready,
     pub(crate) files: Option<Files>,
     pub(crate) pace: Pace,
-    pub(crate) is_draining: bool,
 }
 
 /// How long things take.
@@ -81,7 +80,6 @@ impl Handler for Site {
     }
 
     fn on_drain(&mut self, session: &mut Session<'_, Self>) -> Result<(), Error> {
-        self.is_draining = true;
         self.end_events(session)
     }
 }
@@ -96,7 +94,6 @@ impl Site {
             clock,
             files,
             pace,
-            is_draining: false,
         }
     }
 
@@ -117,7 +114,7 @@ impl Site {
         request: &Request<'_>,
     ) -> Result<(), Error> {
         if request.is_plain
-            && !self.is_draining
+            && !session.is_draining()
             && let Some(ready) = self.ready(request.path)
         {
             return session.send(Answer::Ready(ready.written()));
@@ -144,7 +141,7 @@ impl Site {
     ) -> Result<(), Error> {
         match request.method {
             Method::Get | Method::Head => {
-                let terms = Terms::of(request, self.is_draining);
+                let terms = Terms::of(request, session.is_draining());
                 let fields = [("Content-Type", ready.kind)];
                 self.answer(session, terms, Status::Ok, &fields, ready.body)
             }
@@ -181,7 +178,7 @@ impl Site {
         request: &Request<'_>,
         allowed: &str,
     ) -> Result<(), Error> {
-        let terms = Terms::of(request, self.is_draining);
+        let terms = Terms::of(request, session.is_draining());
         let fields = [("Allow", allowed), TEXT];
         match request.method {
             Method::Options => {
@@ -204,7 +201,7 @@ impl Site {
         status: Status,
         why: &str,
     ) -> Result<(), Error> {
-        let terms = Terms::of(request, self.is_draining);
+        let terms = Terms::of(request, session.is_draining());
         self.answer(session, terms, status, &[TEXT], text(status, why).as_bytes())
     }
 

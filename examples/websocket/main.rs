@@ -60,6 +60,7 @@ usage: websocket [OPTION]...
   --max-frame SIZE      the longest frame (default: as the longest message)
   --max-unfinished SIZE all messages of which only fragments have come hold no more than this
                         (default 64MiB)
+  --max-guests N        how many can be in the chat (default 1000)
   --message-timeout D   a message in fragments ends this long after the first (default 30s)
   --frame-timeout D     a frame ends this long after its first byte (default 30s)
   --ping D              who says nothing for this long is sent a ping, and is closed if it is not
@@ -110,6 +111,7 @@ pub(crate) fn read(options: &mut Options) -> Result<Settings, Stop> {
             "--max-message" => rules.limits.max_message = options.size(SIZES)?,
             "--max-frame" => max_frame = Some(options.size(SIZES)?),
             "--max-unfinished" => rules.max_unfinished = options.size(1..=usize::MAX)?,
+            "--max-guests" => rules.max_guests = options.number(1..=usize::MAX)?,
             "--message-timeout" => rules.message_timeout = options.duration()?,
             "--frame-timeout" => config.frame_timeout = Some(options.duration()?),
             "--ping" => rules.ping_interval = options.duration()?,

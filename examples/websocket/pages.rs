@@ -14,17 +14,13 @@ const PAGE: &str = include_str!("page.html");
 type Fields<'a> = &'a [(&'a str, &'a str)];
 
 const HTML: Fields<'_> = &[("Content-Type", "text/html; charset=utf-8")];
-const TEXT: Fields<'_> = &[("Content-Type", "text/plain; charset=utf-8")];
-const ALLOW_PAGE: Fields<'_> =
-    &[("Content-Type", "text/plain; charset=utf-8"), ("Allow", "GET, HEAD")];
-const ALLOW_SOCKET: Fields<'_> = &[("Content-Type", "text/plain; charset=utf-8"), ("Allow", "GET")];
+const PLAIN: (&str, &str) = ("Content-Type", "text/plain; charset=utf-8");
+const TEXT: Fields<'_> = &[PLAIN];
+const ALLOW_PAGE: Fields<'_> = &[PLAIN, ("Allow", "GET, HEAD")];
+const ALLOW_SOCKET: Fields<'_> = &[PLAIN, ("Allow", "GET")];
 /// What could be asked for (RFC 9110, section 15.5.22, and RFC 6455, section 4.4).
-const UPGRADE: Fields<'_> = &[
-    ("Content-Type", "text/plain; charset=utf-8"),
-    ("Upgrade", "websocket"),
-    ("Connection", "Upgrade"),
-    ("Sec-WebSocket-Version", "13"),
-];
+const UPGRADE: Fields<'_> =
+    &[PLAIN, ("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Version", "13")];
 
 impl Service {
     pub(super) fn on_http(
@@ -44,7 +40,7 @@ impl Service {
         }
     }
 
-    /// A request was begun and does not end, or none was begun. The connection is closed.
+    /// A request was begun and does not end. The connection is closed.
     pub(super) fn on_late_request(&mut self, session: &mut Session<'_, Self>) -> Result<(), Error> {
         self.clock.advance(session.now());
         self.put(session, LATE, Asked::NO_MORE)
@@ -55,7 +51,7 @@ impl Service {
         session: &mut Session<'_, Self>,
         request: &Request<'_>,
     ) -> Result<(), Error> {
-        let asked = Asked::by(request);
+        let asked = Asked::by(request, session.is_draining());
         let room = match (request.path, request.method) {
             (b"/chat", _) => Room::Chat,
             (b"/echo", _) => Room::Echo,
@@ -162,9 +158,9 @@ impl Asked {
     /// By whom nothing more can be asked.
     const NO_MORE: Self = Self { is_head: false, persistence: Persistence::Closes };
 
-    fn by(request: &Request<'_>) -> Self {
+    fn by(request: &Request<'_>, is_draining: bool) -> Self {
         // A body is not waited for.
-        let keep_alive = request.keep_alive && !request.length.has_body();
+        let keep_alive = request.keep_alive && !request.length.has_body() && !is_draining;
         let persistence = Persistence::of(request.version, keep_alive);
         Self { is_head: request.method == Method::Head, persistence }
     }

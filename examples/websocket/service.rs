@@ -25,6 +25,8 @@ pub(crate) struct Rules {
     pub(crate) limits: Limits,
     /// All messages of which fragments have come hold no more memory than this, in bytes.
     pub(crate) max_unfinished: usize,
+    /// How many may be in the chat.
+    pub(crate) max_guests: usize,
     pub(crate) message_timeout: Duration,
     pub(crate) ping_interval: Duration,
     pub(crate) origins: Origins,
@@ -33,11 +35,13 @@ pub(crate) struct Rules {
 
 impl Default for Rules {
     /// Messages of 1 MiB, sixty-four of which may come in fragments at a time, and 30 s for each to
-    /// end and for each silence, which is less than any proxy on the way has patience for.
+    /// end and for each silence, which is less than any proxy on the way has patience for. A
+    /// thousand guests: when all of them come or go at once, a million notices are due.
     fn default() -> Self {
         Self {
             limits: Limits { max_frame: 1 << 20, max_message: 1 << 20 },
             max_unfinished: 64 << 20,
+            max_guests: 1000,
             message_timeout: Duration::from_secs(30),
             ping_interval: Duration::from_secs(30),
             origins: Origins::Same,
@@ -57,7 +61,6 @@ pub(crate) struct Service {
     guests: u64,
     /// How many bytes of memory the unfinished messages hold.
     unfinished_len: usize,
-    is_draining: bool,
 }
 
 /// What is kept for each connection.
@@ -108,13 +111,14 @@ impl Handler for Service {
         let is_late = matches!(reason, CloseReason::FirstFrameTimeout | CloseReason::FrameTimeout);
         match session.codec() {
             _ if !is_late => Ok(()),
-            Protocol::Http(..) => self.on_late_request(session),
+            Protocol::Http(http, _) if http.is_amid_request() => self.on_late_request(session),
+            // Browsers connect before they know whether they will ask, and are owed no answer.
+            Protocol::Http(..) => Ok(()),
             Protocol::WebSocket(_) => say_goodbye(session, LATE.into()),
         }
     }
 
     fn on_drain(&mut self, session: &mut Session<'_, Self>) -> Result<(), Error> {
-        self.is_draining = true;
         match session.codec() {
             Protocol::Http(..) => Ok(()),
             Protocol::WebSocket(_) => finish(session, GOING_AWAY.into()),
@@ -134,13 +138,14 @@ const SILENT: Refusal = Refusal { code: code::POLICY, why: "no answer to a ping"
 const GOING_AWAY: Refusal = Refusal { code: code::GOING_AWAY, why: "the server goes down" };
 const NO_ROOM: Refusal =
     Refusal { code: code::TRY_AGAIN, why: "too much of other messages is unfinished" };
+const FULL: Refusal = Refusal { code: code::TRY_AGAIN, why: "the chat is full" };
 const NOT_TEXT: Refusal = Refusal { code: code::UNSUPPORTED, why: "only text can be said" };
 
 impl Service {
     /// `wall` is what time it is in the world.
     pub(crate) fn new(rules: Rules, wall: fn() -> SystemTime) -> Self {
         let (clock, chat) = (Clock::new(wall), Arc::from([]));
-        Self { rules, clock, chat, guests: 0, unfinished_len: 0, is_draining: false }
+        Self { rules, clock, chat, guests: 0, unfinished_len: 0 }
     }
 
     #[inline]
@@ -214,9 +219,15 @@ impl Service {
         session: &mut Session<'_, Self>,
         room: Room,
     ) -> Result<(), Error> {
+        if session.is_draining() {
+            return finish(session, GOING_AWAY.into());
+        }
         session.set_interval(PING, self.rules.ping_interval);
         if room == Room::Echo {
             return Ok(());
+        }
+        if self.chat.len() >= self.rules.max_guests {
+            return finish(session, FULL.into());
         }
         self.guests += 1;
         let guest = self.guests;
@@ -230,7 +241,7 @@ impl Service {
 
     fn leave(&mut self, session: &mut Session<'_, Self>, guest: u64) {
         // When all leave, nobody has to be told, and everybody of everybody would be too much.
-        if self.is_draining {
+        if session.is_draining() {
             return;
         }
         let id = session.id();
@@ -245,7 +256,17 @@ impl Service {
             let notice = format!("* more than {MAX_SAID_LEN} bytes: nobody heard that");
             return session.send(Message::WebSocket(frames::Message::Text(&notice)));
         }
-        self.tell(session, &format!("guest{guest}: {text}"))
+        self.tell(session, &format!("guest{guest}: {text}"))?;
+        // The next of his is read when this one is said: or else one who says much at once would
+        // have all others wait, and fill the queue in which what they say has its place.
+        session.pause();
+        let id = session.id();
+        session.defer(move |_, scope| {
+            scope.with(id, |session| {
+                session.resume();
+            });
+            Ok(())
+        })
     }
 
     /// Tells everybody in the chat, whoever says it included: one frame in memory, however many

@@ -196,6 +196,13 @@ impl<H: Handler> Session<'_, H> {
         self.codec
     }
 
+    /// Whether the connection is closed as soon as it has nothing left to do, since the loop
+    /// drains. One that was let in after that had begun is not told of it by
+    /// [`on_drain`](Handler::on_drain).
+    pub const fn is_draining(&self) -> bool {
+        self.connection.is_draining()
+    }
+
     /// The connection's name, which is never given to another.
     pub const fn id(&self) -> ConnectionId {
         ConnectionId(self.connection.token())

@@ -35,7 +35,7 @@ fn a_body_comes_back_as_it_was_sent() {
         ("Content-Length: 0\r\n\r\n", ""),
         ("Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", "hello|"),
         (
-            "Transfer-Encoding: Chunked\r\n\r\n002;a=\"b\"\r\nhe\r\n3 ; c\r\nllo\r\n0\r\n\r\n",
+            "Transfer-Encoding: Chunked\r\n\r\n002;a=\"\\\"b\"\r\nhe\r\n3 ; c\r\nllo\r\n0\r\n\r\n",
             "hello|",
         ),
         ("Transfer-Encoding: chunked\r\n\r\n0;a\r\nA: b\r\nC:\r\n\r\n", "|"),

@@ -97,6 +97,31 @@ fn a_request_that_has_begun_before_a_drain_is_the_last() {
 }
 
 #[test]
+fn events_that_are_asked_for_in_a_drain_end_at_once() {
+    let world = &mut world("");
+    let peer = send(world, "GET /events HTTP/1.1\r\nHost: a\r\n");
+    world.network.raise_signal();
+    world.settle();
+    world.network.send_from(peer, b"\r\n");
+    world.settle();
+    let answer = take(world, peer);
+    assert!(body(&answer).ends_with("\n\n\r\n0\r\n\r\n"), "{answer}");
+    world.network.finish(peer);
+    assert!(world.run_to_the_end(secs(5)).is_clean());
+}
+
+#[test]
+fn who_waits_for_an_event_is_not_idle() {
+    let world = &mut world("--event-interval 90s --idle-timeout 10s");
+    let peer = send(world, &format!("GET /events {END}"));
+    for _ in 0..3 {
+        world.run_for(secs(91));
+        assert!(take(world, peer).contains("data: "));
+    }
+    assert_eq!(world.network.state(peer), PeerState::Open);
+}
+
+#[test]
 fn a_request_that_comes_too_slowly_is_answered_so() {
     for (options, stream) in [
         ("--head-timeout 2s", "GET"),
@@ -152,4 +177,17 @@ fn a_body_in_dribs_and_drabs_is_not_waited_for() {
         world.settle();
     }
     assert_eq!(world.network.state(peer), PeerState::Open);
+}
+
+#[test]
+fn who_is_let_in_during_a_drain_does_not_hold_it_up() {
+    for path in ["/", "/events", "/nothing"] {
+        let world = &mut world("");
+        let peer = world.connect_with(format!("GET {path} {END}").as_bytes());
+        world.network.raise_signal();
+        world.settle();
+        assert_eq!(field(&take(world, peer), "Connection"), Some("close"), "{path}");
+        world.network.finish(peer);
+        assert!(world.run_to_the_end(secs(5)).is_clean(), "{path}");
+    }
 }

@@ -185,6 +185,8 @@ fn a_chunk_that_is_none_is_refused() {
         (CHUNKED, "5;a\nhello\r\n", "400"),
         (CHUNKED, "5;a\rb\r\nhello\r\n", "400"),
         (CHUNKED, "5;a\0\r\nhello\r\n", "400"),
+        (CHUNKED, "5;a=\"\r\nhello\r\n", "400"),
+        (CHUNKED, "5;a=\"b\\\"\r\nhello\r\n", "400"),
         (CHUNKED, "00000000000000005\r\nhello\r\n", "400"),
         (CHUNKED, "0\r\nA\r\n\r\n", "400"),
         (CHUNKED, "0\r\nA : a\r\n\r\n", "400"),

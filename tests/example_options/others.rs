@@ -350,7 +350,7 @@ fn what_is_wrong_with_a_layer_is_said_in_one_line() {
 fn every_option_of_the_websocket_server_is_understood() {
     let settings = read!(
         websocket,
-        "--tcp [::1]:0 --max-message 17MiB --max-frame 64KiB --max-unfinished 1GiB \
+        "--tcp [::1]:0 --max-message 17MiB --max-frame 64KiB --max-unfinished 1GiB --max-guests 8 \
          --message-timeout 3s --frame-timeout 4s --ping 5m --slow close --high-watermark 1MiB \
          --rate-limit 3/m --max-connections 9 --drain-timeout 1s --origin https://a.example"
     )
@@ -359,6 +359,7 @@ fn every_option_of_the_websocket_server_is_understood() {
     let rules = websocket::Rules {
         limits: websocket::Limits { max_frame: 64 << 10, max_message: 17 << 20 },
         max_unfinished: 1 << 30,
+        max_guests: 8,
         message_timeout: Duration::from_secs(3),
         ping_interval: Duration::from_secs(300),
         origins: websocket::handshake::Origins::Listed(vec!["https://a.example".to_owned()]),

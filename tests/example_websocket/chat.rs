@@ -3,7 +3,7 @@
 use windlass::network::PeerState;
 
 use super::fixture::secs;
-use super::{ask, closed, frame, open, send, shown, take, text, world};
+use super::{OPENED, ask, closed, frame, open, request, send, shown, take, text, world};
 
 #[test]
 fn what_is_said_is_said_to_everybody_in_the_chat() {
@@ -75,4 +75,63 @@ fn a_drain_tells_everybody_that_the_server_goes_down() {
     }
     let report = world.run_to_the_end(secs(5));
     assert!(report.is_clean(), "{report}");
+}
+
+#[test]
+fn a_socket_that_is_opened_in_a_drain_is_told_so() {
+    let mut world = world("");
+    let (early, idle) = (world.join(), open(&mut world, "/echo"));
+    let request = request("/chat");
+    let (begun, rest) = request.split_at(20);
+    send(&mut world, early, begun.as_bytes());
+    world.network.raise_signal();
+    world.settle();
+    world.network.finish(idle);
+    send(&mut world, early, rest.as_bytes());
+    let heard = world.network.take_received(early);
+    let behind = heard.strip_prefix(OPENED.as_bytes()).expect("it is opened").escape_ascii();
+    assert_eq!(behind.to_string(), closed(1001, "the server goes down"));
+    world.network.finish(early);
+    assert!(world.run_to_the_end(secs(5)).is_clean());
+}
+
+#[test]
+fn a_page_that_is_asked_for_in_a_drain_is_the_last() {
+    let mut world = world("");
+    let peer = world.join();
+    send(&mut world, peer, b"GET / HTTP/1.1\r\n");
+    world.network.raise_signal();
+    world.settle();
+    assert!(ask(&mut world, peer, b"Host: a\r\n\r\n").contains("Connection: close"));
+}
+
+#[test]
+fn who_says_much_at_once_keeps_nobody_from_saying_something() {
+    let mut world = world("");
+    let guests: Vec<_> = (0..200).map(|_| open(&mut world, "/chat")).collect();
+    let (one, other) = (guests[0], guests[1]);
+    // More than the commands that can wait, and each turn there is time for a few.
+    world.network.send_from(one, &text("x").repeat(100_000));
+    for _ in 0..300 {
+        world.turn(secs(1));
+    }
+    take(&mut world, other);
+    world.network.send_from(other, &text("hello"));
+    for _ in 0..10 {
+        world.turn(secs(1));
+    }
+    assert!(take(&mut world, other).contains("guest2: hello"));
+}
+
+#[test]
+fn a_chat_that_is_full_lets_nobody_in_until_somebody_leaves() {
+    let mut world = world("--max-guests 2");
+    let [one, _] = [(); 2].map(|()| open(&mut world, "/chat"));
+    let full = format!("{}{}", OPENED.as_bytes().escape_ascii(), closed(1013, "the chat is full"));
+    let third = world.join();
+    assert_eq!(ask(&mut world, third, request("/chat").as_bytes()), full);
+    open(&mut world, "/echo");
+    world.network.finish(one);
+    world.settle();
+    open(&mut world, "/chat");
 }

@@ -1,5 +1,7 @@
 //! What is asked for over HTTP.
 
+use windlass::network::PeerState;
+
 use super::fixture::secs;
 use super::{FIELDS, OPENED, world};
 
@@ -81,4 +83,13 @@ fn a_request_has_an_end_in_time() {
     let late = answer("--frame-timeout 20s", "GET / HTTP/1.1\r\nHost:");
     let why = ("HTTP/1.1 408 Request Timeout", "the request did not end in time");
     assert_eq!(first_and_body(&late), why);
+}
+
+#[test]
+fn who_asks_for_nothing_is_told_nothing() {
+    let mut world = world("");
+    let peer = world.join();
+    world.run_for(secs(31));
+    assert_eq!(world.network.state(peer), PeerState::Finished);
+    assert!(world.network.take_received(peer).is_empty());
 }

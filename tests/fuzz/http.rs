@@ -145,13 +145,15 @@ fn joined(mut chunks: &[u8]) -> Option<(Vec<u8>, usize)> {
     }
 }
 
-/// A body in chunks that is taken is what the plain reader makes of it.
+/// A body in chunks that is taken is what the plain reader makes of it, and ends where it says.
 fn assert_joined(chunks: &[u8]) {
     const HEAD: &[u8] = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
     let heard = hear(&[&[HEAD, chunks].concat()]);
     if let Some(Said::Body { bytes, is_whole: true }) = heard.said.get(1) {
-        let (all, _) = joined(chunks).expect("it is whole for the plain reader too");
+        let (all, len) = joined(chunks).expect("it is whole for the plain reader too");
         assert_eq!(*bytes, all);
+        let alone = [HEAD, &chunks[..len]].concat();
+        assert_eq!((hear(&[&alone]).consumed, hear(&[&alone]).said.len()), (alone.len(), 2));
     }
 }
 

@@ -139,15 +139,27 @@ fn size(line: &[u8]) -> Result<(u64, usize), Refused> {
     let line = line.strip_suffix(b"\r").ok_or(wrong)?;
     let digits_len = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
     let (digits, extensions) = line.split_at(digits_len);
-    let is_extended = extensions.is_empty() || extensions.trim_ascii_start().starts_with(b";");
-    let is_shown = |byte: &u8| *byte == b'\t' || !byte.is_ascii_control();
     let digits = str::from_utf8(digits).ok().filter(|digits| digits.len() <= 16);
     match digits.and_then(|digits| u64::from_str_radix(digits, 16).ok()) {
-        Some(size) if is_extended && extensions.iter().all(is_shown) => {
-            Ok((size, extensions.len()))
-        }
+        Some(size) if may_be_extensions(extensions) => Ok((size, extensions.len())),
         _ => Err(wrong),
     }
+}
+
+/// Whether this can follow on a size. There are readers for whom what is quoted does not end with
+/// its line: it has to be closed.
+fn may_be_extensions(text: &[u8]) -> bool {
+    let is_begun = text.is_empty() || text.trim_ascii_start().starts_with(b";");
+    let is_shown = |byte: &u8| *byte == b'\t' || !byte.is_ascii_control();
+    let (mut is_quoted, mut rest) = (false, text.iter());
+    while let Some(byte) = rest.next() {
+        match byte {
+            b'"' => is_quoted = !is_quoted,
+            b'\\' if is_quoted => drop(rest.next()),
+            _ => {}
+        }
+    }
+    is_begun && !is_quoted && text.iter().all(is_shown)
 }
 
 const SIZE_TOO_LONG: Refused = Refused::bad("there is too much beside the size of a chunk");
