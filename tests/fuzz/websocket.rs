@@ -8,6 +8,7 @@ use super::choices::Choices;
 #[path = "../../examples/websocket/codec.rs"]
 mod codec;
 #[path = "../../examples/websocket/fragments.rs"]
+#[allow(dead_code, reason = "nobody counts here what is held")]
 mod fragments;
 #[path = "../../examples/websocket/frames.rs"]
 #[allow(dead_code, reason = "the codec does not need every code")]
