@@ -252,19 +252,14 @@ fn trim(list: &mut List, start: i64, stop: i64) -> Outcome<()> {
 /// Pops from the first of the keys that there is.
 fn pop_first(
     store: &mut Store,
-    mut keys: Arguments<'_>,
+    keys: Arguments<'_>,
     count: usize,
     end: End,
     to: &mut impl Replies,
 ) -> Result<(), Refusal> {
-    let found = loop {
-        let Some(key) = keys.next() else {
-            to.put(Reply::NullArray);
-            return Ok(());
-        };
-        if store.read::<List>(key)?.is_some() {
-            break key;
-        }
+    let Some(found) = store.first_of::<List>(keys)? else {
+        to.put(Reply::NullArray);
+        return Ok(());
     };
     to.array(2);
     to.bulk(found);

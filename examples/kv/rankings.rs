@@ -188,19 +188,14 @@ fn pop(
 /// Pops from the first of the keys that there is.
 fn pop_first(
     store: &mut Store,
-    mut keys: Arguments<'_>,
+    keys: Arguments<'_>,
     count: usize,
     is_last: bool,
     to: &mut impl Replies,
 ) -> Result<(), Refusal> {
-    let found = loop {
-        let Some(key) = keys.next() else {
-            to.put(Reply::NullArray);
-            return Ok(());
-        };
-        if store.read::<SortedSet>(key)?.is_some() {
-            break key;
-        }
+    let Some(found) = store.first_of::<SortedSet>(keys)? else {
+        to.put(Reply::NullArray);
+        return Ok(());
     };
     to.array(2);
     to.bulk(found);

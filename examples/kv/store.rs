@@ -138,6 +138,23 @@ impl Store {
         }
     }
 
+    /// The first of `keys` that holds anything.
+    ///
+    /// # Errors
+    ///
+    /// If that is of another type than `T`.
+    pub(crate) fn first_of<'k, T: Kind>(
+        &self,
+        keys: impl IntoIterator<Item = &'k [u8]>,
+    ) -> Result<Option<&'k [u8]>, Refusal> {
+        for key in keys {
+            if self.read::<T>(key)?.is_some() {
+                return Ok(Some(key));
+            }
+        }
+        Ok(None)
+    }
+
     /// Changes what `key` holds, if it holds anything. If nothing is left, the key is removed.
     ///
     /// # Errors
