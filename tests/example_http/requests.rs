@@ -68,7 +68,8 @@ fn a_head_is_that_of_the_get_and_nothing_more() {
 
 #[test]
 fn requests_that_come_together_are_answered_in_their_order() {
-    let stream = format!("GET / {END}\r\nHEAD / {END}GET /json {END}");
+    let stays = format!("GET / {}", END.replacen("\r\n", "\r\nConnection: keep-alive\r\n", 1));
+    let stream = format!("{stays}\r\nHEAD / {END}GET /json {END}");
     let (answers, state) = same_for_every_cut(&mut world(""), stream.as_bytes(), str::to_owned);
     assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), 3);
     assert!(answers.ends_with(r#"{"message":"Hello, World!"}"#), "{answers}");
@@ -85,6 +86,8 @@ fn a_connection_stays_if_the_client_wants_it() {
         ("1.1", "Connection: a, CLOSE\r\n", Some("close"), over),
         ("1.1", "Connection: keep-alive\r\nconnection: close\r\n", Some("close"), over),
         ("1.1", "Connection: closed\r\n", None, open),
+        ("1.1", "Connection: Keep-Alive, close\r\n", Some("close"), over),
+        ("1.1", "Connection: keep-alives\r\n", None, open),
         ("1.0", "", Some("close"), over),
         ("1.0", "Connection: Keep-Alive\r\n", Some("keep-alive"), open),
         ("1.0", "Connection: keep-alive, close\r\n", Some("close"), over),

@@ -27,7 +27,7 @@ pub(super) fn read(input: &[u8], limits: Limits) -> Option<(Request<'_>, usize)>
             }
             4 if is(name, b"host") => return None,
             6 if is(name, b"expect") => return None,
-            10 if is(name, b"connection") => return None,
+            10 if is(name, b"connection") => keep_alive_len(value)?,
             14 if is(name, b"content-length") => return None,
             17 if is(name, b"transfer-encoding") => return None,
             _ => control(value, 0)?,
@@ -64,6 +64,14 @@ fn host_len(value: &[u8]) -> usize {
     let (blocks, _) = host.as_chunks::<4>();
     let good = blocks.iter().take_while(|block| are_all_in(&IN_HOST, *block)).count() * 4;
     from + good + span(&IN_HOST, &host[good..])
+}
+
+/// How long it is to say of a connection that it stays, as browsers do, and as it does anyway.
+#[inline(always)]
+fn keep_alive_len(value: &[u8]) -> Option<usize> {
+    const STAYS: &[u8; 12] = b": keep-alive";
+    let said = value.first_chunk::<12>()?;
+    said.eq_ignore_ascii_case(STAYS).then_some(STAYS.len())
 }
 
 /// How many bytes there are from the first on that are in the table.
