@@ -1,7 +1,7 @@
 //! Times of expiry, as commands give them.
 
 use super::arguments::Arguments;
-use super::numbers::parse_integer;
+use super::options::integer;
 use super::refusal::Refusal;
 
 /// A time of expiry: not read as a number yet, since that is what a command is refused for last.
@@ -60,7 +60,7 @@ impl<'a> Expiry<'a> {
     ///
     /// If it is no number, or is zero and less.
     pub(crate) fn moment(self, now: u64, command: &'static str) -> Result<u64, Refusal> {
-        let amount = parse_integer(self.amount).ok_or(Refusal::NotAnInteger)?;
+        let amount = integer(self.amount)?;
         let moment = self.unit.moment(amount, now).filter(|_| amount > 0);
         moment.and_then(|moment| u64::try_from(moment).ok()).ok_or(Refusal::BadExpiry(command))
     }

@@ -5,7 +5,8 @@ use super::command::{Command, Flags, Keys, Spec};
 use super::excerpts::{read_count, read_cursor};
 use super::expiry::Unit;
 use super::glob;
-use super::numbers::{format_integer, parse_integer};
+use super::numbers::format_integer;
+use super::options::integer;
 use super::refusal::Refusal;
 use super::reply::{Replies, Reply};
 use super::store::{NEVER, Place, Store};
@@ -134,8 +135,7 @@ fn copy(mut arguments: Arguments<'_>) -> Parsed<'_> {
         if option.eq_ignore_ascii_case(b"REPLACE") {
             replaces = true;
         } else if option.eq_ignore_ascii_case(b"DB") {
-            let database = parse_integer(arguments.next().ok_or(Refusal::Syntax)?);
-            match database.ok_or(Refusal::NotAnInteger)? {
+            match integer(arguments.next().ok_or(Refusal::Syntax)?)? {
                 0 => {}
                 _ => return Err(Refusal::Other("ERR DB index is out of range")),
             }
@@ -297,7 +297,7 @@ impl Expire<'_> {
     /// Whether the key is there, and was given this time.
     fn run(self, store: &mut Store) -> Result<bool, Refusal> {
         let only = Only::read(self.options)?;
-        let amount = parse_integer(self.amount).ok_or(Refusal::NotAnInteger)?;
+        let amount = integer(self.amount)?;
         let moment = self.unit.moment(amount, store.now()).ok_or(Refusal::BadExpiry(self.name))?;
         // Whatever was before 1970 was before now.
         let moment = u64::try_from(moment).unwrap_or(0);

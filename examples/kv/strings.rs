@@ -6,7 +6,7 @@ use self::changes::{add, add_real, append, range, set_range};
 use super::arguments::Arguments;
 use super::command::{Command, Flags, Keys, Spec};
 use super::expiry::{Expiry, Unit};
-use super::numbers::parse_integer;
+use super::options::integer;
 use super::refusal::Refusal;
 use super::reply::{Replies, Reply};
 use super::store::{NEVER, Store};
@@ -306,8 +306,8 @@ impl StringCommand<'_> {
                 to.count(store.read::<Text>(key)?.map_or(0, |text| text.as_slice().len()));
             }
             Self::GetRange { key, start, end } => {
-                let start = parse_integer(start).ok_or(Refusal::NotAnInteger)?;
-                let end = parse_integer(end).ok_or(Refusal::NotAnInteger)?;
+                let start = integer(start)?;
+                let end = integer(end)?;
                 let text = store.read::<Text>(key)?.map_or(&[][..], Text::as_slice);
                 to.bulk(range(text, start, end));
             }

@@ -62,7 +62,8 @@ impl Flags {
     pub(super) const LISTED_READY: Self = Self(1 << 21);
     /// Input or output waits, or did when it was last settled.
     pub(super) const BUFFERED: Self = Self(1 << 22);
-    /// The handler wants to be told when there is room for more output.
+    /// The handler wants to be told when there is room for more output. No readiness has this bit:
+    /// `Readiness::ALL` is the lowest three.
     pub(super) const WANTS_ROOM: Self = Self(1 << 3);
 }
 

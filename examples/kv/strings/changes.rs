@@ -1,6 +1,7 @@
 //! Strings that become others: numbers that are counted up, and parts that are cut out or replaced.
 
-use super::super::numbers::{Real, format_integer, parse_integer};
+use super::super::numbers::{Real, format_integer};
+use super::super::options::integer;
 use super::super::refusal::Refusal;
 use super::super::reply::Replies;
 use super::super::store::{Place, Store};
@@ -10,20 +11,19 @@ use super::Amount;
 /// The number that a key holds; zero if it holds nothing.
 fn number(store: &Store, place: Place<'_>) -> Result<i64, Refusal> {
     match store.text(place)? {
-        Some(text) => parse_integer(text.as_slice()).ok_or(Refusal::NotAnInteger),
+        Some(text) => integer(text.as_slice()),
         None => Ok(0),
     }
 }
 
 pub(super) fn add(store: &mut Store, key: &[u8], amount: Amount<'_>) -> Result<i64, Refusal> {
     const OVERFLOW: Refusal = Refusal::Other("ERR increment or decrement would overflow");
-    let parse = |text| parse_integer(text).ok_or(Refusal::NotAnInteger);
     let amount = match amount {
         Amount::One => 1,
         Amount::MinusOne => -1,
-        Amount::Plus(text) => parse(text)?,
+        Amount::Plus(text) => integer(text)?,
         Amount::Minus(text) => {
-            parse(text)?.checked_neg().ok_or(Refusal::Other("ERR decrement would overflow"))?
+            integer(text)?.checked_neg().ok_or(Refusal::Other("ERR decrement would overflow"))?
         }
     };
     let place = store.place(key);
@@ -63,7 +63,7 @@ pub(super) fn set_range(
     offset: &[u8],
     value: &[u8],
 ) -> Result<usize, Refusal> {
-    let offset = parse_integer(offset).ok_or(Refusal::NotAnInteger)?;
+    let offset = integer(offset)?;
     let offset =
         usize::try_from(offset).map_err(|_| Refusal::Other("ERR offset is out of range"))?;
     let place = store.place(key);
